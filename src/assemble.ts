@@ -1,0 +1,29 @@
+/** Puts an engine together from a model's files and the compiled kernels: the same for every host. */
+import { Engine } from './engine/engine.ts';
+import { loadTokenizer } from './engine/tokenizer.ts';
+import type { KernelModules } from './kernels/kernels.ts';
+import { WasmModel } from './model/wasm-model.ts';
+import { readModelConfig, type WeightSource } from './model/weight-source.ts';
+
+export interface AssembleOptions {
+  readonly source: WeightSource;
+  readonly kernels: KernelModules;
+  /** Everything this project holds, in bytes: WASM memory and the reserve for JavaScript. */
+  readonly memoryBudgetBytes: number;
+  /** KV tokens at most, all requests together. */
+  readonly kvTokens: number;
+}
+
+/** What the tokenizer, the code and requests in flight take of the budget; `npm run bench -- decode` prints the real sum. */
+export const JS_RESERVE_BYTES = 20 << 20;
+
+/** @throws ModelLoadError naming the file that is at fault. */
+export async function assembleEngine(options: AssembleOptions): Promise<Engine> {
+  const { source, kernels, memoryBudgetBytes, kvTokens } = options;
+  const config = await readModelConfig(source);
+  // Before the weights: while it is parsed, the JSON needs memory that they will want.
+  const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
+  const memoryBudget = memoryBudgetBytes - JS_RESERVE_BYTES;
+  const model = await WasmModel.load(source, config, { kernels, memoryBudget, kvTokens });
+  return new Engine(model, tokenizer);
+}

@@ -1,0 +1,42 @@
+/** Hands out addresses of one fixed WASM memory, once. Nothing is returned: sizes are planned before allocation. */
+
+/** The first page holds the kernels' constants. */
+const BASE = 65536;
+export const ALIGNMENT = 64;
+
+export function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+export class Arena {
+  readonly memory: WebAssembly.Memory;
+  private next = BASE;
+
+  /** @param bytes what will be taken, each piece rounded up with `align`. */
+  constructor(bytes: number) {
+    // Created at its final size: growing would detach every view.
+    this.memory = new WebAssembly.Memory({ initial: Math.ceil((BASE + bytes) / 65536) });
+  }
+
+  /** Address of `bytes` fresh zero bytes, 64-byte aligned. */
+  take(bytes: number): number {
+    const address = this.next;
+    this.next += align(bytes);
+    if (this.next > this.memory.buffer.byteLength) {
+      throw new RangeError(`arena of ${this.memory.buffer.byteLength} bytes has no room for ${bytes} more`);
+    }
+    return address;
+  }
+
+  bytes(address: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer, address, length);
+  }
+
+  f32(address: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory.buffer, address, length);
+  }
+
+  i32(address: number, length: number): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.memory.buffer, address, length);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Doorway to `wasm/`: one typed function per kernel, and the memory that they work in.
+ * Arguments are byte addresses and element counts; each kernel's file in `wasm/` states shapes and layouts.
+ */
+
+/** Exports of `wasm/index.ts`. `ld` arguments are row strides in floats. */
+export interface Kernels {
+  quantize_q8(q: number, scale: number, correction: number, x: number, rows: number, k: number): void;
+  gemm_q8_q4(
+    y: number,
+    ldy: number,
+    accumulate: number,
+    q: number,
+    scale: number,
+    correction: number,
+    w: number,
+    wscale: number,
+    rows: number,
+    n: number,
+    k: number,
+  ): void;
+  gemm_q8_q8(
+    y: number,
+    ldy: number,
+    accumulate: number,
+    q: number,
+    scale: number,
+    w: number,
+    wscale: number,
+    rows: number,
+    n: number,
+    k: number,
+  ): void;
+  gemm_f32(
+    y: number,
+    ldy: number,
+    accumulate: number,
+    x: number,
+    w: number,
+    rows: number,
+    n: number,
+    k: number,
+  ): void;
+  repack_q4(data: number, scales: number, rows: number, k: number, panel: number): void;
+  repack_q8(data: number, scales: number, rows: number, k: number, panel: number): void;
+  embed_q4(y: number, w: number, wscale: number, row: number, rows: number, k: number): void;
+  embed_q8(y: number, w: number, wscale: number, row: number, rows: number, k: number): void;
+  rms_norm(y: number, x: number, w: number, rows: number, d: number, eps: number): void;
+  add_bias(x: number, ldx: number, bias: number, rows: number, n: number): void;
+  rope(x: number, ldx: number, table: number, start: number, rows: number, heads: number, d: number): void;
+  kv_store(
+    pages: number,
+    layer: number,
+    start: number,
+    k: number,
+    v: number,
+    ld: number,
+    rows: number,
+    kvHeads: number,
+    d: number,
+    pageTokens: number,
+  ): void;
+  attention(
+    out: number,
+    q: number,
+    ldq: number,
+    visible: number,
+    pages: number,
+    layer: number,
+    rows: number,
+    heads: number,
+    kvHeads: number,
+    d: number,
+    pageTokens: number,
+    scratch: number,
+  ): void;
+  swiglu(y: number, gateUp: number, rows: number, n: number): void;
+  head_predict(
+    result: number,
+    logits: number,
+    vocab: number,
+    maskId: number,
+    temperature: number,
+    topK: number,
+    topP: number,
+    uniform: number,
+  ): void;
+}
+
+export type KernelFlavour = 'relaxed-simd' | 'simd';
+
+/** The compiled modules of both builds. Workers can only import them, so the host hands them in. */
+export interface KernelModules {
+  readonly relaxed: WebAssembly.Module;
+  readonly simd: WebAssembly.Module;
+}
+
+/** A module of one function: `i8x16.relaxed_swizzle` on two constants. */
+const RELAXED_PROBE = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0], // magic, version
+  ...[1, 5, 1, 96, 0, 1, 123], // type: () -> v128
+  ...[3, 2, 1, 0], // one function of it
+  ...[10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11],
+);
+
+/** The one place that chooses a build: relaxed SIMD where the engine validates it. */
+export function kernelFlavour(): KernelFlavour {
+  return WebAssembly.validate(RELAXED_PROBE) ? 'relaxed-simd' : 'simd';
+}
+
+export function instantiateKernels(
+  modules: KernelModules,
+  memory: WebAssembly.Memory,
+  flavour: KernelFlavour = kernelFlavour(),
+): Kernels {
+  const module = flavour === 'relaxed-simd' ? modules.relaxed : modules.simd;
+  const instance = new WebAssembly.Instance(module, {
+    env: {
+      memory,
+      abort: () => {
+        throw new Error('kernel aborted');
+      },
+    },
+  });
+  return instance.exports as unknown as Kernels;
+}

@@ -1,0 +1,235 @@
+/** One forward pass of a Llama-shaped decoder on the WASM kernels. Knows tensors and pages, not requests. */
+import type { Arena } from '../kernels/arena.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import type { ModelConfig } from './config.ts';
+import { ModelLoadError } from './errors.ts';
+import type { Tensor, Tensors } from './weights.ts';
+import { HEAD_ROWS, logitStride, type Workspace } from './workspace.ts';
+
+interface Layer {
+  readonly inputNorm: number;
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly qkvBias: readonly [number, number, number] | null;
+  readonly qkNorm: readonly [number, number] | null;
+  readonly o: Tensor;
+  readonly postNorm: number;
+  readonly gate: Tensor;
+  readonly up: Tensor;
+  readonly down: Tensor;
+}
+
+/** How a row's prediction is drawn; `temperature` 0 is the argmax. */
+export interface RowDraw {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly uniform: number;
+}
+
+export interface RowPrediction {
+  readonly id: number;
+  readonly prob: number;
+  readonly entropy: number;
+}
+
+export class Decoder {
+  private readonly config: ModelConfig;
+  private readonly kernels: Kernels;
+  private readonly arena: Arena;
+  private readonly at: Workspace;
+  private readonly layers: readonly Layer[];
+  private readonly embedding: Tensor;
+  private readonly finalNorm: number;
+  private readonly head: Tensor;
+
+  constructor(config: ModelConfig, kernels: Kernels, arena: Arena, workspace: Workspace, tensors: Tensors) {
+    this.config = config;
+    this.kernels = kernels;
+    this.arena = arena;
+    this.at = workspace;
+    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize } = config;
+    const matrix = (name: string, rows: number, k: number): Tensor => {
+      const tensor = tensors.get(name);
+      if (!tensor) throw new ModelLoadError(`tensor ${name} is missing from manifest.json`);
+      if (tensor.rows !== rows || tensor.k !== k) {
+        throw new ModelLoadError(
+          `tensor ${name} is ${tensor.rows} x ${tensor.k}, config.json asks for ${rows} x ${k}`,
+        );
+      }
+      return tensor;
+    };
+    const vector = (name: string, length: number): number => {
+      const tensor = matrix(name, length, 1);
+      const part = tensor.parts[0];
+      if (tensor.type !== 'f32' || !part || tensor.parts.length !== 1) {
+        throw new ModelLoadError(`vector ${name} must be one f32 part`);
+      }
+      return part.data;
+    };
+    const qWidth = numHeads * headDim;
+    const kvWidth = numKvHeads * headDim;
+    this.embedding = matrix('model.embed_tokens.weight', vocabSize, hiddenSize);
+    this.layers = Array.from({ length: config.numLayers }, (_, i) => {
+      const name = (rest: string) => `model.layers.${i}.${rest}`;
+      return {
+        inputNorm: vector(name('input_layernorm.weight'), hiddenSize),
+        q: matrix(name('self_attn.q_proj.weight'), qWidth, hiddenSize),
+        k: matrix(name('self_attn.k_proj.weight'), kvWidth, hiddenSize),
+        v: matrix(name('self_attn.v_proj.weight'), kvWidth, hiddenSize),
+        qkvBias: config.qkvBias
+          ? ([
+              vector(name('self_attn.q_proj.bias'), qWidth),
+              vector(name('self_attn.k_proj.bias'), kvWidth),
+              vector(name('self_attn.v_proj.bias'), kvWidth),
+            ] as const)
+          : null,
+        qkNorm: config.qkNorm
+          ? ([
+              vector(name('self_attn.q_norm.weight'), headDim),
+              vector(name('self_attn.k_norm.weight'), headDim),
+            ] as const)
+          : null,
+        o: matrix(name('self_attn.o_proj.weight'), hiddenSize, qWidth),
+        postNorm: vector(name('post_attention_layernorm.weight'), hiddenSize),
+        gate: matrix(name('mlp.gate_proj.weight'), intermediateSize, hiddenSize),
+        up: matrix(name('mlp.up_proj.weight'), intermediateSize, hiddenSize),
+        down: matrix(name('mlp.down_proj.weight'), hiddenSize, intermediateSize),
+      };
+    });
+    this.finalNorm = vector('model.norm.weight', hiddenSize);
+    this.head = config.tieWordEmbeddings ? this.embedding : matrix('lm_head.weight', vocabSize, hiddenSize);
+  }
+
+  /**
+   * Runs `ids` at positions `start`..., writing their KV to the pages; hidden states stay in the workspace.
+   * @param visible per row, how many positions (from 0) it attends to. (rows)
+   */
+  forward(ids: Int32Array, start: number, visible: Int32Array, pages: Int32Array, pageTokens: number): void {
+    const { kernels: k, at, config } = this;
+    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = config;
+    const rows = ids.length;
+    const qWidth = numHeads * headDim;
+    const kvWidth = numKvHeads * headDim;
+    const qkvWidth = qWidth + 2 * kvWidth;
+    const keys = at.qkv + qWidth * 4;
+    const values = keys + kvWidth * 4;
+    this.arena.i32(at.pages, pages.length).set(pages);
+    this.arena.i32(at.visible, rows).set(visible);
+    for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
+    this.layers.forEach((layer, l) => {
+      k.rms_norm(at.normed, at.x, layer.inputNorm, rows, hiddenSize, rmsNormEps);
+      this.quantize(at.normed, rows, hiddenSize, layer.q, layer.k, layer.v);
+      this.linear(at.qkv, qkvWidth, 0, at.normed, layer.q, rows);
+      this.linear(keys, qkvWidth, 0, at.normed, layer.k, rows);
+      this.linear(values, qkvWidth, 0, at.normed, layer.v, rows);
+      if (layer.qkvBias) {
+        k.add_bias(at.qkv, qkvWidth, layer.qkvBias[0], rows, qWidth);
+        k.add_bias(keys, qkvWidth, layer.qkvBias[1], rows, kvWidth);
+        k.add_bias(values, qkvWidth, layer.qkvBias[2], rows, kvWidth);
+      }
+      if (layer.qkNorm) {
+        for (let row = 0; row < rows; row++) {
+          const q = at.qkv + row * qkvWidth * 4;
+          k.rms_norm(q, q, layer.qkNorm[0], numHeads, headDim, rmsNormEps);
+          k.rms_norm(q + qWidth * 4, q + qWidth * 4, layer.qkNorm[1], numKvHeads, headDim, rmsNormEps);
+        }
+      }
+      k.rope(at.qkv, qkvWidth, at.rope, start, rows, numHeads + numKvHeads, headDim);
+      k.kv_store(at.pages, l, start, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
+      k.attention(
+        at.normed,
+        at.qkv,
+        qkvWidth,
+        at.visible,
+        at.pages,
+        l,
+        rows,
+        numHeads,
+        numKvHeads,
+        headDim,
+        pageTokens,
+        at.attention,
+      );
+      this.quantize(at.normed, rows, qWidth, layer.o);
+      this.linear(at.x, hiddenSize, 1, at.normed, layer.o, rows);
+      k.rms_norm(at.normed, at.x, layer.postNorm, rows, hiddenSize, rmsNormEps);
+      this.quantize(at.normed, rows, hiddenSize, layer.gate, layer.up);
+      this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, rows);
+      this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, rows);
+      k.swiglu(at.act, at.gateUp, rows, intermediateSize);
+      this.quantize(at.act, rows, intermediateSize, layer.down);
+      this.linear(at.x, hiddenSize, 1, at.act, layer.down, rows);
+    });
+  }
+
+  /** Predictions read from rows of the last forward. @param draw null: the argmax of every row. */
+  predict(rows: Int32Array, draw: ((i: number) => RowDraw) | null): RowPrediction[] {
+    const { at, kernels, config } = this;
+    const stride = logitStride(config.vocabSize);
+    const id = this.arena.i32(at.result, 1);
+    const numbers = this.arena.f32(at.result, 3);
+    const predictions: RowPrediction[] = [];
+    for (let from = 0; from < rows.length; from += HEAD_ROWS) {
+      const count = Math.min(HEAD_ROWS, rows.length - from);
+      this.logits(rows.subarray(from, from + count));
+      for (let i = 0; i < count; i++) {
+        const { temperature, topK, topP, uniform } = draw?.(from + i) ?? GREEDY;
+        const row = at.logits + i * stride * 4;
+        kernels.head_predict(at.result, row, config.vocabSize, config.maskTokenId, temperature, topK, topP, uniform);
+        predictions.push({ id: id[0] ?? 0, prob: numbers[1] ?? 0, entropy: numbers[2] ?? 0 });
+      }
+    }
+    return predictions;
+  }
+
+  /** Logits of at most HEAD_ROWS rows of the last forward, in the workspace: (R, logitStride(V)). For parity tests. */
+  logits(rows: Int32Array): Float32Array {
+    const { at, kernels, config } = this;
+    const { hiddenSize, vocabSize } = config;
+    const stride = logitStride(vocabSize);
+    rows.forEach((row, i) => {
+      const to = at.normed + i * hiddenSize * 4;
+      kernels.rms_norm(to, at.x + row * hiddenSize * 4, this.finalNorm, 1, hiddenSize, config.rmsNormEps);
+    });
+    this.quantize(at.normed, rows.length, hiddenSize, this.head);
+    this.linear(at.logits, stride, 0, at.normed, this.head, rows.length);
+    return this.arena.f32(at.logits, rows.length * stride);
+  }
+
+  private embed(y: number, id: number): void {
+    const { type, parts, k } = this.embedding;
+    const part = parts.find((p) => id < p.to);
+    if (!part || id < 0) throw new RangeError(`token id ${id} is outside the vocabulary`);
+    const row = id - part.from;
+    const rows = part.to - part.from;
+    if (type === 'int4') this.kernels.embed_q4(y, part.data, part.scales, row, rows, k);
+    else if (type === 'int8') this.kernels.embed_q8(y, part.data, part.scales, row, rows, k);
+    else this.arena.f32(y, k).set(this.arena.f32(part.data + row * k * 4, k));
+  }
+
+  /** Input of the `linear` calls that follow, where any of their weights is quantized. */
+  private quantize(x: number, rows: number, k: number, ...readers: readonly Tensor[]): void {
+    if (readers.every((tensor) => tensor.type === 'f32')) return;
+    this.kernels.quantize_q8(this.at.q8, this.at.scale, this.at.correction, x, rows, k);
+  }
+
+  /** y (rows, ldy) = or += x W^T. Quantized weights read the input that `quantize` left. */
+  private linear(y: number, ldy: number, accumulate: 0 | 1, x: number, w: Tensor, rows: number): void {
+    const { kernels: k, at } = this;
+    for (const { from, to, data, scales } of w.parts) {
+      const out = y + from * 4;
+      const n = to - from;
+      if (w.type === 'int4') {
+        k.gemm_q8_q4(out, ldy, accumulate, at.q8, at.scale, at.correction, data, scales, rows, n, w.k);
+      } else if (w.type === 'int8') {
+        k.gemm_q8_q8(out, ldy, accumulate, at.q8, at.scale, data, scales, rows, n, w.k);
+      } else {
+        k.gemm_f32(out, ldy, accumulate, x, data, rows, n, w.k);
+      }
+    }
+  }
+}
+
+const GREEDY: RowDraw = { temperature: 0, topK: 0, topP: 1, uniform: 0 };

@@ -1,0 +1,47 @@
+/** Where every tensor of a model lies. The format is described in models/README.md. */
+import { z } from 'zod';
+
+const count = z.int().nonnegative();
+
+export const manifestSchema = z.strictObject({
+  format: z.literal('seedling-weights-1'),
+  shards: z
+    .array(
+      z.strictObject({
+        file: z.string().regex(/^[A-Za-z0-9._-]+$/),
+        bytes: z.int().positive(),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      }),
+    )
+    .min(1),
+  tensors: z.array(
+    z.strictObject({
+      name: z.string(),
+      type: z.enum(['int4', 'int8', 'f32']),
+      shape: z.array(z.int().positive()).min(1).max(2),
+      parts: z
+        .array(
+          z.strictObject({
+            shard: count,
+            /** First row and one past the last. */
+            rows: z.tuple([count, z.int().positive()]),
+            data: count,
+            scales: count.optional(),
+          }),
+        )
+        .min(1),
+    }),
+  ),
+});
+
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
+export type TensorEntry = Manifest['tensors'][number];
+export type TensorType = TensorEntry['type'];
+
+/** Quantized weights share one scale per this many k. */
+export const GROUP = 32;
+
+/** Bytes of one row's data. */
+export function rowBytes(type: TensorType, k: number): number {
+  return type === 'int4' ? k / 2 : type === 'int8' ? k : k * 4;
+}

@@ -1,0 +1,194 @@
+/** `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. Slow; for tests and small models. */
+import * as scalar from '../kernels/scalar.ts';
+import type { ModelConfig } from './config.ts';
+import { OutOfMemoryError } from './errors.ts';
+import { GROUP, rowBytes } from './manifest.ts';
+import type { CommitAsk, DenoiseAsk, DiffusionModel, KvCache, MemoryUse, Predictions, Sampling } from './model.ts';
+import { committedVisible } from './visibility.ts';
+import type { WeightSource } from './weight-source.ts';
+import { readManifest } from './weights.ts';
+
+class ScalarCache implements KvCache {
+  length = 0;
+  readonly capacity: number;
+  readonly keys: Float32Array[]; // per layer (capacity, kvHeads * d)
+  readonly values: Float32Array[];
+  private readonly onFree: (() => void) | null;
+  private freed = false;
+
+  constructor(capacity: number, layers: number, width: number, onFree: () => void) {
+    this.capacity = capacity;
+    this.onFree = onFree;
+    this.keys = Array.from({ length: layers }, () => new Float32Array(capacity * width));
+    this.values = Array.from({ length: layers }, () => new Float32Array(capacity * width));
+  }
+
+  free(): void {
+    if (!this.freed) this.onFree?.();
+    this.freed = true;
+  }
+}
+
+export class ScalarModel implements DiffusionModel {
+  readonly config: ModelConfig;
+  readonly maxTokens: number;
+  readonly memory: MemoryUse;
+  freeTokens: number;
+  private readonly tensors: ReadonlyMap<string, Float32Array>;
+  /** Linear layers whose input the kernels round to int8. */
+  private readonly rounded: ReadonlySet<string>;
+
+  /** @param roundActivations round inputs of quantized layers to int8 as the kernels do, to compare with them. */
+  static async load(
+    source: WeightSource,
+    config: ModelConfig,
+    maxTokens: number,
+    roundActivations = false,
+  ): Promise<ScalarModel> {
+    const manifest = await readManifest(source);
+    const shards: Uint8Array[] = [];
+    for (const { file } of manifest.shards) {
+      shards.push(new Uint8Array(await new Response(await source.stream(file)).arrayBuffer()));
+    }
+    const tensors = new Map<string, Float32Array>();
+    const rounded = new Set<string>();
+    for (const { name, type, shape, parts } of manifest.tensors) {
+      const [rows = 0, k = 1] = shape;
+      const all = new Float32Array(rows * k);
+      for (const part of parts) {
+        const n = part.rows[1] - part.rows[0];
+        const shard = shards[part.shard] ?? new Uint8Array();
+        const data = shard.slice(part.data, part.data + n * rowBytes(type, k));
+        const from = part.scales ?? 0;
+        const scales = new Uint16Array(shard.slice(from, from + (type === 'f32' ? 0 : (n * k * 2) / GROUP)).buffer);
+        const floats =
+          type === 'int4'
+            ? scalar.dequantizeInt4(data, scales, n, k)
+            : type === 'int8'
+              ? scalar.dequantizeInt8(data, scales, n, k)
+              : new Float32Array(data.buffer);
+        all.set(floats, part.rows[0] * k);
+      }
+      tensors.set(name, all);
+      if (roundActivations && type !== 'f32') rounded.add(name);
+    }
+    return new ScalarModel(config, tensors, rounded, maxTokens);
+  }
+
+  private constructor(
+    config: ModelConfig,
+    tensors: ReadonlyMap<string, Float32Array>,
+    rounded: ReadonlySet<string>,
+    maxTokens: number,
+  ) {
+    this.config = config;
+    this.tensors = tensors;
+    this.rounded = rounded;
+    this.maxTokens = maxTokens;
+    this.freeTokens = maxTokens;
+    const weights = [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+    this.memory = { weights, kvPool: 0, scratch: 0, total: weights };
+  }
+
+  createCache(maxTokens: number): KvCache {
+    if (maxTokens > this.freeTokens) {
+      throw new OutOfMemoryError(`${maxTokens} tokens do not fit`, maxTokens <= this.maxTokens);
+    }
+    this.freeTokens -= maxTokens;
+    const { numLayers, numKvHeads, headDim } = this.config;
+    return new ScalarCache(maxTokens, numLayers, numKvHeads * headDim, () => {
+      this.freeTokens += maxTokens;
+    });
+  }
+
+  async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
+    const own = cache as ScalarCache;
+    const end = own.length + ids.length;
+    const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end));
+    const logits = this.forward(ids, own, visible);
+    own.length = end;
+    return this.predict(ask.rows === 'all' ? logits : logits.slice(-1), ask.sampling);
+  }
+
+  async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
+    const own = cache as ScalarCache;
+    const logits = this.forward(ids, own, new Int32Array(ids.length).fill(own.length + ids.length));
+    const shift = this.config.logitShift ? 1 : 0;
+    const rows = Array.from(ask.positions, (position) => logits[position - shift] ?? new Float32Array());
+    return this.predict(rows, ask.sampling);
+  }
+
+  /** Logits (rows)(V) of `ids` after the cache; their KV lands past its length. */
+  forward(ids: Int32Array, cache: ScalarCache, visible: Int32Array): Float32Array[] {
+    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps, ropeTheta } = this.config;
+    const rows = ids.length;
+    if (cache.length + rows > cache.capacity) throw new RangeError('no room in the cache');
+    const embedding = this.tensor('model.embed_tokens.weight');
+    let x = new Float32Array(rows * hiddenSize);
+    ids.forEach((id, r) => {
+      x.set(embedding.subarray(id * hiddenSize, (id + 1) * hiddenSize), r * hiddenSize);
+    });
+    const kvWidth = numKvHeads * headDim;
+    for (let l = 0; l < this.config.numLayers; l++) {
+      const layer = `model.layers.${l}.`;
+      const normed = scalar.rmsNorm(x, this.tensor(`${layer}input_layernorm.weight`), hiddenSize, rmsNormEps);
+      const head = (name: string, n: number) => this.linear(normed, `${layer}self_attn.${name}`, rows, n);
+      const rotate = (y: Float32Array, norm: string) => {
+        const given = this.config.qkNorm
+          ? scalar.rmsNorm(y, this.tensor(`${layer}self_attn.${norm}.weight`), headDim, rmsNormEps)
+          : y;
+        return scalar.rope(given, rows, headDim, cache.length, ropeTheta);
+      };
+      const q = rotate(head('q_proj', numHeads * headDim), 'q_norm');
+      cache.keys[l]?.set(rotate(head('k_proj', kvWidth), 'k_norm'), cache.length * kvWidth);
+      cache.values[l]?.set(head('v_proj', kvWidth), cache.length * kvWidth);
+      const keys = cache.keys[l] ?? new Float32Array();
+      const values = cache.values[l] ?? new Float32Array();
+      const mixed = scalar.attention(q, keys, values, visible, numHeads, numKvHeads, headDim);
+      x = add(x, this.linear(mixed, `${layer}self_attn.o_proj`, rows, hiddenSize));
+      const post = scalar.rmsNorm(x, this.tensor(`${layer}post_attention_layernorm.weight`), hiddenSize, rmsNormEps);
+      const gate = this.linear(post, `${layer}mlp.gate_proj`, rows, intermediateSize);
+      const up = this.linear(post, `${layer}mlp.up_proj`, rows, intermediateSize);
+      x = add(x, this.linear(scalar.swiglu(gate, up), `${layer}mlp.down_proj`, rows, hiddenSize));
+    }
+    const normed = scalar.rmsNorm(x, this.tensor('model.norm.weight'), hiddenSize, rmsNormEps);
+    const name = this.config.tieWordEmbeddings ? 'model.embed_tokens' : 'lm_head';
+    const logits = this.linear(normed, name, rows, this.config.vocabSize);
+    return Array.from(ids, (_, r) => logits.slice(r * this.config.vocabSize, (r + 1) * this.config.vocabSize));
+  }
+
+  private linear(x: Float32Array, name: string, rows: number, n: number): Float32Array {
+    const weight = `${name}.weight`;
+    const input = this.rounded.has(weight) ? scalar.roundTripQ8(x) : x;
+    const y = scalar.matmul(input, this.tensor(weight), rows, n, x.length / rows);
+    const bias = this.tensors.get(`${name}.bias`);
+    return bias ? y.map((v, i) => v + (bias[i % n] ?? 0)) : y;
+  }
+
+  private tensor(name: string): Float32Array {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new Error(`tensor ${name} is missing`);
+    return tensor;
+  }
+
+  private predict(logits: readonly Float32Array[], sampling: Sampling | undefined): Predictions {
+    const { temperature = 0, topK = 0, topP = 1 } = sampling ?? {};
+    const rows = logits.map((row, i) =>
+      scalar.headPredict(row, this.config.maskTokenId, {
+        temperature,
+        topK,
+        topP,
+        uniform: sampling?.uniforms[i] ?? 0,
+      }),
+    );
+    return {
+      ids: Int32Array.from(rows, (r) => r.id),
+      probs: Float32Array.from(rows, (r) => r.prob),
+      entropies: Float32Array.from(rows, (r) => r.entropy),
+    };
+  }
+}
+
+function add(x: Float32Array, y: Float32Array): Float32Array<ArrayBuffer> {
+  return Float32Array.from(x, (v, i) => v + (y[i] ?? 0));
+}

@@ -1,0 +1,15 @@
+import type { ModelConfig } from './config.ts';
+
+/**
+ * How many positions, counted from 0, a committed token attends to: its own and those before it, or all of its block
+ * where the checkpoint's context is block-causal.
+ * @param end positions that exist once the commit is done.
+ */
+export function committedVisible(
+  { contextAttention, blockLength }: Pick<ModelConfig, 'contextAttention' | 'blockLength'>,
+  position: number,
+  end: number,
+): number {
+  if (contextAttention === 'causal') return position + 1;
+  return Math.min((Math.floor(position / blockLength) + 1) * blockLength, end);
+}

@@ -1,0 +1,149 @@
+/** `DiffusionModel` on the project's own WASM kernels. Runs everywhere. */
+import { Arena, align } from '../kernels/arena.ts';
+import { instantiateKernels, type KernelFlavour, type KernelModules } from '../kernels/kernels.ts';
+import type { ModelConfig } from './config.ts';
+import { Decoder, type RowPrediction } from './decoder.ts';
+import { ModelLoadError } from './errors.ts';
+import { KvPool, PagedKvCache, pageBytes } from './kv-cache.ts';
+import type { CommitAsk, DenoiseAsk, DiffusionModel, KvCache, MemoryUse, Predictions, Sampling } from './model.ts';
+import { committedVisible } from './visibility.ts';
+import type { WeightSource } from './weight-source.ts';
+import { loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
+import { createWorkspace, MAX_ROWS, workspaceBytes } from './workspace.ts';
+
+export interface WasmModelOptions {
+  readonly kernels: KernelModules;
+  readonly flavour?: KernelFlavour;
+  /** WASM memory at most, in bytes. What weights and scratch leave becomes the KV pool. */
+  readonly memoryBudget: number;
+  /** KV tokens at most, all requests together. */
+  readonly kvTokens: number;
+}
+
+export class WasmModel implements DiffusionModel {
+  readonly config: ModelConfig;
+  readonly memory: MemoryUse;
+  /** For parity tests and benches; requests go through commit and denoise. */
+  readonly decoder: Decoder;
+  private readonly pool: KvPool;
+
+  /** @throws ModelLoadError naming the file, or the budget that the weights do not fit. */
+  static async load(source: WeightSource, config: ModelConfig, options: WasmModelOptions): Promise<WasmModel> {
+    const manifest = await readManifest(source);
+    const weights = weightBytes(manifest);
+    const pageTokens = config.blockLength;
+    const page = pageBytes(config, pageTokens);
+    const scratch = (pages: number) =>
+      workspaceBytes(config, pages * pageTokens, pageTokens) + align(panelBytes(manifest));
+    let pages = Math.ceil(options.kvTokens / pageTokens);
+    const bytes = () => weights + scratch(pages) + align(pages * page);
+    while (pages > 0 && bytes() > options.memoryBudget) pages--;
+    if (pages === 0) {
+      throw new ModelLoadError(
+        `${config.name}: weights of ${weights} bytes and ${scratch(1)} of scratch do not fit ` +
+          `the memory budget of ${options.memoryBudget} bytes`,
+      );
+    }
+    const arena = new Arena(bytes());
+    const kernels = instantiateKernels(options.kernels, arena.memory, options.flavour);
+    const kv = arena.take(pages * page);
+    const tensors = await loadWeights(source, manifest, arena, kernels, arena.take(panelBytes(manifest)));
+    const workspace = createWorkspace(arena, config, pages * pageTokens, pageTokens);
+    const decoder = new Decoder(config, kernels, arena, workspace, tensors);
+    const memory = {
+      weights,
+      kvPool: pages * page,
+      scratch: arena.memory.buffer.byteLength - weights - pages * page,
+      total: arena.memory.buffer.byteLength,
+    };
+    return new WasmModel(config, decoder, new KvPool(kv, pages, page, pageTokens), memory);
+  }
+
+  private constructor(config: ModelConfig, decoder: Decoder, pool: KvPool, memory: MemoryUse) {
+    this.config = config;
+    this.decoder = decoder;
+    this.pool = pool;
+    this.memory = memory;
+  }
+
+  get freeTokens(): number {
+    return this.pool.freeTokens;
+  }
+
+  get maxTokens(): number {
+    return this.pool.maxTokens;
+  }
+
+  createCache(maxTokens: number): KvCache {
+    return this.pool.create(maxTokens);
+  }
+
+  async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
+    const paged = own(cache);
+    paged.requireRoom(ids.length);
+    const predictions: RowPrediction[] = [];
+    for (let from = 0; from < ids.length; ) {
+      const rows = this.tile(paged.length, ids.length - from);
+      const end = paged.length + ids.length - from;
+      const visible = Int32Array.from({ length: rows }, (_, i) => committedVisible(this.config, paged.length + i, end));
+      this.decoder.forward(
+        ids.subarray(from, from + rows),
+        paged.length,
+        visible,
+        paged.pages,
+        this.pool.pageTokens,
+      );
+      paged.advance(rows);
+      from += rows;
+      if (ask.rows === 'all') {
+        const first = from - rows;
+        predictions.push(...this.predict(Int32Array.from({ length: rows }, (_, i) => i), ask.sampling, first));
+      } else if (from === ids.length) {
+        predictions.push(...this.predict(Int32Array.of(rows - 1), ask.sampling, 0));
+      }
+    }
+    return pack(predictions);
+  }
+
+  async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
+    const paged = own(cache);
+    paged.requireRoom(ids.length);
+    if (ids.length > MAX_ROWS) throw new RangeError(`a block of ${ids.length} exceeds ${MAX_ROWS} positions`);
+    const shift = this.config.logitShift ? 1 : 0;
+    const rows = ask.positions.map((position) => position - shift);
+    if (rows.some((row) => row < 0 || row >= ids.length)) throw new RangeError('a position outside the block');
+    // Written past the cache's length: the next forward overwrites it, so nothing of the draft is kept.
+    const visible = new Int32Array(ids.length).fill(paged.length + ids.length);
+    this.decoder.forward(ids, paged.length, visible, paged.pages, this.pool.pageTokens);
+    return pack(this.predict(rows, ask.sampling, 0));
+  }
+
+  /** Rows of the next forward of a commit: whole blocks where context is bidirectional within a block. */
+  private tile(start: number, left: number): number {
+    if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
+    return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
+  }
+
+  private predict(rows: Int32Array, sampling: Sampling | undefined, first: number): RowPrediction[] {
+    if (!sampling) return this.decoder.predict(rows, null);
+    const { temperature, topK, topP, uniforms } = sampling;
+    return this.decoder.predict(rows, (i) => {
+      const uniform = uniforms[first + i];
+      if (uniform === undefined) throw new RangeError('fewer uniforms than positions');
+      return { temperature, topK, topP, uniform };
+    });
+  }
+}
+
+function own(cache: KvCache): PagedKvCache {
+  if (cache instanceof PagedKvCache) return cache;
+  throw new TypeError('this cache was made by another model');
+}
+
+function pack(predictions: readonly RowPrediction[]): Predictions {
+  return {
+    ids: Int32Array.from(predictions, (p) => p.id),
+    probs: Float32Array.from(predictions, (p) => p.prob),
+    entropies: Float32Array.from(predictions, (p) => p.entropy),
+  };
+}

@@ -1,0 +1,20 @@
+import { type ModelConfig, parseModelConfig } from './config.ts';
+import { ModelLoadError } from './errors.ts';
+
+/** Where a host finds a model's files: Workers assets, a directory, a URL. */
+export interface WeightSource {
+  /** A small file, whole. @throws ModelLoadError naming the file. */
+  json(file: string): Promise<unknown>;
+  /** A shard as a byte stream. @throws ModelLoadError naming the file. */
+  stream(file: string): Promise<ReadableStream<Uint8Array>>;
+}
+
+/** @throws ModelLoadError when config.json is missing or not valid. */
+export async function readModelConfig(source: WeightSource): Promise<ModelConfig> {
+  const json = await source.json('config.json');
+  try {
+    return parseModelConfig(json);
+  } catch (error) {
+    throw new ModelLoadError(`config.json is not valid: ${error instanceof Error ? error.message : error}`);
+  }
+}

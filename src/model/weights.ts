@@ -1,0 +1,125 @@
+/** Weight shards into WASM memory: streamed to their final place, checked, repacked there for the kernels. */
+import { type Arena, align } from '../kernels/arena.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { ModelLoadError } from './errors.ts';
+import { GROUP, type Manifest, manifestSchema, rowBytes, type TensorEntry, type TensorType } from './manifest.ts';
+import type { WeightSource } from './weight-source.ts';
+
+/** Rows `from`..`to` of a tensor, in memory. */
+export interface TensorPart {
+  readonly from: number;
+  readonly to: number;
+  readonly data: number; // address
+  readonly scales: number; // address, 0 for f32
+}
+
+export interface Tensor {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly rows: number;
+  /** Row length; 1 for a vector. */
+  readonly k: number;
+  readonly parts: readonly TensorPart[];
+}
+
+export type Tensors = ReadonlyMap<string, Tensor>;
+
+export async function readManifest(source: WeightSource): Promise<Manifest> {
+  const parsed = manifestSchema.safeParse(await source.json('manifest.json'));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new ModelLoadError(`manifest.json is not valid: ${issue?.path.join('.')}: ${issue?.message}`);
+  }
+  for (const tensor of parsed.data.tensors) checkTensor(tensor, parsed.data);
+  return parsed.data;
+}
+
+/** Arena bytes that `loadWeights` takes. */
+export function weightBytes(manifest: Manifest): number {
+  return manifest.shards.reduce((sum, shard) => sum + align(shard.bytes), 0);
+}
+
+/** Scratch bytes that `loadWeights` needs while it repacks: one panel of four rows. */
+export function panelBytes(manifest: Manifest): number {
+  return Math.max(...manifest.tensors.map((t) => 4 * rowBytes(t.type, t.shape[1] ?? 1)));
+}
+
+/**
+ * @param panel address of `panelBytes` bytes of scratch.
+ * @throws ModelLoadError naming the shard that is missing, short, long or corrupt.
+ */
+export async function loadWeights(
+  source: WeightSource,
+  manifest: Manifest,
+  arena: Arena,
+  kernels: Kernels,
+  panel: number,
+): Promise<Tensors> {
+  const bases: number[] = [];
+  for (const shard of manifest.shards) {
+    const base = arena.take(shard.bytes);
+    await fill(arena.bytes(base, shard.bytes), shard.file, await source.stream(shard.file));
+    await verify(arena.bytes(base, shard.bytes), shard.file, shard.sha256);
+    bases.push(base);
+  }
+  const tensors = new Map<string, Tensor>();
+  for (const entry of manifest.tensors) {
+    const [rows = 0, k = 1] = entry.shape;
+    const parts = entry.parts.map((part) => {
+      const base = bases[part.shard] ?? 0;
+      const scales = part.scales === undefined ? 0 : base + part.scales;
+      return { from: part.rows[0], to: part.rows[1], data: base + part.data, scales };
+    });
+    for (const part of parts) {
+      if (entry.type === 'int4') kernels.repack_q4(part.data, part.scales, part.to - part.from, k, panel);
+      if (entry.type === 'int8') kernels.repack_q8(part.data, part.scales, part.to - part.from, k, panel);
+    }
+    tensors.set(entry.name, { name: entry.name, type: entry.type, rows, k, parts });
+  }
+  return tensors;
+}
+
+async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uint8Array>): Promise<void> {
+  let at = 0;
+  for await (const chunk of stream) {
+    if (at + chunk.length > target.length) {
+      throw new ModelLoadError(`weight shard ${file} is longer than the ${target.length} bytes of the manifest`);
+    }
+    target.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at !== target.length) {
+    throw new ModelLoadError(`weight shard ${file} has ${at} bytes, the manifest says ${target.length}`);
+  }
+}
+
+async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (hex !== sha256) throw new ModelLoadError(`weight shard ${file} is corrupt: sha256 ${hex}, expected ${sha256}`);
+}
+
+function checkTensor(tensor: TensorEntry, manifest: Manifest): void {
+  const [rows = 0, k = 1] = tensor.shape;
+  const fail = (why: string): never => {
+    throw new ModelLoadError(`manifest.json: tensor ${tensor.name} ${why}`);
+  };
+  if (tensor.type !== 'f32' && k % GROUP !== 0) fail(`has rows of ${k}, not a multiple of ${GROUP}`);
+  let row = 0;
+  for (const part of tensor.parts) {
+    const [from, to] = part.rows;
+    if (from !== row || to <= from) fail(`has parts that do not follow one another at row ${row}`);
+    row = to;
+    const shard = manifest.shards[part.shard];
+    if (!shard) return fail(`names shard ${part.shard}, which does not exist`);
+    const regions = [[part.data, (to - from) * rowBytes(tensor.type, k)]];
+    if (tensor.type !== 'f32') {
+      if (part.scales === undefined) return fail('has no scales');
+      regions.push([part.scales, ((to - from) * k * 2) / GROUP]);
+    }
+    for (const [start = 0, bytes = 0] of regions) {
+      if (start % 4 !== 0 || start + bytes > shard.bytes) fail(`reaches outside shard ${shard.file}`);
+    }
+  }
+  if (row !== rows) fail(`has ${rows} rows but parts for ${row}`);
+}

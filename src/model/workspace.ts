@@ -1,0 +1,86 @@
+/** Addresses of a forward pass's buffers. Planned once; a forward allocates nothing. */
+import { type Arena, align } from '../kernels/arena.ts';
+import type { ModelConfig } from './config.ts';
+import { GROUP } from './manifest.ts';
+
+/** Positions in one pass over the weights: the widest block, and the tile of the prefill. */
+export const MAX_ROWS = 64;
+/** Rows whose logits exist at a time: B x V floats are the largest buffer there is. */
+export const HEAD_ROWS = 8;
+
+export interface Workspace {
+  readonly x: number; // (MAX_ROWS, hidden) the residual stream
+  readonly normed: number; // (MAX_ROWS, max(hidden, heads*d)) also the attention's output
+  readonly q8: number; // (MAX_ROWS, widest K) i8
+  readonly scale: number; // (MAX_ROWS, widest K / 32)
+  readonly correction: number; // (MAX_ROWS, widest K / 32) i32
+  readonly qkv: number; // (MAX_ROWS, (heads + 2 kvHeads) * d)
+  readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
+  readonly act: number; // (MAX_ROWS, intermediate)
+  readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
+  readonly visible: number; // (MAX_ROWS) i32
+  readonly pages: number; // (pages of the largest cache) i32
+  readonly attention: number; // 2d i16, then scores of one head
+  readonly rope: number; // (maxTokens, d)
+  readonly result: number; // id i32, prob f32, entropy f32
+}
+
+/** Byte size of each buffer. @param maxTokens longest sequence, a multiple of `pageTokens`. */
+function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
+  const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize } = config;
+  const attentionWidth = numHeads * headDim;
+  const widest = Math.max(hiddenSize, intermediateSize, attentionWidth);
+  const groups = Math.ceil(widest / GROUP);
+  const gateUp = align(MAX_ROWS * 2 * intermediateSize * 4);
+  const act = align(MAX_ROWS * intermediateSize * 4);
+  const logits = HEAD_ROWS * logitStride(vocabSize) * 4;
+  return {
+    x: MAX_ROWS * hiddenSize * 4,
+    normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
+    q8: MAX_ROWS * widest,
+    scale: MAX_ROWS * groups * 4,
+    correction: MAX_ROWS * groups * 4,
+    qkv: MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim * 4,
+    feedForward: Math.max(gateUp + act, logits),
+    visible: MAX_ROWS * 4,
+    pages: (maxTokens / pageTokens) * 4,
+    attention: headDim * 4 + (maxTokens + 4) * 4,
+    rope: maxTokens * headDim * 4,
+    result: 16,
+  };
+}
+
+/** Floats from one row of logits to the next: the head pads a row to whole vectors. */
+export function logitStride(vocabSize: number): number {
+  return Math.ceil(vocabSize / 4) * 4;
+}
+
+export function workspaceBytes(config: ModelConfig, maxTokens: number, pageTokens: number): number {
+  return Object.values(sizes(config, maxTokens, pageTokens)).reduce((sum, bytes) => sum + align(bytes), 0);
+}
+
+export function createWorkspace(arena: Arena, config: ModelConfig, maxTokens: number, pageTokens: number): Workspace {
+  const { feedForward, ...rest } = sizes(config, maxTokens, pageTokens);
+  const at = Object.fromEntries(Object.entries(rest).map(([name, bytes]) => [name, arena.take(bytes)]));
+  const gateUp = arena.take(feedForward);
+  const workspace = {
+    ...(at as unknown as Omit<Workspace, 'gateUp' | 'act' | 'logits'>),
+    gateUp,
+    act: gateUp + align(MAX_ROWS * 2 * config.intermediateSize * 4),
+    logits: gateUp,
+  };
+  fillRopeTable(arena.f32(workspace.rope, maxTokens * config.headDim), config);
+  return workspace;
+}
+
+/** table (positions, d): cosines then sines of position * theta^(-2i/d). */
+function fillRopeTable(table: Float32Array, { headDim, ropeTheta }: ModelConfig): void {
+  const half = headDim / 2;
+  for (let at = 0; at < table.length; at += headDim) {
+    for (let i = 0; i < half; i++) {
+      const angle = (at / headDim) * ropeTheta ** (-i / half);
+      table[at + i] = Math.cos(angle);
+      table[at + half + i] = Math.sin(angle);
+    }
+  }
+}

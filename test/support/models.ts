@@ -1,0 +1,45 @@
+/** Fixture checkpoints, converted once per test file to a temporary directory. */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { convertCheckpoint, openCheckpoint } from '../../src/convert/convert.ts';
+import { directorySource } from '../../src/directory-source.ts';
+import type { KernelFlavour } from '../../src/kernels/kernels.ts';
+import { ScalarModel } from '../../src/model/scalar-model.ts';
+import { WasmModel } from '../../src/model/wasm-model.ts';
+import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
+import { kernelModules } from './kernels.ts';
+
+export type Dtype = 'f32' | 'int8' | 'int4';
+
+export function fixture(name: string): string {
+  return new URL(`../fixtures/${name}`, import.meta.url).pathname;
+}
+
+export async function convertFixture(name: string, dtype: Dtype, semantics = {}): Promise<WeightSource> {
+  const out = await mkdtemp(join(tmpdir(), 'seedling-'));
+  const checkpoint = await openCheckpoint(fixture(name));
+  await convertCheckpoint(checkpoint, { name, out, dtype, embedding: dtype, semantics });
+  return directorySource(join(out, name));
+}
+
+export async function wasmModel(source: WeightSource, flavour: KernelFlavour, kvTokens = 128): Promise<WasmModel> {
+  const options = { kernels: kernelModules, flavour, memoryBudget: 1 << 30, kvTokens };
+  return WasmModel.load(source, await readModelConfig(source), options);
+}
+
+/** @param roundActivations see `ScalarModel.load` */
+export async function scalarModel(source: WeightSource, roundActivations = false): Promise<ScalarModel> {
+  return ScalarModel.load(source, await readModelConfig(source), 512, roundActivations);
+}
+
+export interface GoldenCase {
+  readonly ids: number[];
+  /** The first `commit` ids are context, the others one active block. */
+  readonly commit: number;
+  readonly logits: number[][]; // (ids, V)
+}
+
+export async function golden(name: string): Promise<readonly GoldenCase[]> {
+  return JSON.parse(await readFile(join(fixture(name), 'golden.json'), 'utf8')).cases;
+}

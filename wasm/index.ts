@@ -1,0 +1,12 @@
+export { attention } from './attention';
+export { embed_q4, embed_q8 } from './embed';
+export { gemm_f32 } from './gemm-f32';
+export { gemm_q8_q4 } from './gemm-q4';
+export { gemm_q8_q8 } from './gemm-q8';
+export { head_predict } from './head';
+export { kv_store } from './kv';
+export { add_bias, rms_norm } from './norm';
+export { quantize_q8 } from './quantize';
+export { repack_q4, repack_q8 } from './repack';
+export { rope } from './rope';
+export { swiglu } from './swiglu';
