@@ -31,16 +31,7 @@ export interface Kernels {
     n: number,
     k: number,
   ): void;
-  gemm_f32(
-    y: number,
-    ldy: number,
-    accumulate: number,
-    x: number,
-    w: number,
-    rows: number,
-    n: number,
-    k: number,
-  ): void;
+  gemm_f32(y: number, ldy: number, accumulate: number, x: number, w: number, rows: number, n: number, k: number): void;
   repack_q4(data: number, scales: number, rows: number, k: number, panel: number): void;
   repack_q8(data: number, scales: number, rows: number, k: number, panel: number): void;
   embed_q4(y: number, w: number, wscale: number, row: number, rows: number, k: number): void;

@@ -54,9 +54,7 @@ export class Decoder {
       const tensor = tensors.get(name);
       if (!tensor) throw new ModelLoadError(`tensor ${name} is missing from manifest.json`);
       if (tensor.rows !== rows || tensor.k !== k) {
-        throw new ModelLoadError(
-          `tensor ${name} is ${tensor.rows} x ${tensor.k}, config.json asks for ${rows} x ${k}`,
-        );
+        throw new ModelLoadError(`tensor ${name} is ${tensor.rows} x ${tensor.k}, config.json asks for ${rows} x ${k}`);
       }
       return tensor;
     };

@@ -86,18 +86,18 @@ export class WasmModel implements DiffusionModel {
       const rows = this.tile(paged.length, ids.length - from);
       const end = paged.length + ids.length - from;
       const visible = Int32Array.from({ length: rows }, (_, i) => committedVisible(this.config, paged.length + i, end));
-      this.decoder.forward(
-        ids.subarray(from, from + rows),
-        paged.length,
-        visible,
-        paged.pages,
-        this.pool.pageTokens,
-      );
+      this.decoder.forward(ids.subarray(from, from + rows), paged.length, visible, paged.pages, this.pool.pageTokens);
       paged.advance(rows);
       from += rows;
       if (ask.rows === 'all') {
         const first = from - rows;
-        predictions.push(...this.predict(Int32Array.from({ length: rows }, (_, i) => i), ask.sampling, first));
+        predictions.push(
+          ...this.predict(
+            Int32Array.from({ length: rows }, (_, i) => i),
+            ask.sampling,
+            first,
+          ),
+        );
       } else if (from === ids.length) {
         predictions.push(...this.predict(Int32Array.of(rows - 1), ask.sampling, 0));
       }

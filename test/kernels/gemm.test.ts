@@ -59,7 +59,12 @@ describe.each(flavours)('%s', (flavour) => {
     expect(strided.filter((_, i) => i % ldy >= n).every((v) => v === -12345)).toBe(true);
     bench.kernels.gemm_q8_q4(y, ldy, 1, q, scale, correction, w, wscale, rows, n, k);
     const doubled = bench.f32(y, rows * ldy).filter((_, i) => i % ldy < n);
-    expect(relativeError(doubled, expected.map((v) => 2 * v))).toBeLessThan(2e-6);
+    expect(
+      relativeError(
+        doubled,
+        expected.map((v) => 2 * v),
+      ),
+    ).toBeLessThan(2e-6);
   });
 
   test.each(SHAPES)('gemm_q8_q8 (%i rows, n %i, K %i)', (rows, n, k) => {
@@ -78,7 +83,12 @@ describe.each(flavours)('%s', (flavour) => {
     bench.kernels.gemm_q8_q8(y, n, 0, q, scale, w, wscale, rows, n, k);
     expect(relativeError(bench.f32(y, rows * n), expected)).toBeLessThan(2e-6);
     bench.kernels.gemm_q8_q8(y, n, 1, q, scale, w, wscale, rows, n, k);
-    expect(relativeError(bench.f32(y, rows * n), expected.map((v) => 2 * v))).toBeLessThan(2e-6);
+    expect(
+      relativeError(
+        bench.f32(y, rows * n),
+        expected.map((v) => 2 * v),
+      ),
+    ).toBeLessThan(2e-6);
   });
 
   test('extreme int4 weights do not overflow the 16-bit sums', () => {

@@ -1,0 +1,71 @@
+/** The direction of imports: api -> engine -> sampler -> model -> kernels, hosts on top, and no cycles. */
+
+/** A module under `from` may import, of this project's own sources, only what `to` names. */
+function only(name, from, to) {
+  return {
+    name,
+    severity: 'error',
+    comment: `${from} may import only ${to.join(', ')}`,
+    from: { path: from },
+    to: { path: '^(src|build|scripts|test|wasm)/', pathNot: [from, ...to] },
+  };
+}
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    only('api', '^src/api/', ['^src/engine/', '^src/model/(model|config|errors)\\.ts$']),
+    only('engine', '^src/engine/', ['^src/sampler/', '^src/model/']),
+    only('sampler', '^src/sampler/', [
+      '^src/model/model\\.ts$',
+      '^src/model/config\\.ts$',
+      '^src/engine/request\\.ts$',
+    ]),
+    only('model', '^src/model/', ['^src/kernels/']),
+    only('kernels', '^src/kernels/', []),
+    only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$']),
+    only('settings', '^src/settings\\.ts$', []),
+    {
+      name: 'entries-are-roots',
+      severity: 'error',
+      comment: 'worker.ts and node.ts put a host together; nothing is built on them',
+      from: {},
+      to: { path: '^src/(worker|node)\\.ts$' },
+    },
+    {
+      name: 'wasm-only-in-the-worker-entry',
+      severity: 'error',
+      comment: 'other hosts cannot import .wasm; they compile it',
+      from: { pathNot: '^src/worker\\.ts$' },
+      to: { path: '\\.wasm$' },
+    },
+    {
+      name: 'node-only-in-node-hosts',
+      severity: 'error',
+      comment: 'everything that a Worker bundles has to run without Node',
+      from: { path: '^src/', pathNot: '^src/(node[-.a-z]*|directory-source)\\.ts$|^src/convert/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-development-packages',
+      severity: 'error',
+      comment: 'what runs in production is in dependencies',
+      from: { path: '^src/', pathNot: '^src/convert/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: {},
+      // Kernels exist only after a build; cloudflare: modules only in workerd.
+      to: { couldNotResolve: true, pathNot: '\\.wasm$|^cloudflare:' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    // Types are imports too: a layer that knows another's types depends on it.
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};

@@ -1,0 +1,21 @@
+/** Lays out `dist/assets/`, which Workers serve: every model directory, under `/models/<name>/`. */
+import { copyFile, link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const ASSETS = 'dist/assets';
+
+await rm(ASSETS, { recursive: true, force: true });
+await mkdir(join(ASSETS, 'models'), { recursive: true });
+for (const entry of await readdir('models', { withFileTypes: true })) {
+  if (!entry.isDirectory()) continue;
+  const from = join('models', entry.name);
+  const manifest = JSON.parse(await readFile(join(from, 'manifest.json'), 'utf8').catch(() => '{}'));
+  if (manifest.format !== 'seedling-weights-1') continue;
+  const shards: string[] = manifest.shards.map((shard: { file: string }) => shard.file);
+  const to = join(ASSETS, 'models', entry.name);
+  await mkdir(to, { recursive: true });
+  for (const file of ['config.json', 'tokenizer.json', 'manifest.json', ...shards]) {
+    // A link costs no copy of 76 MB; across file systems there is no linking.
+    await link(join(from, file), join(to, file)).catch(() => copyFile(join(from, file), join(to, file)));
+  }
+}

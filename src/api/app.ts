@@ -1,0 +1,53 @@
+/** The HTTP application: the same on every runtime. */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { ApiError, errorResponse } from './errors.ts';
+import type { Host } from './host.ts';
+import { registerCompletions } from './routes/completions.ts';
+import { registerHealth } from './routes/health.ts';
+import { registerModels } from './routes/models.ts';
+import { toValidationError } from './validation-error.ts';
+
+/** Builds the app for one host. */
+export function createApp(host: Host): OpenAPIHono {
+  const app = new OpenAPIHono({
+    defaultHook: (result, c) => (result.success ? undefined : errorResponse(c, toValidationError(result.error))),
+  });
+
+  app.onError((error, c) => errorResponse(c, error));
+  app.notFound((c) =>
+    errorResponse(
+      c,
+      new ApiError(404, `Unknown request URL: ${c.req.method} ${c.req.path.slice(0, 200)}.`, 'unknown_url'),
+    ),
+  );
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        const allow = methods.join(', ');
+        c.header('allow', allow);
+        return errorResponse(
+          c,
+          new ApiError(405, `Not allowed here: ${c.req.method}. Use ${allow}.`, 'method_not_allowed'),
+        );
+      },
+    }),
+  );
+  app.use(
+    bodyLimit({
+      maxSize: host.settings.bodyLimitBytes,
+      onError: (c) => {
+        const message = `The request body is larger than ${host.settings.bodyLimitBytes} bytes.`;
+        return errorResponse(c, new ApiError(413, message, 'request_too_large'));
+      },
+    }),
+  );
+
+  registerCompletions(app, host);
+  registerModels(app, host);
+  registerHealth(app, host);
+  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Seedling', version: '0.1.0' } });
+  return app;
+}

@@ -1,0 +1,74 @@
+/** Errors as OpenAI's clients expect them: `{"error": {message, type, param, code}}` with a fitting status. */
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { RequestError } from '../engine/request.ts';
+import { ModelLoadError, OutOfMemoryError } from '../model/errors.ts';
+
+/** OpenAI's error body. */
+export interface ErrorBody {
+  readonly error: {
+    readonly message: string;
+    readonly type: 'invalid_request_error' | 'server_error';
+    readonly param: string | null;
+    readonly code: string | null;
+  };
+}
+
+/** An answer other than success. The message is shown to the caller. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: ContentfulStatusCode;
+  readonly code: string | null;
+  readonly param: string | null;
+  readonly retryAfterSeconds: number | null;
+  constructor(
+    status: ContentfulStatusCode,
+    message: string,
+    code: string | null,
+    param: string | null = null,
+    retryAfterSeconds: number | null = null,
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.param = param;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  body(): ErrorBody {
+    const type = this.status >= 500 ? 'server_error' : 'invalid_request_error';
+    return { error: { message: this.message, type, param: this.param, code: this.code } };
+  }
+}
+
+const HTTP_CODES: Readonly<Record<number, string>> = {
+  400: 'invalid_json',
+  413: 'request_too_large',
+  415: 'unsupported_media_type',
+};
+
+/** What the caller may know of any error; an unexpected one is logged here and shown as a bare 500. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof RequestError) return new ApiError(400, error.message, error.code, error.param);
+  if (error instanceof OutOfMemoryError) {
+    return error.retryable
+      ? new ApiError(503, error.message, 'overloaded', null, 1)
+      : new ApiError(400, error.message, 'context_length_exceeded');
+  }
+  if (error instanceof ModelLoadError) return new ApiError(503, error.message, 'model_load_failed', null, 5);
+  if (error instanceof HTTPException && error.status < 500) {
+    const status = error.status as ContentfulStatusCode;
+    return new ApiError(status, error.message, HTTP_CODES[status] ?? null);
+  }
+  console.error('Unexpected error:', error);
+  return new ApiError(500, 'The server failed to answer this request.', 'internal_error');
+}
+
+/** The HTTP answer for an error before the first byte. */
+export function errorResponse(c: Context, error: unknown): Response {
+  const apiError = toApiError(error);
+  if (apiError.retryAfterSeconds !== null) c.header('retry-after', String(apiError.retryAfterSeconds));
+  return c.json(apiError.body(), apiError.status);
+}

@@ -1,0 +1,77 @@
+/** What a runtime (Workers, Node) hands to the API: a name, its limits, and an engine that loads on first use. */
+import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
+import { ModelLoadError } from '../model/errors.ts';
+import type { DiffusionModel } from '../model/model.ts';
+
+/** A request that holds its room in the KV pool. */
+export interface Admitted {
+  /** Yields a macrotask at least once a step, so that a disconnect is seen; ends soon after `signal` aborts. */
+  run(signal: AbortSignal): AsyncGenerator<EngineEvent>;
+  /** Returns the room once a forward that is under way has ended. Safe to call twice, and after `run` ended. */
+  release(): Promise<void> | void;
+}
+
+/** The part of the engine that the API uses. */
+export interface Engine {
+  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory'>;
+  /** @throws RequestError or OutOfMemoryError, before any work. */
+  admit(request: GenerateRequest): Admitted;
+}
+
+/** The settings that the API reads. */
+export interface ApiSettings {
+  /** The largest `max_tokens` a request may ask for. */
+  readonly maxTokens: number;
+  readonly bodyLimitBytes: number;
+}
+
+/** Where the model stands, for `/health`. */
+export type ModelState =
+  | { readonly status: 'loading' }
+  | { readonly status: 'ok'; readonly engine: Engine }
+  | { readonly status: 'error'; readonly reason: string };
+
+export interface Host {
+  readonly modelName: string;
+  readonly settings: ApiSettings;
+  /** Loads at the first call; callers share one load. After a failed load the next call tries again. */
+  engine(): Promise<Engine>;
+  /** Never waits and never loads. */
+  state(): ModelState;
+}
+
+export interface HostOptions {
+  readonly modelName: string;
+  readonly settings: ApiSettings;
+  readonly load: () => Promise<Engine>;
+}
+
+/** A host whose engine loads once, on first use. A failed load is logged and forgotten. */
+export function createHost({ modelName, settings, load }: HostOptions): Host {
+  let pending: Promise<Engine> | null = null;
+  let state: ModelState = { status: 'loading' };
+
+  async function attempt(): Promise<Engine> {
+    try {
+      const engine = await load();
+      state = { status: 'ok', engine };
+      return engine;
+    } catch (error) {
+      pending = null;
+      // Other errors' messages may carry paths: those stay in the log.
+      state = { status: 'error', reason: error instanceof ModelLoadError ? error.message : 'The model did not load.' };
+      console.error(`Model ${modelName} did not load:`, error instanceof ModelLoadError ? error.message : error);
+      throw error;
+    }
+  }
+
+  return {
+    modelName,
+    settings,
+    engine() {
+      pending ??= attempt();
+      return pending;
+    },
+    state: () => state,
+  };
+}

@@ -1,0 +1,177 @@
+/** The bodies of `/v1/completions`: OpenAI's fields, each honoured or refused by name, and the `decoding` extension. */
+import { z } from '@hono/zod-openapi';
+
+const LONGEST_STOP = 500;
+
+/** Lone surrogates have no UTF-8 form, so no tokenizer could tell them from U+FFFD. */
+const text = z.string().refine((value) => value.isWellFormed(), 'must be well-formed Unicode, without lone surrogates');
+
+/** A field that is known but not served: only values that change nothing pass. */
+function neutral(isNeutral: (value: unknown) => boolean, only: string) {
+  return z
+    .unknown()
+    .optional()
+    .superRefine((value, context) => {
+      if (value === undefined || value === null || isNeutral(value)) return;
+      context.addIssue({
+        code: 'custom',
+        message: `this server supports only ${only}`,
+        params: { code: 'unsupported_parameter' },
+      });
+    })
+    .openapi({ description: `Accepted for compatibility: only ${only}.` });
+}
+
+function promptProblem(value: unknown): readonly [message: string, code: string] | null {
+  if (value === undefined) return ['is required', 'missing_required_parameter'];
+  if (typeof value === 'string') {
+    return value.isWellFormed() ? null : ['must be well-formed Unicode, without lone surrogates', 'invalid_value'];
+  }
+  if (!Array.isArray(value)) return ['must be a string or an array of token ids', 'invalid_type'];
+  // A loop instead of z.array: a megabyte of wrong elements would otherwise cost one issue each.
+  for (const element of value as unknown[]) {
+    if (typeof element === 'string' || Array.isArray(element)) {
+      return ['several prompts in one request are not supported', 'unsupported_parameter'];
+    }
+    if (!Number.isInteger(element) || (element as number) < 0) {
+      return ['must be a string or an array of token ids', 'invalid_type'];
+    }
+  }
+  return null;
+}
+
+const prompt = z
+  .unknown()
+  .superRefine((value, context) => {
+    const problem = promptProblem(value);
+    if (problem) context.addIssue({ code: 'custom', message: problem[0], params: { code: problem[1] } });
+  })
+  .transform((value) => value as string | number[])
+  .openapi({
+    description: 'Text, or token ids.',
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'integer', minimum: 0 } }],
+  });
+
+const decoding = z
+  .strictObject({
+    policy: z.enum(['confidence', 'fixed']).optional().openapi({ description: 'Default `confidence`.' }),
+    threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .openapi({ description: 'Policy `confidence`: decide every position more probable than this. Default 0.9.' }),
+    steps: z
+      .int()
+      .min(1)
+      .max(64)
+      .optional()
+      .openapi({ description: 'Policy `fixed`: denoise steps per block. Default: the block length.' }),
+    block_length: z
+      .int()
+      .min(1)
+      .max(64)
+      .optional()
+      .openapi({ description: "Tokens per block; 1 is autoregressive. Default: the model's." }),
+  })
+  .superRefine((value, context) => {
+    const [foreign, owner] =
+      value.policy === 'fixed' ? (['threshold', 'confidence'] as const) : (['steps', 'fixed'] as const);
+    if (value[foreign] === undefined) return;
+    context.addIssue({ code: 'custom', path: [foreign], message: `applies only with policy '${owner}'` });
+  })
+  .openapi('Decoding');
+
+const stop = z.string().min(1, 'must not be empty').max(LONGEST_STOP, `must be at most ${LONGEST_STOP} characters`);
+const wellFormedStop = stop.refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+
+/** A request as it comes in. Limits that depend on settings or on the model are checked after it. */
+export const completionRequestSchema = z
+  .strictObject({
+    model: text.optional().openapi({ description: "Default: this server's model." }),
+    prompt,
+    max_tokens: z.int().min(1).nullish().openapi({ description: 'New tokens at most. Default 16.' }),
+    temperature: z.number().min(0).max(2).nullish().openapi({
+      description: "Default 0 (greedy), where OpenAI's is 1: a small code model does better without noise.",
+    }),
+    top_p: z.number().gt(0).max(1).nullish().openapi({ description: 'Default 1.' }),
+    seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
+    stop: z
+      .union([wellFormedStop, z.array(wellFormedStop).max(4)], {
+        error: `must be a string or up to 4 strings, each of 1 to ${LONGEST_STOP} well-formed characters`,
+      })
+      .nullish(),
+    stream: z.boolean().nullish(),
+    stream_options: z
+      .strictObject({
+        include_usage: z.boolean().optional(),
+        include_obfuscation: neutral((value) => value === false, 'false'),
+      })
+      .nullish(),
+    user: text.nullish().openapi({ description: 'Accepted and ignored on purpose.' }),
+    decoding: decoding.nullish(),
+    n: neutral((value) => value === 1, '1'),
+    best_of: neutral((value) => value === 1, '1'),
+    echo: neutral((value) => value === false, 'false'),
+    logprobs: neutral(() => false, 'null'),
+    logit_bias: neutral((value) => typeof value === 'object' && Object.keys(value as object).length === 0, '{}'),
+    suffix: neutral((value) => value === '', 'an empty string'),
+    presence_penalty: neutral((value) => value === 0, '0'),
+    frequency_penalty: neutral((value) => value === 0, '0'),
+  })
+  .superRefine((body, context) => {
+    if (body.stream_options == null || body.stream === true) return;
+    context.addIssue({ code: 'custom', path: ['stream_options'], message: "is allowed only with 'stream': true" });
+  })
+  .openapi('CompletionRequest');
+
+export type CompletionRequest = z.output<typeof completionRequestSchema>;
+
+export const errorBodySchema = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.enum(['invalid_request_error', 'server_error']),
+      param: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  })
+  .openapi('Error');
+
+const usageSchema = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+});
+
+const costSchema = z.object({
+  nfe: z.int().openapi({ description: 'Model forwards after the prefill, commits included.' }),
+  tokens_per_forward: z.number(),
+  position_forwards: z.int(),
+  position_forwards_per_token: z.number(),
+  prefill_ms: z.number(),
+  decode_ms: z.number(),
+  seed: z.int(),
+});
+
+/** The whole answer; chunks of a stream have the same shape with parts of the text. */
+export const completionSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('text_completion'),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        text: z.string(),
+        index: z.int(),
+        logprobs: z.null(),
+        finish_reason: z.enum(['stop', 'length']).nullable(),
+      }),
+    ),
+    usage: usageSchema.nullish(),
+    seedling: costSchema.optional().openapi({ description: 'What the generation cost; beside the finish reason.' }),
+  })
+  .openapi('Completion');
+
+export type Completion = z.output<typeof completionSchema>;

@@ -1,0 +1,77 @@
+/**
+ * What the converter knows of a checkpoint, whatever file it came from: shapes, recorded semantics, tokenizer, and
+ * tensors under Hugging Face's names that can be read by row ranges.
+ */
+import type { ModelConfig } from '../model/config.ts';
+
+/** Shapes and arithmetic: everything of a `ModelConfig` that a plain decoder already fixes. */
+export type DecoderConfig = Pick<
+  ModelConfig,
+  | 'architecture'
+  | 'hiddenSize'
+  | 'intermediateSize'
+  | 'numLayers'
+  | 'numHeads'
+  | 'numKvHeads'
+  | 'headDim'
+  | 'vocabSize'
+  | 'contextLength'
+  | 'rmsNormEps'
+  | 'ropeTheta'
+  | 'qkvBias'
+  | 'qkNorm'
+>;
+
+/** Semantics of the diffusion, as far as something records them. Absent means: nobody said. */
+export interface Semantics {
+  readonly logitShift?: boolean | undefined;
+  readonly contextAttention?: ModelConfig['contextAttention'] | undefined;
+  /** In tokens. */
+  readonly blockLength?: number | undefined;
+  readonly maskTokenId?: number | undefined;
+  readonly eosTokenIds?: readonly number[] | undefined;
+  readonly startTokenId?: number | undefined;
+}
+
+/** `[N, K]` for a matrix (N outputs, K inputs), `[N]` for a vector. */
+export type Shape = readonly [number] | readonly [number, number];
+
+export interface TensorReader {
+  /** Shape by Hugging Face name. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /**
+   * Rows [start, end) of a tensor as float32, row-major; a vector has N rows of one element.
+   * The array belongs to the reader and is overwritten by the next call.
+   * @throws ConversionError on an unknown name or a file that ends too early.
+   */
+  readRows(name: string, start: number, end: number): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** What the special ids are resolved from. */
+export interface TokenizerFacts {
+  /** The whole tokenizer.json, parsed. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Id by text of every added (special or user-defined) token. */
+  readonly addedTokens: ReadonlyMap<string, number>;
+  /** Text that the tokenizer's own configuration names as its mask token. */
+  readonly maskToken?: string | undefined;
+  readonly bosTokenId?: number | undefined;
+}
+
+export interface Checkpoint {
+  readonly decoder: DecoderConfig;
+  readonly semantics: Semantics;
+  readonly tokenizer: TokenizerFacts;
+  readonly tensors: TensorReader;
+}
+
+/** The checkpoint, or what was asked of it, cannot be converted; the message names the field, tensor or flag. */
+export class ConversionError extends Error {
+  override readonly name = 'ConversionError';
+}
+
+/** Rows and elements per row of a shape. */
+export function rowsAndColumns(shape: Shape): { rows: number; columns: number } {
+  return { rows: shape[0], columns: shape[1] ?? 1 };
+}

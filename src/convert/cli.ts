@@ -1,0 +1,105 @@
+/** `npm run convert -- SOURCE NAME [flags]`. */
+import { resourceUsage } from 'node:process';
+import { parseArgs } from 'node:util';
+import { ConversionError } from './checkpoint.ts';
+import { type Conversion, type ConvertOptions, convert } from './convert.ts';
+import type { WeightType } from './layout.ts';
+
+const USAGE = `npm run convert -- SOURCE NAME [flags]
+
+SOURCE                    a Hugging Face directory or a .gguf file
+NAME                      the model is written to models/NAME
+--out DIR                 write to DIR/NAME instead
+--dtype TYPE              matrices of the layers: int4 (default), int8 or f32
+--embedding TYPE          embedding and LM head: as --dtype unless given
+What the checkpoint does not record, or records wrongly:
+--mask-token-id N
+--eos-token-id N          may be repeated
+--start-token-id N        committed first when a prompt is empty
+--block-length N
+--logit-shift, --no-logit-shift
+--context-attention WHAT  causal or block_causal`;
+
+const TYPES: readonly WeightType[] = ['int4', 'int8', 'f32'];
+
+/** @throws ConversionError naming the flag that is wrong. */
+function parseCommandLine(args: string[]): { source: string; options: ConvertOptions } {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    allowNegative: true,
+    options: {
+      out: { type: 'string', default: 'models' },
+      dtype: { type: 'string', default: 'int4' },
+      embedding: { type: 'string' },
+      'mask-token-id': { type: 'string' },
+      'eos-token-id': { type: 'string', multiple: true },
+      'start-token-id': { type: 'string' },
+      'block-length': { type: 'string' },
+      'logit-shift': { type: 'boolean' },
+      'context-attention': { type: 'string' },
+    },
+  });
+  const [source, name] = positionals;
+  if (source === undefined || name === undefined || positionals.length > 2) throw new ConversionError(USAGE);
+  const dtype = oneOf('--dtype', values.dtype, TYPES);
+  return {
+    source,
+    options: {
+      name,
+      out: values.out,
+      dtype,
+      embedding: values.embedding === undefined ? dtype : oneOf('--embedding', values.embedding, TYPES),
+      semantics: {
+        maskTokenId: integer('--mask-token-id', values['mask-token-id']),
+        eosTokenIds: values['eos-token-id']?.map((id) => integer('--eos-token-id', id)!),
+        startTokenId: integer('--start-token-id', values['start-token-id']),
+        blockLength: integer('--block-length', values['block-length']),
+        logitShift: values['logit-shift'],
+        contextAttention:
+          values['context-attention'] === undefined
+            ? undefined
+            : oneOf('--context-attention', values['context-attention'], ['causal', 'block_causal'] as const),
+      },
+    },
+  };
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new ConversionError(`${flag} ${value}: must be one of ${allowed.join(', ')}`);
+  return found;
+}
+
+function integer(flag: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (!/^\d+$/.test(value)) throw new ConversionError(`${flag} ${value}: must be a whole number, 0 or more`);
+  return Number(value);
+}
+
+function describe({ directory, config, shards, errors }: Conversion, seconds: number): string {
+  const megabytes = shards.reduce((sum, shard) => sum + shard.bytes, 0) / 1e6;
+  const lines = errors.map(({ name, type, weights, relativeRms }) => {
+    const error = `relative RMS error ${(relativeRms * 100).toFixed(3)}%`;
+    return `${name.padEnd(26)} ${type} ${String(weights).padStart(11)} weights  ${error}`;
+  });
+  return [
+    ...lines,
+    `logit shift ${config.logitShift}, ${config.contextAttention} context, blocks of ${config.blockLength}, mask id ` +
+      `${config.maskTokenId}, stops at ${config.eosTokenIds}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head`,
+    `${directory}: ${shards.length} shards, ${megabytes.toFixed(1)} MB, ${seconds.toFixed(1)} s, ` +
+      `peak memory ${Math.round(resourceUsage().maxRSS / 1024)} MiB`,
+  ].join('\n');
+}
+
+try {
+  const { source, options } = parseCommandLine(process.argv.slice(2));
+  const started = performance.now();
+  const conversion = await convert(source, options);
+  console.log(describe(conversion, (performance.now() - started) / 1000));
+} catch (error) {
+  const code = (error as { code?: unknown }).code;
+  const expected = error instanceof ConversionError || String(code).startsWith('ERR_PARSE_ARGS');
+  console.error(expected ? (error as Error).message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,86 @@
+/** A checkpoint to a model directory (models/README.md). Memory: a few million weights, whatever the model's size. */
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ModelConfig } from '../model/config.ts';
+import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
+import { type ClassError, ErrorReport } from './error-report.ts';
+import { openGguf } from './gguf-checkpoint.ts';
+import { openHuggingFace } from './hf.ts';
+import { planLayout, SHARD_LIMIT, type WeightType } from './layout.ts';
+import { resolveModelConfig } from './model-config.ts';
+import { replaceModel } from './output-directory.ts';
+import type { ShardEntry } from './shard-writer.ts';
+import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './tensor-order.ts';
+import { headIsTied } from './tied-head.ts';
+import { writeWeights } from './write-weights.ts';
+
+export const MANIFEST_FORMAT = 'seedling-weights-1';
+
+export interface ConvertOptions {
+  readonly name: string;
+  /** The directory in which `name` is made. */
+  readonly out: string;
+  /** Matrices of the layers. */
+  readonly dtype: WeightType;
+  /** The embedding and the LM head. */
+  readonly embedding: WeightType;
+  readonly semantics: Semantics;
+  /** Shards stay under this many bytes. */
+  readonly shardLimit?: number;
+  /** Most weights read at once (a row at least). */
+  readonly weightsPerRead?: number;
+}
+
+export interface Conversion {
+  readonly directory: string;
+  readonly config: ModelConfig;
+  readonly shards: readonly ShardEntry[];
+  readonly errors: readonly ClassError[];
+}
+
+/** @throws ConversionError if `source` is neither a directory nor a .gguf file, or cannot be converted. */
+export async function openCheckpoint(source: string): Promise<Checkpoint> {
+  const found = await stat(source).catch(() => undefined);
+  if (found?.isDirectory()) return openHuggingFace(source);
+  if (found?.isFile() && source.endsWith('.gguf')) return openGguf(source);
+  throw new ConversionError(`${source} is neither a Hugging Face directory nor a .gguf file`);
+}
+
+/** @throws ConversionError; then the old model, or none, is in place. */
+export async function convertCheckpoint(checkpoint: Checkpoint, options: ConvertOptions): Promise<Conversion> {
+  const { name, out, dtype, embedding, shardLimit = SHARD_LIMIT, weightsPerRead = 1 << 20 } = options;
+  const { tensors } = checkpoint;
+  // What can be refused is refused before the first weight is read.
+  resolveModelConfig(name, checkpoint, options.semantics, true);
+  checkTensors(forwardOrder(checkpoint.decoder, tensors.shapes.has(LM_HEAD)), tensors.shapes);
+  const tied = await headIsTied(tensors, weightsPerRead);
+  const config = resolveModelConfig(name, checkpoint, options.semantics, tied);
+  const layout = planLayout(
+    forwardOrder(config, !tied).map(({ name, shape }) => {
+      const matrix = name === EMBEDDING || name === LM_HEAD ? embedding : dtype;
+      return { name, type: shape.length === 1 ? 'f32' : matrix, shape };
+    }),
+    shardLimit,
+  );
+
+  const report = new ErrorReport();
+  let shards: readonly ShardEntry[] = [];
+  const directory = await replaceModel(out, name, async (partial) => {
+    shards = await writeWeights(partial, layout, tensors, weightsPerRead, report);
+    await writeFile(join(partial, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await writeFile(join(partial, 'tokenizer.json'), JSON.stringify(checkpoint.tokenizer.json));
+    const manifest = { format: MANIFEST_FORMAT, shards, tensors: layout.tensors };
+    await writeFile(join(partial, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
+  });
+  return { directory, config, shards, errors: report.classes() };
+}
+
+/** Opens, converts and closes. */
+export async function convert(source: string, options: ConvertOptions): Promise<Conversion> {
+  const checkpoint = await openCheckpoint(source);
+  try {
+    return await convertCheckpoint(checkpoint, options);
+  } finally {
+    await checkpoint.tensors.close();
+  }
+}

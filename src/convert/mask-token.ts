@@ -1,0 +1,34 @@
+/** Which id stands for "not decided yet". Never inferred from the size of the vocabulary. */
+import { ConversionError, type TokenizerFacts } from './checkpoint.ts';
+
+/** Spellings in published checkpoints. */
+const SPELLINGS = ['<|mask|>', '<|MASK|>', '<MASK>', '|<MASK>|', '<M>', '<[MASK_TOKEN]>', '[MASK]', '<mask>'];
+
+/**
+ * The flag, else what the configuration records, else the token that the tokenizer names, else a usual spelling.
+ * @throws ConversionError saying how to give it.
+ */
+export function resolveMaskTokenId(
+  flag: number | undefined,
+  recorded: number | undefined,
+  tokenizer: TokenizerFacts,
+): number {
+  const given = flag ?? recorded;
+  if (given !== undefined) return given;
+  const { addedTokens, maskToken } = tokenizer;
+  const named = maskToken === undefined ? undefined : addedTokens.get(maskToken);
+  if (named !== undefined) return named;
+
+  const spelled = SPELLINGS.filter((text) => addedTokens.has(text));
+  const ids = new Set(spelled.map((text) => addedTokens.get(text)!));
+  if (ids.size > 1) {
+    throw new ConversionError(
+      `the tokenizer has several mask tokens (${spelled.join(', ')}): choose with --mask-token-id`,
+    );
+  }
+  for (const id of ids) return id;
+  throw new ConversionError(
+    'no mask token: neither mask_token_id in config.json nor one among the added tokens of the tokenizer. ' +
+      'Give its id with --mask-token-id (an autoregressive base can use any special token that it never uses)',
+  );
+}

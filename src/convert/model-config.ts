@@ -1,0 +1,52 @@
+/** The ModelConfig of a checkpoint: its shapes, and its semantics from flags, then files, then conventions. */
+import { z } from 'zod';
+import { type ModelConfig, parseModelConfig } from '../model/config.ts';
+import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
+import { resolveMaskTokenId } from './mask-token.ts';
+
+/**
+ * @param flags override what the checkpoint records
+ * @throws ConversionError naming what nobody says and the flag that gives it
+ */
+export function resolveModelConfig(
+  name: string,
+  checkpoint: Pick<Checkpoint, 'decoder' | 'semantics' | 'tokenizer'>,
+  flags: Semantics,
+  tieWordEmbeddings: boolean,
+): ModelConfig {
+  const { decoder, semantics, tokenizer } = checkpoint;
+  const eosTokenIds = flags.eosTokenIds ?? required('eos_token_id', '--eos-token-id', semantics.eosTokenIds);
+  const config = {
+    name,
+    ...decoder,
+    tieWordEmbeddings,
+    maskTokenId: resolveMaskTokenId(flags.maskTokenId, semantics.maskTokenId, tokenizer),
+    logitShift: flags.logitShift ?? required('logit_shift', '--logit-shift or --no-logit-shift', semantics.logitShift),
+    contextAttention:
+      flags.contextAttention ?? required('context_attention', '--context-attention', semantics.contextAttention),
+    blockLength: flags.blockLength ?? required('block_length', '--block-length', semantics.blockLength),
+    eosTokenIds,
+    // What stood before a document in training: its separator, where there is one.
+    startTokenId:
+      flags.startTokenId ??
+      semantics.startTokenId ??
+      tokenizer.addedTokens.get('<|endoftext|>') ??
+      tokenizer.bosTokenId ??
+      eosTokenIds[0],
+  };
+  for (const [text, id] of tokenizer.addedTokens) {
+    if (id < decoder.vocabSize) continue;
+    throw new ConversionError(`the tokenizer has ${text} as ${id}, the embedding only ${decoder.vocabSize} rows`);
+  }
+  try {
+    return parseModelConfig(config);
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new ConversionError(`the resulting config.json is not valid: ${reason}`, { cause: error });
+  }
+}
+
+function required<T>(field: string, flag: string, value: T | undefined): T {
+  if (value === undefined) throw new ConversionError(`the checkpoint does not record ${field}: give it with ${flag}`);
+  return value;
+}

@@ -1,0 +1,34 @@
+/**
+ * Puts a finished model in place. While a manifest.json is there, everything it names is there: files are made in a
+ * directory beside, and the manifest goes first when an old model leaves and comes last when the new one arrives.
+ */
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const MANIFEST = 'manifest.json';
+const SHARD = /^weights-\d+\.bin$/;
+
+/**
+ * Runs `fill` with an empty directory, then moves its files to `out/name`, where other files (a model card) stay.
+ * If `fill` throws, `out/name` is as it was.
+ */
+export async function replaceModel(
+  out: string,
+  name: string,
+  fill: (directory: string) => Promise<void>,
+): Promise<string> {
+  await mkdir(out, { recursive: true });
+  const partial = await mkdtemp(join(out, `.${name}-partial-`));
+  try {
+    await fill(partial);
+    const target = join(out, name);
+    await mkdir(target, { recursive: true });
+    await rm(join(target, MANIFEST), { force: true });
+    for (const file of await readdir(target)) if (SHARD.test(file)) await rm(join(target, file));
+    const files = (await readdir(partial)).filter((file) => file !== MANIFEST);
+    for (const file of [...files, MANIFEST]) await rename(join(partial, file), join(target, file));
+    return target;
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}

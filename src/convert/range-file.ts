@@ -1,0 +1,39 @@
+/** A file read by byte ranges into a buffer that is reused. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { ConversionError } from './checkpoint.ts';
+
+export class RangeFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly #handle: FileHandle;
+
+  private constructor(path: string, bytes: number, handle: FileHandle) {
+    this.path = path;
+    this.bytes = bytes;
+    this.#handle = handle;
+  }
+
+  static async open(path: string): Promise<RangeFile> {
+    const handle = await open(path, 'r');
+    return new RangeFile(path, (await handle.stat()).size, handle);
+  }
+
+  /**
+   * Fills `target` with the bytes from `offset` on.
+   * @throws ConversionError if the file ends before.
+   */
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    let done = 0;
+    while (done < target.byteLength) {
+      const { bytesRead } = await this.#handle.read(target, done, target.byteLength - done, offset + done);
+      if (bytesRead === 0) {
+        throw new ConversionError(`${this.path} ends at byte ${offset + done}: it is cut off, fetch it again`);
+      }
+      done += bytesRead;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}

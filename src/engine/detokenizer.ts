@@ -1,0 +1,21 @@
+import type { Tokenizer } from './tokenizer.ts';
+
+/**
+ * Ids to text, a few at a time. A character whose bytes are spread over tokens (or blocks) comes out with its last
+ * byte; bytes that are no UTF-8 become U+FFFD. An unfinished character at the end is never emitted: a limit on
+ * tokens can cut one in two, and half of it is not text.
+ */
+export class Detokenizer {
+  readonly #tokenizer: Tokenizer;
+  // A byte order mark inside a text is a character like any other.
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** The text that this id completes; may be empty. */
+  push(id: number): string {
+    return this.#decoder.decode(this.#tokenizer.bytes(id), { stream: true });
+  }
+}

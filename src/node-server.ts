@@ -1,0 +1,35 @@
+/** Serves the app on Node and stops it in good order. */
+import type { AddressInfo } from 'node:net';
+import { type ServerType, serve } from '@hono/node-server';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+
+export interface NodeServer {
+  readonly address: AddressInfo;
+  /** Takes no new connections, lets running answers finish for a while, then cuts them. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export function startServer(app: OpenAPIHono, port: number, hostname: string): Promise<NodeServer> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, port, hostname }, (address) => {
+      resolve({ address, stop: (graceMs) => stop(server, graceMs) });
+    });
+    server.once('error', reject);
+  });
+}
+
+const SWEEP_MS = 100;
+
+function stop(server: ServerType, graceMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), graceMs);
+    // A kept-alive connection whose answer has ended would hold the close back until its own timeout.
+    const sweep = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), SWEEP_MS);
+    server.close((error) => {
+      clearTimeout(cut);
+      clearInterval(sweep);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}

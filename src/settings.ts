@@ -1,0 +1,65 @@
+/** Every limit and choice of a deployment, read once at start from the environment (Node) or `vars` (Workers). */
+import { z } from 'zod';
+
+const MIB = 1024 * 1024;
+
+const count = (least: number, most: number, fallback: number) =>
+  z.coerce
+    .number<string | number>({ error: 'must be a number' })
+    .int('must be a whole number')
+    .min(least, `must be at least ${least}`)
+    .max(most, `must be at most ${most}`)
+    .default(fallback);
+
+const variablesSchema = z.object({
+  /** A directory of `models/`, and the name that requests and responses carry. */
+  MODEL: z
+    .string('must be a name')
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be a plain name: letters, digits, dots, dashes, underscores')
+    .default('seedling-135m'),
+  /** Everything the host holds: WASM memory and JavaScript. A Workers isolate has 128 MB. */
+  MEMORY_BUDGET_MIB: count(1, 4096, 120),
+  /** Room in the KV pool, in tokens, all requests together. */
+  KV_TOKENS: count(1, 1_000_000, 1024),
+  /** The largest `max_tokens` a request may ask for. */
+  MAX_TOKENS: count(1, 1_000_000, 1024),
+  /** The largest request body. */
+  BODY_LIMIT_BYTES: count(1024, 100 * MIB, MIB),
+});
+
+/** Validated settings. */
+export interface Settings {
+  readonly model: string;
+  readonly memoryBudgetBytes: number;
+  readonly kvTokens: number;
+  readonly maxTokens: number;
+  readonly bodyLimitBytes: number;
+}
+
+/** A setting is wrong; the message is one sentence for whoever starts the host. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** @throws SettingsError naming the first wrong setting. An empty string counts as not set. */
+export function readSettings(variables: Readonly<Record<string, unknown>>): Settings {
+  const known = Object.fromEntries(
+    Object.keys(variablesSchema.shape)
+      .map((name) => [name, variables[name]] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = variablesSchema.safeParse(known);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0]);
+    throw new SettingsError(`Setting ${name} ${issue?.message}, but is ${JSON.stringify(known[name])}.`);
+  }
+  const { MODEL, MEMORY_BUDGET_MIB, KV_TOKENS, MAX_TOKENS, BODY_LIMIT_BYTES } = parsed.data;
+  return {
+    model: MODEL,
+    memoryBudgetBytes: MEMORY_BUDGET_MIB * MIB,
+    kvTokens: KV_TOKENS,
+    maxTokens: MAX_TOKENS,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+  };
+}

@@ -1,0 +1,12 @@
+/** What the Workers bundler and runtime provide. Hand-written: `wrangler types` would bring globals that clash with the DOM's. */
+
+declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
+
+declare module 'cloudflare:workers' {
+  export const env: Readonly<Record<string, unknown>> & {
+    readonly ASSETS: { fetch(url: string): Promise<Response> };
+  };
+}

@@ -1,0 +1,45 @@
+import { Engine } from '../../src/engine/engine.ts';
+import type { EngineEvent, GenerateRequest } from '../../src/engine/request.ts';
+import { ByteTokenizer } from '../support/byte-tokenizer.ts';
+import { FakeModel, type FakeModelOptions, says } from '../support/fake-model.ts';
+
+export type Overrides = Partial<Omit<GenerateRequest, 'decoding'>> & {
+  decoding?: Partial<GenerateRequest['decoding']>;
+};
+
+export function request(overrides: Overrides = {}): GenerateRequest {
+  return {
+    prompt: 'let x',
+    maxTokens: 20,
+    temperature: 0,
+    topP: 1,
+    topK: 0,
+    seed: 0,
+    stop: [],
+    ...overrides,
+    decoding: { policy: 'confidence', threshold: 0.8, steps: 4, blockLength: 8, ...overrides.decoding },
+  };
+}
+
+export function setUp(options: FakeModelOptions = {}) {
+  const model = new FakeModel(options);
+  return { model, engine: new Engine(model, new ByteTokenizer()) };
+}
+
+/** Options of a model that says this after the prompt. */
+export const saying = (text: string, prompt = 'let x') => ({
+  next: says(text, new TextEncoder().encode(prompt).length),
+});
+
+/** All events, and what they add up to. */
+export async function collect(events: AsyncIterable<EngineEvent>) {
+  const all: EngineEvent[] = [];
+  for await (const event of events) all.push(event);
+  const blocks = all.flatMap((event) => (event.type === 'block' ? [event.text] : []));
+  const done = all.at(-1);
+  if (done?.type !== 'done') throw new Error('no done event at the end');
+  return { all, blocks, text: blocks.join(''), done };
+}
+
+export const complete = (options: FakeModelOptions, overrides: Overrides = {}) =>
+  collect(setUp(options).engine.generate(request(overrides)));

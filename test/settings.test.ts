@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { readSettings, SettingsError } from '../src/settings.ts';
+
+test('defaults', () => {
+  expect(readSettings({})).toEqual({
+    model: 'seedling-135m',
+    memoryBudgetBytes: 120 * 1024 * 1024,
+    kvTokens: 1024,
+    maxTokens: 1024,
+    bodyLimitBytes: 1024 * 1024,
+  });
+});
+
+test('text and numbers both count, an empty string is not set, strangers are ignored', () => {
+  const settings = readSettings({ MAX_TOKENS: '64', MEMORY_BUDGET_MIB: 32, MODEL: '', PATH: '/bin' });
+  expect(settings).toMatchObject({ maxTokens: 64, memoryBudgetBytes: 32 * 1024 * 1024, model: 'seedling-135m' });
+});
+
+test.each([
+  [{ MAX_TOKENS: 'many' }, 'Setting MAX_TOKENS must be a number, but is "many".'],
+  [{ MAX_TOKENS: '0' }, 'Setting MAX_TOKENS must be at least 1, but is "0".'],
+  [{ MAX_TOKENS: '1.5' }, 'Setting MAX_TOKENS must be a whole number, but is "1.5".'],
+  [{ BODY_LIMIT_BYTES: 5 }, 'Setting BODY_LIMIT_BYTES must be at least 1024, but is 5.'],
+  [{ MODEL: '../secret' }, /^Setting MODEL must be a plain name.*but is "\.\.\/secret"\.$/],
+  [{ MODEL: 5 }, 'Setting MODEL must be a name, but is 5.'],
+])('%j stops the start with a sentence', (variables, message) => {
+  expect(() => readSettings(variables)).toThrow(SettingsError);
+  expect(() => readSettings(variables)).toThrow(message);
+});

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { startServer } from '../../src/node-server.ts';
+import { fakeSocketApp } from '../support/fake-socket-app.ts';
+import { RawClient } from '../support/raw-client.ts';
+
+describe('the Node entry', () => {
+  let child: ChildProcess | undefined;
+  let output = '';
+  afterEach(() => {
+    child?.kill('SIGKILL');
+    output = '';
+  });
+
+  function start(environment: Record<string, string>): ChildProcess {
+    const entry = fileURLToPath(new URL('../../src/node.ts', import.meta.url));
+    child = spawn(process.execPath, [entry], { env: { ...process.env, PORT: '0', MODEL: 'absent', ...environment } });
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (output += part));
+    return child;
+  }
+
+  async function url(): Promise<string> {
+    for (;;) {
+      const found = /http:\/\/[\d.:]+/.exec(output);
+      if (found) return found[0];
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  test('answers 503 naming the file while the model is missing, and ends on SIGTERM', async () => {
+    const host = start({});
+    const response = await fetch(`${await url()}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"prompt":"x"}',
+    });
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({
+      error: { code: 'model_load_failed', message: expect.stringContaining('config.json is missing') },
+    });
+    expect(output).toContain('Model absent did not load: config.json is missing');
+    host.kill('SIGTERM');
+    expect(await once(host, 'exit')).toEqual([0, null]);
+  });
+
+  test.each([
+    [{ MAX_TOKENS: 'many' }, 'Setting MAX_TOKENS must be a number, but is "many".\n'],
+    [{ PORT: '70000' }, 'Setting PORT must be a port from 0 to 65535, but is "70000".\n'],
+  ])('does not start with %j', async (environment, sentence) => {
+    const [code] = await once(start(environment), 'close');
+    expect(code).toBe(1);
+    expect(output).toBe(sentence);
+  });
+});
+
+describe('stopping the server', () => {
+  const post = { prompt: 'abc', max_tokens: 16, stream: true };
+
+  test('lets a running stream end, and takes no new connection', async () => {
+    const server = await startServer(fakeSocketApp(), 0, '127.0.0.1');
+    const url = new URL(`http://127.0.0.1:${server.address.port}`);
+    const client = await RawClient.post(url, post);
+    await client.until(/" 0 1 2 3"/);
+    const stopped = server.stop(10_000);
+    await expect(fetch(url)).rejects.toThrow();
+    const start = performance.now();
+    await stopped;
+    // A kept-alive connection would hold it for 5 s.
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(client.received).toContain('[DONE]');
+  });
+
+  test('cuts what is still running after the grace time', async () => {
+    const server = await startServer(fakeSocketApp(), 0, '127.0.0.1');
+    const url = new URL(`http://127.0.0.1:${server.address.port}`);
+    const client = await RawClient.post(url, { ...post, max_tokens: 2000 });
+    await client.until(/" 0 1 2 3"/);
+    const start = performance.now();
+    await server.stop(100);
+    expect(performance.now() - start).toBeLessThan(2000);
+    expect(client.received).not.toContain('[DONE]');
+  });
+});

@@ -1,0 +1,14 @@
+/** The real app around a slow fake engine, for tests over a socket; `/test/steps` counts denoise steps. */
+import { createApp } from '../../src/api/app.ts';
+import { createHost } from '../../src/api/host.ts';
+import { createFakeEngine } from './fake-engine.ts';
+
+export const STEP_MS = 25;
+
+export function fakeSocketApp() {
+  const engine = createFakeEngine({ stepMs: STEP_MS });
+  const settings = { maxTokens: 4000, bodyLimitBytes: 1024 * 1024 };
+  const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
+  app.get('/test/steps', (c) => c.text(String(engine.steps)));
+  return app;
+}

@@ -1,0 +1,3 @@
+import { fakeSocketApp } from './fake-socket-app.ts';
+
+export default { fetch: fakeSocketApp().fetch };
