@@ -1,20 +1,19 @@
 /** A model's files in a directory: the Node host, tests and benches. */
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { ModelLoadError } from './model/errors.ts';
 import type { WeightSource } from './model/weight-source.ts';
 
 export function directorySource(directory: string): WeightSource {
+  const named = (file: string, error: unknown): ModelLoadError => {
+    const code = error instanceof Error && 'code' in error ? error.code : error;
+    return new ModelLoadError(code === 'ENOENT' ? `${file} is missing` : `${file} cannot be read: ${code}`);
+  };
   return {
     async json(file) {
-      let text: string;
-      try {
-        text = await readFile(join(directory, file), 'utf8');
-      } catch (error) {
-        throw missing(file, error);
-      }
+      const text = await readFile(join(directory, file), 'utf8').catch((error) => {
+        throw named(file, error);
+      });
       try {
         return JSON.parse(text);
       } catch {
@@ -22,18 +21,10 @@ export function directorySource(directory: string): WeightSource {
       }
     },
     async stream(file) {
-      const path = join(directory, file);
-      try {
-        await stat(path);
-      } catch (error) {
-        throw missing(file, error);
-      }
-      return Readable.toWeb(createReadStream(path, { highWaterMark: 1 << 20 })) as ReadableStream<Uint8Array>;
+      const handle = await open(join(directory, file)).catch((error) => {
+        throw named(file, error);
+      });
+      return handle.readableWebStream({ autoClose: true }) as ReadableStream<Uint8Array>;
     },
   };
-}
-
-function missing(file: string, error: unknown): ModelLoadError {
-  const code = error instanceof Error && 'code' in error ? error.code : error;
-  return new ModelLoadError(code === 'ENOENT' ? `${file} is missing` : `${file} cannot be read: ${code}`);
 }

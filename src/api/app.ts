@@ -1,7 +1,7 @@
 /** The HTTP application: the same on every runtime. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { methodNotAllowed } from 'hono/method-not-allowed';
+import { limitBody } from './body-limit.ts';
 import { ApiError, errorResponse } from './errors.ts';
 import type { Host } from './host.ts';
 import { registerCompletions } from './routes/completions.ts';
@@ -35,15 +35,7 @@ export function createApp(host: Host): OpenAPIHono {
       },
     }),
   );
-  app.use(
-    bodyLimit({
-      maxSize: host.settings.bodyLimitBytes,
-      onError: (c) => {
-        const message = `The request body is larger than ${host.settings.bodyLimitBytes} bytes.`;
-        return errorResponse(c, new ApiError(413, message, 'request_too_large'));
-      },
-    }),
-  );
+  app.use(limitBody(host.settings.bodyLimitBytes));
 
   registerCompletions(app, host);
   registerModels(app, host);

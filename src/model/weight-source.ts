@@ -5,7 +5,7 @@ import { ModelLoadError } from './errors.ts';
 export interface WeightSource {
   /** A small file, whole. @throws ModelLoadError naming the file. */
   json(file: string): Promise<unknown>;
-  /** A shard as a byte stream. @throws ModelLoadError naming the file. */
+  /** A shard as a byte stream (`type: 'bytes'`, as a Response's body is). @throws ModelLoadError naming the file. */
   stream(file: string): Promise<ReadableStream<Uint8Array>>;
 }
 

@@ -5,6 +5,9 @@ import { ModelLoadError } from './errors.ts';
 import { GROUP, type Manifest, manifestSchema, rowBytes, type TensorEntry, type TensorType } from './manifest.ts';
 import type { WeightSource } from './weight-source.ts';
 
+/** Bytes of a shard in JavaScript at a time. */
+const CHUNK = 256 * 1024;
+
 /** Rows `from`..`to` of a tensor, in memory. */
 export interface TensorPart {
   readonly from: number;
@@ -80,13 +83,20 @@ export async function loadWeights(
 }
 
 async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uint8Array>): Promise<void> {
+  // One buffer travels back and forth: chunks of their own would lie in the isolate's memory until collected.
+  const reader = stream.getReader({ mode: 'byob' });
+  let buffer = new ArrayBuffer(CHUNK);
   let at = 0;
-  for await (const chunk of stream) {
-    if (at + chunk.length > target.length) {
+  for (;;) {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done) break;
+    if (at + value.length > target.length) {
+      await reader.cancel();
       throw new ModelLoadError(`weight shard ${file} is longer than the ${target.length} bytes of the manifest`);
     }
-    target.set(chunk, at);
-    at += chunk.length;
+    target.set(value, at);
+    at += value.length;
+    buffer = value.buffer;
   }
   if (at !== target.length) {
     throw new ModelLoadError(`weight shard ${file} has ${at} bytes, the manifest says ${target.length}`);
@@ -101,25 +111,23 @@ async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: stri
 
 function checkTensor(tensor: TensorEntry, manifest: Manifest): void {
   const [rows = 0, k = 1] = tensor.shape;
-  const fail = (why: string): never => {
-    throw new ModelLoadError(`manifest.json: tensor ${tensor.name} ${why}`);
-  };
-  if (tensor.type !== 'f32' && k % GROUP !== 0) fail(`has rows of ${k}, not a multiple of ${GROUP}`);
+  const failure = (why: string) => new ModelLoadError(`manifest.json: tensor ${tensor.name} ${why}`);
+  if (tensor.type !== 'f32' && k % GROUP !== 0) throw failure(`has rows of ${k}, not a multiple of ${GROUP}`);
   let row = 0;
   for (const part of tensor.parts) {
     const [from, to] = part.rows;
-    if (from !== row || to <= from) fail(`has parts that do not follow one another at row ${row}`);
+    if (from !== row || to <= from) throw failure(`has parts that do not follow one another at row ${row}`);
     row = to;
     const shard = manifest.shards[part.shard];
-    if (!shard) return fail(`names shard ${part.shard}, which does not exist`);
+    if (!shard) throw failure(`names shard ${part.shard}, which does not exist`);
     const regions = [[part.data, (to - from) * rowBytes(tensor.type, k)]];
     if (tensor.type !== 'f32') {
-      if (part.scales === undefined) return fail('has no scales');
+      if (part.scales === undefined) throw failure('has no scales');
       regions.push([part.scales, ((to - from) * k * 2) / GROUP]);
     }
     for (const [start = 0, bytes = 0] of regions) {
-      if (start % 4 !== 0 || start + bytes > shard.bytes) fail(`reaches outside shard ${shard.file}`);
+      if (start % 4 !== 0 || start + bytes > shard.bytes) throw failure(`reaches outside shard ${shard.file}`);
     }
   }
-  if (row !== rows) fail(`has ${rows} rows but parts for ${row}`);
+  if (row !== rows) throw failure(`has ${rows} rows but parts for ${row}`);
 }

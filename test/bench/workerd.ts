@@ -1,5 +1,4 @@
 /** The deployed Worker in a local workerd, as `wrangler dev` runs it, with a view into its memory. */
-import { once } from 'node:events';
 import { unstable_startWorker } from 'wrangler';
 
 export interface Isolate {
@@ -42,20 +41,23 @@ export async function startIsolate(): Promise<Isolate> {
   };
 }
 
+/** workerd does not answer `HeapProfiler.collectGarbage`: garbage not yet collected is counted. */
 async function heapUsage(inspector: URL): Promise<{ heap: number; buffers: number }> {
-  const socket = new WebSocket(inspector);
-  await once(socket, 'open');
-  const call = async (id: number, method: string): Promise<Record<string, number>> => {
-    socket.send(JSON.stringify({ id, method }));
-    for (;;) {
-      const [event] = (await once(socket, 'message')) as [MessageEvent<string>];
-      const message = JSON.parse(event.data);
-      if (message.id === id) return message.result ?? {};
-    }
-  };
-  // What garbage remains is the collector's choice, not the project's.
-  await call(1, 'HeapProfiler.collectGarbage');
-  const usage = await call(2, 'Runtime.getHeapUsage');
-  socket.close();
-  return { heap: usage.usedSize ?? Number.NaN, buffers: usage.backingStorageSize ?? Number.NaN };
+  const targets = (await (await fetch(new URL('/json', inspector))).json()) as { webSocketDebuggerUrl: string }[];
+  // The inspector proxy turns away what does not look like a local browser.
+  const headers = { origin: 'http://localhost', 'user-agent': 'seedling-bench' };
+  const socket = new WebSocket(targets[0]?.webSocketDebuggerUrl ?? '', { headers } as unknown as string[]);
+  try {
+    const usage = await new Promise<Record<string, number>>((resolve, reject) => {
+      socket.onerror = () => reject(new Error(`no connection to the inspector at ${inspector}`));
+      socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: 'Runtime.getHeapUsage' }));
+      socket.onmessage = (event: MessageEvent<string>) => {
+        const message = JSON.parse(event.data);
+        if (message.id === 1) resolve(message.result);
+      };
+    });
+    return { heap: usage.usedSize ?? Number.NaN, buffers: usage.backingStorageSize ?? Number.NaN };
+  } finally {
+    socket.close();
+  }
 }

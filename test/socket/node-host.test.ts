@@ -69,7 +69,7 @@ describe('stopping the server', () => {
     await stopped;
     // A kept-alive connection would hold it for 5 s.
     expect(performance.now() - start).toBeLessThan(3000);
-    expect(client.received).toContain('[DONE]');
+    await client.until(/\[DONE\]/);
   });
 
   test('cuts what is still running after the grace time', async () => {
