@@ -2,6 +2,7 @@
 import { Engine } from './engine/engine.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import type { KernelModules } from './kernels/kernels.ts';
+import type { Activations } from './model/decoder.ts';
 import { WasmModel } from './model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from './model/weight-source.ts';
 
@@ -10,6 +11,7 @@ export interface AssembleOptions {
   readonly kernels: KernelModules;
   /** Everything this project holds, in bytes: WASM memory and the reserve for JavaScript. */
   readonly memoryBudgetBytes: number;
+  readonly activations: Activations;
   /** KV tokens at most, all requests together. */
   readonly kvTokens: number;
 }
@@ -19,11 +21,11 @@ export const JS_RESERVE_BYTES = 20 << 20;
 
 /** @throws ModelLoadError naming the file that is at fault. */
 export async function assembleEngine(options: AssembleOptions): Promise<Engine> {
-  const { source, kernels, memoryBudgetBytes, kvTokens } = options;
+  const { source, kernels, memoryBudgetBytes, activations, kvTokens } = options;
   const config = await readModelConfig(source);
   // Before the weights: while it is parsed, the JSON needs memory that they will want.
   const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
   const memoryBudget = memoryBudgetBytes - JS_RESERVE_BYTES;
-  const model = await WasmModel.load(source, config, { kernels, memoryBudget, kvTokens });
+  const model = await WasmModel.load(source, config, { kernels, activations, memoryBudget, kvTokens });
   return new Engine(model, tokenizer);
 }

@@ -27,6 +27,7 @@ async function start(): Promise<void> {
         kernels: { relaxed: await kernel('kernels-relaxed.wasm'), simd: await kernel('kernels-simd.wasm') },
         memoryBudgetBytes: settings.memoryBudgetBytes,
         kvTokens: settings.kvTokens,
+        activations: settings.activations,
       }),
   });
   const server = await startServer(createApp(host), port, hostname);

@@ -1,5 +1,6 @@
 /** Every limit and choice of a deployment, read once at start from the environment (Node) or `vars` (Workers). */
 import { z } from 'zod';
+import type { Activations } from './model/decoder.ts';
 
 const MIB = 1024 * 1024;
 
@@ -21,6 +22,8 @@ const variablesSchema = z.object({
   MEMORY_BUDGET_MIB: count(1, 4096, 120),
   /** Room in the KV pool, in tokens, all requests together. */
   KV_TOKENS: count(1, 1_000_000, 1024),
+  /** Precision of a quantized layer's input: `int16` is closer to float32 and multiplies twice as much. */
+  ACTIVATIONS: z.enum(['int8', 'int16'], 'must be int8 or int16').default('int8'),
   /** The largest `max_tokens` a request may ask for. */
   MAX_TOKENS: count(1, 1_000_000, 1024),
   /** The largest request body. */
@@ -32,6 +35,7 @@ export interface Settings {
   readonly model: string;
   readonly memoryBudgetBytes: number;
   readonly kvTokens: number;
+  readonly activations: Activations;
   readonly maxTokens: number;
   readonly bodyLimitBytes: number;
 }
@@ -54,11 +58,12 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
     const name = String(issue?.path[0]);
     throw new SettingsError(`Setting ${name} ${issue?.message}, but is ${JSON.stringify(known[name])}.`);
   }
-  const { MODEL, MEMORY_BUDGET_MIB, KV_TOKENS, MAX_TOKENS, BODY_LIMIT_BYTES } = parsed.data;
+  const { MODEL, MEMORY_BUDGET_MIB, KV_TOKENS, ACTIVATIONS, MAX_TOKENS, BODY_LIMIT_BYTES } = parsed.data;
   return {
     model: MODEL,
     memoryBudgetBytes: MEMORY_BUDGET_MIB * MIB,
     kvTokens: KV_TOKENS,
+    activations: ACTIVATIONS,
     maxTokens: MAX_TOKENS,
     bodyLimitBytes: BODY_LIMIT_BYTES,
   };

@@ -20,6 +20,7 @@ const host = createHost({
       kernels: { relaxed, simd },
       memoryBudgetBytes: settings.memoryBudgetBytes,
       kvTokens: settings.kvTokens,
+      activations: settings.activations,
     }),
 });
 

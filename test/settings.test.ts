@@ -6,6 +6,7 @@ test('defaults', () => {
     model: 'seedling-135m',
     memoryBudgetBytes: 120 * 1024 * 1024,
     kvTokens: 1024,
+    activations: 'int8',
     maxTokens: 1024,
     bodyLimitBytes: 1024 * 1024,
   });

@@ -8,6 +8,8 @@ import { scalesF16x4, scaleF16 } from './half';
  * y (rows, ldy) f32, columns 0..n-1 written, or added to when `accumulate` is 1 (the residual stream);
  * q (rows, K) i8, scale (rows, K/32) f32, correction (rows, K/32) i32 from `quantize_q8`; w (n, K) int4.
  * i16 sums are exact: 8 additions of at most 2*127*15 stay under 32,767 in a group of 32.
+ *
+ * `limbs` 2: q holds 2*rows rows, two for each output row (`quantize_q16`), and their products are added up.
  */
 export function gemm_q8_q4(
   y: usize,
@@ -21,23 +23,30 @@ export function gemm_q8_q4(
   rows: i32,
   n: i32,
   k: i32,
+  limbs: i32,
 ): void {
   const groups = k / GROUP;
   const panels = n >> 2;
+  const pair = limbs - 1;
+  const stride = ldy * 4;
+  const inputs = rows * limbs;
   let r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    rows4(y + r * ldy * 4, ldy * 4, accumulate, q + r * k, scale + r * groups * 4, correction + r * groups * 4, w, wscale, panels, k);
+  for (; r + 4 <= inputs; r += 4) {
+    const at = r * groups * 4;
+    rows4(y + (r >> pair) * stride, stride, accumulate, q + r * k, scale + at, correction + at, w, wscale, panels, k, pair);
   }
-  if (r + 2 <= rows) {
-    rows2(y + r * ldy * 4, ldy * 4, accumulate, q + r * k, scale + r * groups * 4, correction + r * groups * 4, w, wscale, panels, k);
+  if (r + 2 <= inputs) {
+    const at = r * groups * 4;
+    rows2(y + (r >> pair) * stride, stride, accumulate, q + r * k, scale + at, correction + at, w, wscale, panels, k, pair);
     r += 2;
   }
-  if (r < rows) {
-    rows1(y + r * ldy * 4, accumulate, q + r * k, scale + r * groups * 4, correction + r * groups * 4, w, wscale, panels, k);
+  if (r < inputs) {
+    const at = r * groups * 4;
+    rows1(y + r * stride, accumulate, q + r * k, scale + at, correction + at, w, wscale, panels, k);
   }
   const done = panels << 2;
   if (done < n) {
-    tail(y + done * 4, ldy, accumulate, q, scale, w + done * (k >> 1), wscale + done * groups * 2, rows, n - done, k);
+    tail(y + done * 4, ldy, accumulate, q, scale, w + done * (k >> 1), wscale + done * groups * 2, rows, n - done, k, limbs);
   }
 }
 
@@ -91,6 +100,7 @@ function rows1(
 
 function rows2(
   y: usize, ldy: i32, accumulate: i32, q: usize, scale: usize, correction: usize, w: usize, wscale: usize, panels: i32, k: i32,
+  pair: i32,
 ): void {
   const mask = v128.load(NIBBLE_MASK);
   const ones = v128.load(ONES_I16);
@@ -119,14 +129,19 @@ function rows2(
       w += 64;
       wscale += 8;
     }
-    write(y, accumulate, f0);
-    write(y + ldy, accumulate, f1);
+    if (pair) {
+      write(y, accumulate, f32x4.add(f0, f1));
+    } else {
+      write(y, accumulate, f0);
+      write(y + ldy, accumulate, f1);
+    }
     y += 16;
   }
 }
 
 function rows4(
   y: usize, ldy: i32, accumulate: i32, q: usize, scale: usize, correction: usize, w: usize, wscale: usize, panels: i32, k: i32,
+  pair: i32,
 ): void {
   const mask = v128.load(NIBBLE_MASK);
   const ones = v128.load(ONES_I16);
@@ -175,6 +190,12 @@ function rows4(
       w += 64;
       wscale += 8;
     }
+    if (pair) {
+      write(y, accumulate, f32x4.add(f0, f1));
+      write(y + ldy, accumulate, f32x4.add(f2, f3));
+      y += 16;
+      continue;
+    }
     write(y, accumulate, f0);
     write(y + ldy, accumulate, f1);
     write(y + 2 * ldy, accumulate, f2);
@@ -185,20 +206,22 @@ function rows4(
 
 /** The last n % 4 outputs, still in the file's layout. */
 function tail(
-  y: usize, ldy: i32, accumulate: i32, q: usize, scale: usize, w: usize, wscale: usize, rows: i32, n: i32, k: i32,
+  y: usize, ldy: i32, accumulate: i32, q: usize, scale: usize, w: usize, wscale: usize, rows: i32, n: i32, k: i32, limbs: i32,
 ): void {
   const groups = k / GROUP;
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < n; c++) {
       let sum: f32 = 0;
-      for (let g = 0; g < groups; g++) {
-        let dot = 0;
-        for (let j = 0; j < 16; j++) {
-          const b = <i32>load<u8>(w + (c * groups + g) * 16 + j);
-          const a = q + r * k + g * 32 + 2 * j;
-          dot += <i32>load<i8>(a) * ((b & 15) - 8) + <i32>load<i8>(a, 1) * ((b >> 4) - 8);
+      for (let l = r * limbs; l < (r + 1) * limbs; l++) {
+        for (let g = 0; g < groups; g++) {
+          let dot = 0;
+          for (let j = 0; j < 16; j++) {
+            const b = <i32>load<u8>(w + (c * groups + g) * 16 + j);
+            const a = q + l * k + g * 32 + 2 * j;
+            dot += <i32>load<i8>(a) * ((b & 15) - 8) + <i32>load<i8>(a, 1) * ((b >> 4) - 8);
+          }
+          sum += <f32>dot * (scaleF16(wscale + (c * groups + g) * 2) * load<f32>(scale + (l * groups + g) * 4));
         }
-        sum += <f32>dot * (scaleF16(wscale + (c * groups + g) * 2) * load<f32>(scale + (r * groups + g) * 4));
       }
       const at = y + (r * ldy + c) * 4;
       store<f32>(at, accumulate ? load<f32>(at) + sum : sum);

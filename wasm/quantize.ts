@@ -10,6 +10,43 @@ import { GROUP } from './constants';
 export function quantize_q8(q: usize, scale: usize, correction: usize, x: usize, rows: i32, k: i32): void {
   const groups = (rows * k) / GROUP;
   for (let g = 0; g < groups; g++) {
+    quantizeGroup(q, scale, correction, x);
+    x += 128;
+    q += 32;
+    scale += 4;
+    correction += 4;
+  }
+}
+
+/**
+ * Activations to 15 bits as two int8 rows each: what the first row's rounding left over, quantized again, is the second.
+ * x (rows, K) f32, overwritten by the second remainder -> q (rows, 2, K) i8, scale and correction (rows, 2, K/32).
+ */
+export function quantize_q16(q: usize, scale: usize, correction: usize, x: usize, rows: i32, k: i32): void {
+  const groups = k / GROUP;
+  for (let r = 0; r < rows; r++) {
+    for (let g = 0; g < groups; g++) {
+      quantizeGroup(q, scale, correction, x);
+      const s = v128.load32_splat(scale);
+      for (let j = 0; j < 32; j += 4) {
+        const rounded = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(q + j))));
+        v128.store(x + j * 4, f32x4.sub(v128.load(x + j * 4), f32x4.mul(rounded, s)));
+      }
+      quantizeGroup(q + k, scale + groups * 4, correction + groups * 4, x);
+      x += 128;
+      q += 32;
+      scale += 4;
+      correction += 4;
+    }
+    q += k;
+    scale += groups * 4;
+    correction += groups * 4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function quantizeGroup(q: usize, scale: usize, correction: usize, x: usize): void {
     const x0 = v128.load(x, 0);
     const x1 = v128.load(x, 16);
     const x2 = v128.load(x, 32);
@@ -48,11 +85,6 @@ export function quantize_q8(q: usize, scale: usize, correction: usize, x: usize,
       i32x4.extract_lane(sums, 3);
     store<f32>(scale, max / <f32>127.0);
     store<i32>(correction, -8 * sum);
-    x += 128;
-    q += 32;
-    scale += 4;
-    correction += 4;
-  }
 }
 
 // @ts-ignore: decorator

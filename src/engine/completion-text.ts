@@ -2,7 +2,7 @@ import { Detokenizer } from './detokenizer.ts';
 import { StopStrings } from './stop-strings.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-/** The text of one completion, block by block, up to a stop string. */
+/** The text of one completion, as its ids become final, up to a stop string. */
 export class CompletionText {
   /** Ids so far; a stop string ends the count at the id that completes it, as if ids had come one by one. */
   tokens = 0;
@@ -17,8 +17,8 @@ export class CompletionText {
   }
 
   /**
-   * @param ids (B) of a finished block
-   * @param last no block follows: what was held back comes out
+   * @param ids (S) that are final
+   * @param last none follow: what was held back comes out
    * @returns text that will never change again
    */
   push(ids: Int32Array, last: boolean): string {

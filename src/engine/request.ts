@@ -52,7 +52,7 @@ export type EngineEvent =
       readonly ids: Int32Array; // (D)
       readonly probs: Float32Array; // (D)
     }
-  /** Text that will never change again. May be empty while bytes or a stop string are held back. */
+  /** Text that will never change again: several per block, as its first ids are final before its last ones. */
   | { readonly type: 'block'; readonly block: number; readonly text: string }
   | { readonly type: 'done'; readonly finishReason: 'stop' | 'length'; readonly usage: Usage; readonly cost: Cost };
 

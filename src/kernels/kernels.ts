@@ -6,6 +6,7 @@
 /** Exports of `wasm/index.ts`. `ld` arguments are row strides in floats. */
 export interface Kernels {
   quantize_q8(q: number, scale: number, correction: number, x: number, rows: number, k: number): void;
+  quantize_q16(q: number, scale: number, correction: number, x: number, rows: number, k: number): void;
   gemm_q8_q4(
     y: number,
     ldy: number,
@@ -18,6 +19,7 @@ export interface Kernels {
     rows: number,
     n: number,
     k: number,
+    limbs: number,
   ): void;
   gemm_q8_q8(
     y: number,
@@ -30,6 +32,7 @@ export interface Kernels {
     rows: number,
     n: number,
     k: number,
+    limbs: number,
   ): void;
   gemm_f32(y: number, ldy: number, accumulate: number, x: number, w: number, rows: number, n: number, k: number): void;
   repack_q4(data: number, scales: number, rows: number, k: number, panel: number): void;

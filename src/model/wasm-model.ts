@@ -2,7 +2,7 @@
 import { Arena, align } from '../kernels/arena.ts';
 import { instantiateKernels, type KernelFlavour, type KernelModules } from '../kernels/kernels.ts';
 import type { ModelConfig } from './config.ts';
-import { Decoder, type RowPrediction } from './decoder.ts';
+import { type Activations, Decoder, type RowPrediction } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
 import { KvPool, PagedKvCache, pageBytes } from './kv-cache.ts';
 import type { CommitAsk, DenoiseAsk, DiffusionModel, KvCache, MemoryUse, Predictions, Sampling } from './model.ts';
@@ -14,6 +14,7 @@ import { createWorkspace, MAX_ROWS, workspaceBytes } from './workspace.ts';
 export interface WasmModelOptions {
   readonly kernels: KernelModules;
   readonly flavour?: KernelFlavour;
+  readonly activations: Activations;
   /** WASM memory at most, in bytes. What weights and scratch leave becomes the KV pool. */
   readonly memoryBudget: number;
   /** KV tokens at most, all requests together. */
@@ -49,7 +50,7 @@ export class WasmModel implements DiffusionModel {
     const kv = arena.take(pages * page);
     const tensors = await loadWeights(source, manifest, arena, kernels, arena.take(panelBytes(manifest)));
     const workspace = createWorkspace(arena, config, pages * pageTokens, pageTokens);
-    const decoder = new Decoder(config, kernels, arena, workspace, tensors);
+    const decoder = new Decoder(config, kernels, arena, workspace, tensors, options.activations);
     const memory = {
       weights,
       kvPool: pages * page,

@@ -5,15 +5,17 @@ import { GROUP } from './manifest.ts';
 
 /** Positions in one pass over the weights: the widest block, and the tile of the prefill. */
 export const MAX_ROWS = 64;
+/** int8 rows that one row of activations may become. */
+const MAX_LIMBS = 2;
 /** Rows whose logits exist at a time: B x V floats are the largest buffer there is. */
 export const HEAD_ROWS = 8;
 
 export interface Workspace {
   readonly x: number; // (MAX_ROWS, hidden) the residual stream
   readonly normed: number; // (MAX_ROWS, max(hidden, heads*d)) also the attention's output
-  readonly q8: number; // (MAX_ROWS, widest K) i8
-  readonly scale: number; // (MAX_ROWS, widest K / 32)
-  readonly correction: number; // (MAX_ROWS, widest K / 32) i32
+  readonly q8: number; // (MAX_ROWS, MAX_LIMBS, widest K) i8
+  readonly scale: number; // (MAX_ROWS, MAX_LIMBS, widest K / 32)
+  readonly correction: number; // (MAX_ROWS, MAX_LIMBS, widest K / 32) i32
   readonly qkv: number; // (MAX_ROWS, (heads + 2 kvHeads) * d)
   readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
   readonly act: number; // (MAX_ROWS, intermediate)
@@ -37,9 +39,9 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   return {
     x: MAX_ROWS * hiddenSize * 4,
     normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
-    q8: MAX_ROWS * widest,
-    scale: MAX_ROWS * groups * 4,
-    correction: MAX_ROWS * groups * 4,
+    q8: MAX_ROWS * MAX_LIMBS * widest,
+    scale: MAX_ROWS * MAX_LIMBS * groups * 4,
+    correction: MAX_ROWS * MAX_LIMBS * groups * 4,
     qkv: MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim * 4,
     feedForward: Math.max(gateUp + act, logits),
     visible: MAX_ROWS * 4,

@@ -49,6 +49,7 @@ export async function run(): Promise<object> {
   const engine = await assembleEngine({
     source: directorySource(`models/${MODEL}`),
     kernels: { relaxed: await compile('kernels-relaxed.wasm'), simd: await compile('kernels-simd.wasm') },
+    activations: process.env.ACTIVATIONS === 'int16' ? 'int16' : 'int8',
     memoryBudgetBytes: 120 << 20,
     kvTokens: 1024,
   });

@@ -52,12 +52,12 @@ describe.each(flavours)('%s', (flavour) => {
     // A stride wider than n: the columns between must stay untouched.
     const ldy = n + 5;
     const y = bench.floats(rows * ldy);
-    bench.kernels.gemm_q8_q4(y, ldy, 0, q, scale, correction, w, wscale, rows, n, k);
+    bench.kernels.gemm_q8_q4(y, ldy, 0, q, scale, correction, w, wscale, rows, n, k, 1);
     const strided = bench.f32(y, rows * ldy);
     const dense = strided.filter((_, i) => i % ldy < n);
     expect(relativeError(dense, expected)).toBeLessThan(2e-6);
     expect(strided.filter((_, i) => i % ldy >= n).every((v) => v === -12345)).toBe(true);
-    bench.kernels.gemm_q8_q4(y, ldy, 1, q, scale, correction, w, wscale, rows, n, k);
+    bench.kernels.gemm_q8_q4(y, ldy, 1, q, scale, correction, w, wscale, rows, n, k, 1);
     const doubled = bench.f32(y, rows * ldy).filter((_, i) => i % ldy < n);
     expect(
       relativeError(
@@ -80,15 +80,37 @@ describe.each(flavours)('%s', (flavour) => {
     const scale = bench.floats((rows * k) / 32);
     bench.kernels.quantize_q8(q, scale, bench.floats((rows * k) / 32), bench.put(x), rows, k);
     const y = bench.floats(rows * n);
-    bench.kernels.gemm_q8_q8(y, n, 0, q, scale, w, wscale, rows, n, k);
+    bench.kernels.gemm_q8_q8(y, n, 0, q, scale, w, wscale, rows, n, k, 1);
     expect(relativeError(bench.f32(y, rows * n), expected)).toBeLessThan(2e-6);
-    bench.kernels.gemm_q8_q8(y, n, 1, q, scale, w, wscale, rows, n, k);
+    bench.kernels.gemm_q8_q8(y, n, 1, q, scale, w, wscale, rows, n, k, 1);
     expect(
       relativeError(
         bench.f32(y, rows * n),
         expected.map((v) => 2 * v),
       ),
     ).toBeLessThan(2e-6);
+  });
+
+  test.each(SHAPES)('two limbs: 15-bit activations (%i rows, n %i, K %i)', (rows, n, k) => {
+    const bench = new Bench(flavour);
+    const x = randomFloats(rows * k, 13, 2);
+    const [q4, q8] = [randomBytes((n * k) / 2, 14), randomBytes(n * k, 15)];
+    const scales = randomHalves((n * k) / 32, 16);
+    const [w4, s4, w8, s8] = [bench.put(q4), bench.put(scales), bench.put(q8), bench.put(scales)] as const;
+    bench.kernels.repack_q4(w4, s4, n, k, bench.arena.take(2 * k));
+    bench.kernels.repack_q8(w8, s8, n, k, bench.arena.take(4 * k));
+    const q = bench.arena.take(2 * rows * k);
+    const scale = bench.floats((2 * rows * k) / 32);
+    const correction = bench.floats((2 * rows * k) / 32);
+    bench.kernels.quantize_q16(q, scale, correction, bench.put(x), rows, k);
+    const y = bench.floats(rows * n);
+    bench.kernels.gemm_q8_q4(y, n, 0, q, scale, correction, w4, s4, rows, n, k, 2);
+    // Against activations that were not rounded at all.
+    const expected4 = matmul(x, dequantizeInt4(q4, scales, n, k), rows, n, k);
+    expect(relativeError(bench.f32(y, rows * n), expected4)).toBeLessThan(1e-4);
+    bench.kernels.gemm_q8_q8(y, n, 0, q, scale, w8, s8, rows, n, k, 2);
+    const expected8 = matmul(x, dequantizeInt8(q8, scales, n, k), rows, n, k);
+    expect(relativeError(bench.f32(y, rows * n), expected8)).toBeLessThan(1e-4);
   });
 
   test('extreme int4 weights do not overflow the 16-bit sums', () => {
@@ -109,7 +131,7 @@ describe.each(flavours)('%s', (flavour) => {
           bench.floats(4),
         ] as const;
         bench.kernels.quantize_q8(q, scale, correction, bench.put(x), 1, k);
-        bench.kernels.gemm_q8_q4(y, 4, 0, q, scale, correction, w, wscale, 1, 4, k);
+        bench.kernels.gemm_q8_q4(y, 4, 0, q, scale, correction, w, wscale, 1, 4, k, 1);
         const value = sign * k * ((byte & 15) - 8);
         expect(relativeError(bench.f32(y, 4), [value, value, value, value])).toBeLessThan(1e-6);
       }
@@ -142,7 +164,7 @@ test('both builds give the same bits for int4', () => {
     const correction = bench.floats((rows * k) / 32);
     bench.kernels.quantize_q8(q, scale, correction, bench.put(randomFloats(rows * k, 12)), rows, k);
     const y = bench.floats(rows * n);
-    bench.kernels.gemm_q8_q4(y, n, 0, q, scale, correction, w, wscale, rows, n, k);
+    bench.kernels.gemm_q8_q4(y, n, 0, q, scale, correction, w, wscale, rows, n, k, 1);
     return bench.f32(y, rows * n);
   });
   expect(outputs[0]).toEqual(outputs[1]);

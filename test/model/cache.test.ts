@@ -115,7 +115,12 @@ test('memory: what is reported is what exists, and a budget too small names itse
   const { readModelConfig } = await import('../../src/model/weight-source.ts');
   const { kernelModules } = await import('../support/kernels.ts');
   await expect(
-    WasmModel.load(source, await readModelConfig(source), { kernels: kernelModules, memoryBudget: 1000, kvTokens: 8 }),
+    WasmModel.load(source, await readModelConfig(source), {
+      kernels: kernelModules,
+      activations: 'int8',
+      memoryBudget: 1000,
+      kvTokens: 8,
+    }),
   ).rejects.toThrow(/do not fit the memory budget of 1000 bytes/);
 });
 

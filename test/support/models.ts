@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { convertCheckpoint, openCheckpoint } from '../../src/convert/convert.ts';
 import { directorySource } from '../../src/directory-source.ts';
 import type { KernelFlavour } from '../../src/kernels/kernels.ts';
+import type { Activations } from '../../src/model/decoder.ts';
 import { ScalarModel } from '../../src/model/scalar-model.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
@@ -23,8 +24,13 @@ export async function convertFixture(name: string, dtype: Dtype, semantics = {})
   return directorySource(join(out, name));
 }
 
-export async function wasmModel(source: WeightSource, flavour: KernelFlavour, kvTokens = 128): Promise<WasmModel> {
-  const options = { kernels: kernelModules, flavour, memoryBudget: 1 << 30, kvTokens };
+export async function wasmModel(
+  source: WeightSource,
+  flavour: KernelFlavour,
+  kvTokens = 128,
+  activations: Activations = 'int8',
+): Promise<WasmModel> {
+  const options = { kernels: kernelModules, flavour, activations, memoryBudget: 1 << 30, kvTokens };
   return WasmModel.load(source, await readModelConfig(source), options);
 }
 
