@@ -2,12 +2,10 @@
  * Decoding speed of the default model in this process, and the deployed Worker's start and memory in workerd.
  * Block length 1 and block decoding take turns; medians over all prompts and rounds.
  */
-import { readFile } from 'node:fs/promises';
-import { assembleEngine } from '../../src/assemble.ts';
-import { directorySource } from '../../src/directory-source.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Cost, Decoding } from '../../src/engine/request.ts';
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
+import { openEngine } from '../support/engine.ts';
 import { median, round } from './median.ts';
 import { LONG_PROMPT, PROMPTS } from './prompts.ts';
 import { startIsolate } from './workerd.ts';
@@ -44,15 +42,7 @@ function summary(runs: readonly Run[]) {
 }
 
 export async function run(): Promise<object> {
-  const compile = async (file: string) =>
-    WebAssembly.compile(await readFile(new URL(`../../build/${file}`, import.meta.url)));
-  const engine = await assembleEngine({
-    source: directorySource(`models/${MODEL}`),
-    kernels: { relaxed: await compile('kernels-relaxed.wasm'), simd: await compile('kernels-simd.wasm') },
-    activations: process.env.ACTIVATIONS === 'int16' ? 'int16' : 'int8',
-    memoryBudgetBytes: 120 << 20,
-    kvTokens: 1024,
-  });
+  const engine = await openEngine(MODEL);
   const { memory, maxTokens, config } = engine.model;
   console.log(
     `${MODEL}, ${kernelFlavour()} kernels, ${PROMPTS.length} prompts x ${MAX_TOKENS} tokens x ${ROUNDS} rounds`,

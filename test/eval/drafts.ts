@@ -1,0 +1,62 @@
+/**
+ * Block decoding against block length 1 of the same weights, greedy, on the bench's prompts: how many tokens a forward
+ * decides at each threshold, and how much of the text is the same.
+ */
+
+import type { Engine } from '../../src/engine/engine.ts';
+import { round } from '../bench/median.ts';
+import { PROMPTS } from '../bench/prompts.ts';
+import { openEngine } from '../support/engine.ts';
+
+const MAX_TOKENS = 48;
+const THRESHOLDS = [0.5, 0.7, 0.9];
+const BLOCKS = [4, 8, 16];
+
+interface Completion {
+  readonly text: string;
+  readonly tokens: number;
+  readonly nfe: number;
+}
+
+async function complete(engine: Engine, prompt: string, blockLength: number, threshold: number): Promise<Completion> {
+  const decoding = { policy: 'confidence', threshold, steps: blockLength, blockLength } as const;
+  const request = { prompt, maxTokens: MAX_TOKENS, temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], decoding };
+  let text = '';
+  for await (const event of engine.generate(request)) {
+    if (event.type === 'block') text += event.text;
+    if (event.type === 'done') return { text, tokens: event.usage.completionTokens, nfe: event.cost.nfe };
+  }
+  throw new Error('the engine ended without an event');
+}
+
+/** Characters that two texts share from their start, over the length of the first. */
+function samePrefix(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return a.length === 0 ? Number(b.length === 0) : at / a.length;
+}
+
+export async function run(): Promise<object> {
+  const engine = await openEngine(process.env.MODEL ?? 'seedling-135m');
+  const baseline = [];
+  for (const prompt of PROMPTS) baseline.push(await complete(engine, prompt, 1, 1));
+  const rows = [];
+  for (const block of BLOCKS) {
+    for (const threshold of THRESHOLDS) {
+      let [tokens, nfe, same] = [0, 0, 0];
+      for (const [i, prompt] of PROMPTS.entries()) {
+        const got = await complete(engine, prompt, block, threshold);
+        tokens += got.tokens;
+        nfe += got.nfe;
+        same += samePrefix(baseline[i]?.text ?? '', got.text) / PROMPTS.length;
+      }
+      const row = { block, threshold, tokens_per_forward: round(tokens / nfe), same_prefix: round(same) };
+      console.log(row);
+      rows.push(row);
+    }
+  }
+  console.log(`\nblock 1:\n${PROMPTS[0]}${baseline[0]?.text}`);
+  const [first = ''] = PROMPTS;
+  console.log(`\nblock 8, threshold 0.9:\n${first}${(await complete(engine, first, 8, 0.9)).text}`);
+  return { suite: 'drafts', rows };
+}
