@@ -24,7 +24,7 @@ module.exports = {
     only('model', '^src/model/', ['^src/kernels/']),
     only('kernels', '^src/kernels/', []),
     only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$']),
-    only('settings', '^src/settings\\.ts$', []),
+    only('settings', '^src/settings\\.ts$', ['^src/model/']),
     {
       name: 'entries-are-roots',
       severity: 'error',

@@ -55,10 +55,14 @@ export async function startBareWorkerd(): Promise<SocketHost> {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   });
   const exited = once(workerd, 'exit');
+  const report = (code: number | null, signal: string | null) =>
+    console.error(`workerd ended by itself: status ${code}, signal ${signal}`);
+  workerd.once('exit', report);
   const port = await listenPort(workerd.stdio[3] as Readable);
   return {
     url: new URL(`http://127.0.0.1:${port}`),
     async stop() {
+      workerd.off('exit', report);
       workerd.kill();
       await exited;
       await rm(directory, { recursive: true });
