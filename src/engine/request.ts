@@ -1,4 +1,5 @@
 /** What the API hands to the engine, and what it gets back. Every field is resolved: no defaults below this line. */
+import type { StepEvent } from '../sampler/block-sampler.ts';
 
 export interface Decoding {
   readonly policy: 'confidence' | 'fixed';
@@ -41,17 +42,7 @@ export interface Cost {
 }
 
 export type EngineEvent =
-  /**
-   * One forward: which positions it decided, as absolute completion offsets. With `logitShift` the first id of a
-   * block comes from the prefill or the commit before it, so every id of a completion is in exactly one step.
-   */
-  | {
-      readonly type: 'step';
-      readonly block: number;
-      readonly positions: Int32Array; // (D)
-      readonly ids: Int32Array; // (D)
-      readonly probs: Float32Array; // (D)
-    }
+  | StepEvent
   /** Text that will never change again: several per block, as its first ids are final before its last ones. */
   | { readonly type: 'block'; readonly block: number; readonly text: string }
   | { readonly type: 'done'; readonly finishReason: 'stop' | 'length'; readonly usage: Usage; readonly cost: Cost };

@@ -12,15 +12,20 @@ export interface BlockSettings {
   readonly policy: Policy;
 }
 
+/**
+ * One forward: which positions it decided, as absolute completion offsets, ascending. With `logitShift` the first id of
+ * a block comes from the prefill or the commit before it, so every id of a completion is in exactly one step.
+ */
+export interface StepEvent {
+  readonly type: 'step';
+  readonly block: number;
+  readonly positions: Int32Array; // (D)
+  readonly ids: Int32Array; // (D)
+  readonly probs: Float32Array; // (D)
+}
+
 export type SamplerEvent =
-  /** One forward decided these: absolute completion offsets, ascending. */
-  | {
-      readonly type: 'step';
-      readonly block: number;
-      readonly positions: Int32Array; // (D)
-      readonly ids: Int32Array; // (D)
-      readonly probs: Float32Array; // (D)
-    }
+  | StepEvent
   /** A block is final. `end` is set on the last one: an EOS (not among `ids`), or `maxTokens` reached. */
   | {
       readonly type: 'block';
