@@ -83,11 +83,20 @@ function rows1(
       // Two chains of sums: one alone would wait for its own additions.
       let even = i32x4.splat(0);
       let odd = i32x4.splat(0);
-      for (let v = 0; v < 4; v++) {
-        const packed = v128.load(w + v * 16);
-        even = step(even, a + v * 8, v128.and(packed, mask));
-        odd = step(odd, a + v * 8 + 4, v128.and(i16x8.shr_u(packed, 4), mask));
-      }
+      // Unrolled: an offset in the instruction saves an addition per load. (With 4 rows it only adds spills.)
+      let packed: v128;
+      packed = v128.load(w, 0);
+      even = i16x8.add(even, dotI8U4(v128.load32_splat(a, 0), v128.and(packed, mask)));
+      odd = i16x8.add(odd, dotI8U4(v128.load32_splat(a, 4), v128.and(i16x8.shr_u(packed, 4), mask)));
+      packed = v128.load(w, 16);
+      even = i16x8.add(even, dotI8U4(v128.load32_splat(a, 8), v128.and(packed, mask)));
+      odd = i16x8.add(odd, dotI8U4(v128.load32_splat(a, 12), v128.and(i16x8.shr_u(packed, 4), mask)));
+      packed = v128.load(w, 32);
+      even = i16x8.add(even, dotI8U4(v128.load32_splat(a, 16), v128.and(packed, mask)));
+      odd = i16x8.add(odd, dotI8U4(v128.load32_splat(a, 20), v128.and(i16x8.shr_u(packed, 4), mask)));
+      packed = v128.load(w, 48);
+      even = i16x8.add(even, dotI8U4(v128.load32_splat(a, 24), v128.and(packed, mask)));
+      odd = i16x8.add(odd, dotI8U4(v128.load32_splat(a, 28), v128.and(i16x8.shr_u(packed, 4), mask)));
       f = close(f, i16x8.add(even, odd), ones, scalesF16x4(wscale), scale + g * 4, correction + g * 4);
       a += 32;
       w += 64;

@@ -118,8 +118,16 @@ export class Decoder {
   /**
    * Runs `ids` at positions `start`..., writing their KV to the pages; hidden states stay in the workspace.
    * @param visible per row, how many positions (from 0) it attends to. (rows)
+   * @param from first row whose hidden state is wanted: rows before it end with the last layer's KV
    */
-  forward(ids: Int32Array, start: number, visible: Int32Array, pages: Int32Array, pageTokens: number): void {
+  forward(
+    ids: Int32Array,
+    start: number,
+    visible: Int32Array,
+    pages: Int32Array,
+    pageTokens: number,
+    from: number,
+  ): void {
     const { kernels: k, at, config } = this;
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = config;
     const rows = ids.length;
@@ -151,29 +159,34 @@ export class Decoder {
       }
       k.rope(at.qkv, qkvWidth, at.rope, start, rows, numHeads + numKvHeads, headDim);
       k.kv_store(at.pages, l, start, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
+      const first = l === this.layers.length - 1 ? from : 0;
+      const count = rows - first;
+      const x = at.x + first * hiddenSize * 4;
+      const queries = at.qkv + first * qkvWidth * 4;
+      const sees = at.visible + first * 4;
       k.attention(
         at.normed,
-        at.qkv,
+        queries,
         qkvWidth,
-        at.visible,
+        sees,
         at.pages,
         l,
-        rows,
+        count,
         numHeads,
         numKvHeads,
         headDim,
         pageTokens,
         at.attention,
       );
-      this.quantize(at.normed, rows, qWidth, layer.o);
-      this.linear(at.x, hiddenSize, 1, at.normed, layer.o, rows);
-      k.rms_norm(at.normed, at.x, layer.postNorm, rows, hiddenSize, rmsNormEps);
-      this.quantize(at.normed, rows, hiddenSize, layer.gate, layer.up);
-      this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, rows);
-      this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, rows);
-      k.swiglu(at.act, at.gateUp, rows, intermediateSize);
-      this.quantize(at.act, rows, intermediateSize, layer.down);
-      this.linear(at.x, hiddenSize, 1, at.act, layer.down, rows);
+      this.quantize(at.normed, count, qWidth, layer.o);
+      this.linear(x, hiddenSize, 1, at.normed, layer.o, count);
+      k.rms_norm(at.normed, x, layer.postNorm, count, hiddenSize, rmsNormEps);
+      this.quantize(at.normed, count, hiddenSize, layer.gate, layer.up);
+      this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
+      this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
+      k.swiglu(at.act, at.gateUp, count, intermediateSize);
+      this.quantize(at.act, count, intermediateSize, layer.down);
+      this.linear(x, hiddenSize, 1, at.act, layer.down, count);
     });
   }
 

@@ -87,7 +87,9 @@ export class WasmModel implements DiffusionModel {
       const rows = this.tile(paged.length, ids.length - from);
       const end = paged.length + ids.length - from;
       const visible = Int32Array.from({ length: rows }, (_, i) => committedVisible(this.config, paged.length + i, end));
-      this.decoder.forward(ids.subarray(from, from + rows), paged.length, visible, paged.pages, this.pool.pageTokens);
+      const wanted = ask.rows === 'all' ? 0 : rows - 1;
+      const input = ids.subarray(from, from + rows);
+      this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, wanted);
       paged.advance(rows);
       from += rows;
       if (ask.rows === 'all') {
@@ -115,7 +117,7 @@ export class WasmModel implements DiffusionModel {
     if (rows.some((row) => row < 0 || row >= ids.length)) throw new RangeError('a position outside the block');
     // Written past the cache's length: the next forward overwrites it, so nothing of the draft is kept.
     const visible = new Int32Array(ids.length).fill(paged.length + ids.length);
-    this.decoder.forward(ids, paged.length, visible, paged.pages, this.pool.pageTokens);
+    this.decoder.forward(ids, paged.length, visible, paged.pages, this.pool.pageTokens, rows[0] ?? ids.length - 1);
     return pack(this.predict(rows, ask.sampling, 0));
   }
 
