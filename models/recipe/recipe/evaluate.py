@@ -1,0 +1,113 @@
+"""python -m recipe.evaluate: how well held-out code is predicted, causally and inside masked blocks. Last stdout line is JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recipe import attention
+from recipe.corpus import load_split
+from recipe.gguf_weights import load_base
+from recipe.llama import Llama
+from recipe.lora import add_adapters, load_adapter
+from recipe.objective import two_stream_hidden
+from recipe.tokenizer import MASK_ID
+
+BLOCK = 8
+LENGTH = 256
+
+
+def held_out_sequences(parts: Mapping[str, NDArray[np.uint16]], count: int, length: int = LENGTH) -> list[Tensor]:
+    """`count` sequences [length], the same number from every package, evenly spread over its files."""
+    sequences = []
+    for index, tokens in enumerate(parts.values()):
+        share = count // len(parts) + (index < count % len(parts))
+        for start in np.linspace(0, len(tokens) - length, share + 2)[1:-1].astype(int):
+            sequences.append(torch.from_numpy(tokens[start : start + length].astype(np.int64)))
+    return sequences
+
+
+class Tally:
+    """Running accuracy."""
+
+    def __init__(self) -> None:
+        self.right = self.total = 0
+
+    def add(self, right: Tensor) -> None:
+        self.right += int(right.sum())
+        self.total += right.numel()
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / max(1, self.total)
+
+
+def unmasked_choice(model: Llama, hidden: Tensor) -> Tensor:
+    """The best id that is not the mask, for rows [N, d]."""
+    logits = model.logits(hidden)
+    logits[:, MASK_ID] = float("-inf")
+    return logits.argmax(-1)
+
+
+def block_choice(model: Llama, ids: Tensor, mask: Tensor, causal: Tensor) -> Tensor:
+    """Greedy ids [L - 1] under a mask [L]: entry i predicts position i + 1, a block's first position causally, as in decoding."""
+    noisy, _ = two_stream_hidden(model, ids, mask, BLOCK)
+    choice = unmasked_choice(model, noisy[:-1])
+    choice[BLOCK - 1 :: BLOCK] = causal[BLOCK - 1 :: BLOCK]
+    return choice
+
+
+@torch.no_grad()
+def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
+    """Accuracies in 0..1 and cross-entropy in nats; keys as in the README's table."""
+    half, causal = Tally(), Tally()
+    lookahead = [Tally() for _ in range(BLOCK)]  # position k + 1 of a block whose positions are all masked
+    known = [Tally() for _ in range(BLOCK)]  # the same with the first id visible
+    nats = 0.0
+    for index, ids in enumerate(sequences):
+        position = torch.arange(len(ids), device=ids.device)
+        offset = position % BLOCK
+        target = ids[1:]
+        clean = model.hidden(ids[None], position, attention.causal)[0]
+        logits = model.logits(clean[:-1])
+        logits[:, MASK_ID] = float("-inf")
+        nats += float(torch.nn.functional.cross_entropy(logits, target, reduction="sum"))
+        left = logits.argmax(-1)
+        causal.add(left == target)
+        rng = np.random.default_rng([1234, index])
+        mask = torch.from_numpy(rng.random(len(ids)) < 0.5).to(ids.device)
+        half.add((block_choice(model, ids, mask, left) == target)[mask[1:]])
+        for tallies, hidden in ((lookahead, torch.ones_like(mask)), (known, offset > 0)):
+            right = block_choice(model, ids, hidden, left) == target
+            for k, tally in enumerate(tallies):
+                # The very first block has no context: position 1 of it cannot be predicted at all.
+                tally.add(right[BLOCK - 1 :][(offset == k)[BLOCK:]])
+    result = {"sequences": float(len(sequences)), "causal_accuracy": causal.accuracy, "causal_ce": nats / causal.total}
+    result["half_masked_accuracy"] = half.accuracy
+    result |= {f"lookahead{k + 1}_accuracy": lookahead[k].accuracy for k in range(BLOCK)}
+    result |= {f"lookahead{k + 1}_known_accuracy": known[k].accuracy for k in range(1, BLOCK)}
+    return {key: round(value, 4) for key, value in result.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
+    parser.add_argument("--sequences", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    model = load_base(MASK_ID)
+    if arguments.adapter != "none":
+        load_adapter(add_adapters(model), Path(arguments.adapter))
+    print(json.dumps(evaluate(model.eval(), held_out_sequences(load_split("heldout"), arguments.sequences))))
+
+
+if __name__ == "__main__":
+    main()

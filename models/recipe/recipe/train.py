@@ -1,0 +1,203 @@
+"""python -m recipe.train: trains the adapter; resumable, logs JSON lines, ends by itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipe.corpus import load_split
+from recipe.data import Windows
+from recipe.evaluate import evaluate, held_out_sequences
+from recipe.gguf_weights import load_base
+from recipe.llama import Llama
+from recipe.lora import adapter_state, add_adapters, save_adapter
+from recipe.noise import draw_block_length, draw_mask
+from recipe.objective import sequence_loss
+from recipe.paths import cache_dir
+from recipe.tokenizer import MASK_ID
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a run; written to the run folder."""
+
+    tokens: int = 500_000  # clean tokens after which the learning rate is 0
+    minutes: float = 60.0  # wall clock after which it is 0, whichever comes first
+    batch: int = 4  # sequences per optimizer step
+    length: int = 256
+    learning_rate: float = 1e-3
+    warmup: int = 20  # steps
+    soft_target: float = 0.5
+    clip: float = 1.0
+    seed: int = 0
+    checkpoint_minutes: float = 10.0
+    eval_minutes: float = 20.0
+
+
+class Run:
+    """One training run: model, optimizer and position in the data, in a folder. `workers` sequences run side by side."""
+
+    def __init__(self, model: Llama, windows: Windows, settings: Settings, folder: Path, workers: int = 1) -> None:
+        self.model, self.windows, self.settings, self.folder = model, windows, settings, folder
+        self.device = next(model.parameters()).device
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+        # One sequence per core: threads inside an operation would meet at thousands of barriers a step, and each
+        # barrier waits for the core that other processes are using.
+        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self.step = 0
+        self.sequences = 0
+        self.seconds = 0.0  # wall clock of earlier processes of this run
+        self.started = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def tokens(self) -> int:
+        return self.sequences * self.settings.length
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of wall clock, stopped time included, so that the run ends when it was told to."""
+        return self.seconds + time.monotonic() - self.started
+
+    @property
+    def progress(self) -> float:
+        return max(self.tokens / self.settings.tokens, self.elapsed / 60 / self.settings.minutes)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
+
+    def noisy_sequence(self, index: int) -> tuple[Tensor, Tensor, int]:
+        """(ids [L], mask [L], block length) of the index-th sequence: a function of seed and index alone."""
+        rng = np.random.default_rng([self.settings.seed, 7, index])
+        block = draw_block_length(rng)
+        mask = torch.from_numpy(draw_mask(self.settings.length, block, rng))
+        return self.windows.window(index).to(self.device), mask.to(self.device), block
+
+    def sequence_gradient(self, noisy: tuple[Tensor, Tensor, int]) -> tuple[tuple[Tensor, ...], tuple[float, ...]]:
+        """Gradients of one sequence and its numbers (loss, masked CE, causal CE, masked accuracy)."""
+        if self.pool:
+            torch.set_num_threads(1)  # a per-thread setting
+        ids, mask, block = noisy
+        with self._autocast():
+            losses = sequence_loss(self.model, ids, mask, block, self.settings.soft_target)
+        gradients = torch.autograd.grad(losses.total, self.trained)
+        return gradients, (float(losses.total.detach()), losses.masked, losses.causal, losses.masked_accuracy)
+
+    def train_step(self) -> dict[str, float]:
+        """One optimizer step over `batch` sequences; returns the numbers for the log."""
+        s = self.settings
+        rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * max(0.0, 1.0 - self.progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        inputs = [self.noisy_sequence(self.sequences + offset) for offset in range(s.batch)]
+        results = list(self.pool.map(self.sequence_gradient, inputs) if self.pool else map(self.sequence_gradient, inputs))
+        # Summed in the order of the data whatever order the workers finished in: a run stays reproducible.
+        for parameter, *grads in zip(self.trained, *(gradient for gradient, _ in results), strict=True):
+            parameter.grad = torch.stack(grads).mean(dim=0)
+        self.sequences += s.batch
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, s.clip))
+        if not np.isfinite(norm):
+            raise FloatingPointError(f"gradient norm {norm} at step {self.step}")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        loss, masked, causal, accuracy = np.mean([numbers for _, numbers in results], axis=0)
+        return {"loss": loss, "masked_ce": masked, "causal_ce": causal, "masked_accuracy": accuracy, "grad_norm": norm, "lr": rate}
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Appends one line to log.jsonl."""
+        record = {"step": self.step, "tokens": self.tokens, "elapsed_s": round(self.elapsed, 1)} | record
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}) + "\n")
+
+    def save(self) -> None:
+        """state.pt to resume from and adapter.safetensors to use; written aside first, so that a kill leaves the old one."""
+        state = {
+            "adapter": adapter_state(self.model),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "sequences": self.sequences,
+            "seconds": self.elapsed,
+        }
+        torch.save(state, self.folder / "state.tmp")
+        (self.folder / "state.tmp").replace(self.folder / "state.pt")
+        save_adapter(self.model, self.folder / "adapter.tmp")
+        (self.folder / "adapter.tmp").replace(self.folder / "adapter.safetensors")
+
+    def resume(self) -> None:
+        """Continues from state.pt; the next step is bit for bit the one an uninterrupted run would take."""
+        state = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
+        own = adapter_state(self.model)
+        assert state["adapter"].keys() == own.keys(), "the checkpoint belongs to another model"
+        for name, tensor in state["adapter"].items():
+            own[name].copy_(tensor)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.sequences, self.seconds = state["step"], state["sequences"], state["seconds"]
+        self.started = time.monotonic()
+
+    def train(self, evaluation: Callable[[Llama], dict[str, float]] | None = None) -> None:
+        """Steps until the learning rate has reached 0."""
+        s = self.settings
+        saved = evaluated = window_start = self.elapsed
+        window_tokens = self.tokens
+        while self.progress < 1.0:
+            record = self.train_step()
+            now = self.elapsed
+            speed = (self.tokens - window_tokens) / max(1e-9, now - window_start)
+            left = (1.0 - self.progress) * now / max(1e-9, self.progress)
+            self.log(record | {"tokens_per_s": round(speed, 1)})
+            print(
+                f"step {self.step} tokens {self.tokens} masked {record['masked_ce']:.3f} causal {record['causal_ce']:.3f} "
+                f"acc {record['masked_accuracy']:.3f} | {speed:.0f} tokens/s, {left / 60:.1f} min left",
+                flush=True,
+            )
+            if self.step % 10 == 0:
+                window_start, window_tokens = now, self.tokens
+            if now - saved > s.checkpoint_minutes * 60:
+                self.save()
+                saved = now
+            if evaluation and now - evaluated > s.eval_minutes * 60:
+                self.log({"eval": evaluation(self.model)})
+                evaluated = window_start = self.elapsed
+                window_tokens = self.tokens
+        self.save()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in asdict(Settings()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    parser.add_argument("--run", default="v0", help="name of the folder under runs/ in the cache")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--threads", type=int, default=2, help="CPU cores to use")
+    parser.add_argument("--eval-sequences", type=int, default=12)
+    arguments = vars(parser.parse_args())
+    torch.set_num_threads(arguments["threads"])
+    torch.manual_seed(arguments["seed"])
+    settings = Settings(**{name: arguments[name] for name in asdict(Settings())})
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = add_adapters(load_base(MASK_ID)).to(device)
+    windows = Windows(load_split("train").values(), settings.length, settings.seed)
+    workers = 1 if device.type == "cuda" else arguments["threads"]
+    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], workers)
+    if arguments["resume"]:
+        run.resume()
+    (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    sequences = [ids.to(device) for ids in held_out_sequences(load_split("heldout"), arguments["eval_sequences"])]
+    run.train((lambda m: evaluate(m, sequences)) if sequences else None)
+
+
+if __name__ == "__main__":
+    main()

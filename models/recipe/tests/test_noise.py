@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recipe.noise import BLOCK_LENGTHS, draw_block_length, draw_mask
+
+
+@pytest.mark.parametrize("block", BLOCK_LENGTHS)
+def test_every_block_hides_a_position_that_is_not_its_first(block: int) -> None:
+    mask = draw_mask(256, block, np.random.default_rng(0)).reshape(-1, block)
+    assert mask[:, 1:].any(axis=1).all()
+
+
+def test_shares_of_the_three_kinds_of_block() -> None:
+    mask = draw_mask(8 * 20_000, 8, np.random.default_rng(1)).reshape(-1, 8)
+    assert mask[:, 0].mean() == pytest.approx(0.15, abs=0.01)
+    later = mask[:, 1:]
+    all_hidden = later.all(axis=1).mean()
+    # Suffix blocks: 0.4 x (1/2 + 1/2 x 1/7); random blocks: 0.6 x integral of t^7 = 0.6 / 8.
+    assert all_hidden == pytest.approx(0.4 * (0.5 + 0.5 / 7) + 0.6 / 8, abs=0.01)
+    suffix = (np.diff(later.astype(int), axis=1) >= 0).all(axis=1).mean()
+    assert suffix > 0.5
+
+
+def test_noise_depends_on_the_generator_alone() -> None:
+    draws = [draw_mask(64, 8, np.random.default_rng([3, 7, 5])) for _ in range(2)]
+    assert (draws[0] == draws[1]).all()
+    lengths = [draw_block_length(np.random.default_rng(i)) for i in range(400)]
+    assert set(lengths) == set(BLOCK_LENGTHS)
+    assert lengths.count(8) / 400 == pytest.approx(0.5, abs=0.1)
