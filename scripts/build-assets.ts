@@ -1,6 +1,7 @@
 /** Lays out `dist/assets/`, which Workers serve: every model directory, under `/models/<name>/`. */
 import { copyFile, link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MANIFEST_FORMAT } from '../src/model/manifest.ts';
 
 const ASSETS = 'dist/assets';
 
@@ -10,7 +11,7 @@ for (const entry of await readdir('models', { withFileTypes: true })) {
   if (!entry.isDirectory()) continue;
   const from = join('models', entry.name);
   const manifest = JSON.parse(await readFile(join(from, 'manifest.json'), 'utf8').catch(() => '{}'));
-  if (manifest.format !== 'seedling-weights-1') continue;
+  if (manifest.format !== MANIFEST_FORMAT) continue;
   const shards: string[] = manifest.shards.map((shard: { file: string }) => shard.file);
   const to = join(ASSETS, 'models', entry.name);
   await mkdir(to, { recursive: true });

@@ -1,9 +1,9 @@
 /** `npm run convert -- SOURCE NAME [flags]`. */
 import { resourceUsage } from 'node:process';
 import { parseArgs } from 'node:util';
+import type { TensorType } from '../model/manifest.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';
-import type { WeightType } from './layout.ts';
 
 const USAGE = `npm run convert -- SOURCE NAME [flags]
 
@@ -20,7 +20,7 @@ What the checkpoint does not record, or records wrongly:
 --logit-shift, --no-logit-shift
 --context-attention WHAT  causal or block_causal`;
 
-const TYPES: readonly WeightType[] = ['int4', 'int8', 'f32'];
+const TYPES: readonly TensorType[] = ['int4', 'int8', 'f32'];
 
 /** @throws ConversionError naming the flag that is wrong. */
 function parseCommandLine(args: string[]): { source: string; options: ConvertOptions } {

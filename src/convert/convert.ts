@@ -2,11 +2,12 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelConfig } from '../model/config.ts';
+import { MANIFEST_FORMAT, type TensorType } from '../model/manifest.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
 import { type ClassError, ErrorReport } from './error-report.ts';
 import { openGguf } from './gguf-checkpoint.ts';
 import { openHuggingFace } from './hf.ts';
-import { planLayout, SHARD_LIMIT, type WeightType } from './layout.ts';
+import { planLayout, SHARD_LIMIT } from './layout.ts';
 import { resolveModelConfig } from './model-config.ts';
 import { replaceModel } from './output-directory.ts';
 import type { ShardEntry } from './shard-writer.ts';
@@ -14,16 +15,14 @@ import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './tensor-order.t
 import { headIsTied } from './tied-head.ts';
 import { writeWeights } from './write-weights.ts';
 
-export const MANIFEST_FORMAT = 'seedling-weights-1';
-
 export interface ConvertOptions {
   readonly name: string;
   /** The directory in which `name` is made. */
   readonly out: string;
   /** Matrices of the layers. */
-  readonly dtype: WeightType;
+  readonly dtype: TensorType;
   /** The embedding and the LM head. */
-  readonly embedding: WeightType;
+  readonly embedding: TensorType;
   readonly semantics: Semantics;
   /** Shards stay under this many bytes. */
   readonly shardLimit?: number;

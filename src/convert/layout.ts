@@ -1,8 +1,6 @@
 /** Where every tensor lies in the shards: the pure half of writing a model (models/README.md). */
+import { GROUP, rowBytes, type TensorType } from '../model/manifest.ts';
 import { ConversionError, rowsAndColumns, type Shape } from './checkpoint.ts';
-import { GROUP } from './quantize.ts';
-
-export type WeightType = 'int4' | 'int8' | 'f32';
 
 /** Shards stay under the limit of a Workers static asset, in bytes. */
 export const SHARD_LIMIT = 25 * 1024 * 1024;
@@ -19,7 +17,7 @@ export interface Part {
 
 export interface PlannedTensor {
   readonly name: string;
-  readonly type: WeightType;
+  readonly type: TensorType;
   readonly shape: Shape;
   readonly parts: readonly Part[];
 }
@@ -30,10 +28,9 @@ export interface Layout {
   readonly shards: readonly number[];
 }
 
-/** Bytes of one row's data and of its scales. */
-export function rowBytes(type: WeightType, columns: number): { data: number; scales: number } {
-  if (type === 'f32') return { data: columns * 4, scales: 0 };
-  return { data: type === 'int4' ? columns / 2 : columns, scales: (columns / GROUP) * 2 };
+/** Bytes of one row's fp16 scales. */
+function scaleBytes(type: TensorType, columns: number): number {
+  return type === 'f32' ? 0 : (columns / GROUP) * 2;
 }
 
 export function alignUp(bytes: number): number {
@@ -56,7 +53,7 @@ export function planLayout(tensors: readonly Omit<PlannedTensor, 'parts'>[], lim
         `${tensor.name} has ${columns} columns, not a multiple of ${GROUP}: ${tensor.type} cannot hold it, use f32`,
       );
     }
-    const row = rowBytes(tensor.type, columns);
+    const row = { data: rowBytes(tensor.type, columns), scales: scaleBytes(tensor.type, columns) };
     const size = (count: number) =>
       row.scales === 0 ? count * row.data : alignUp(count * row.data) + count * row.scales;
     if (size(1) > capacity)

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.float16" />
 /** Groups of 32 weights to int4 or int8 codes with one fp16 scale each (models/README.md has the layout). */
 
-export const GROUP = 32;
+import { GROUP } from '../model/manifest.ts';
 
 export interface SquaredSums {
   /** Sum of (weight - stored weight)^2; not finite if fp16 cannot hold a scale. */

@@ -1,9 +1,10 @@
 /// <reference lib="esnext.float16" />
 /** Quantizes and writes tensors in the order of their layout, a few rows at a time. */
+import { GROUP, rowBytes } from '../model/manifest.ts';
 import { ConversionError, rowsAndColumns, type TensorReader } from './checkpoint.ts';
 import type { ErrorReport } from './error-report.ts';
-import { type Layout, type Part, type PlannedTensor, rowBytes } from './layout.ts';
-import { GROUP, quantizeInt4, quantizeInt8, type SquaredSums, squaredNorm } from './quantize.ts';
+import type { Layout, Part, PlannedTensor } from './layout.ts';
+import { quantizeInt4, quantizeInt8, type SquaredSums, squaredNorm } from './quantize.ts';
 import { rowRanges } from './row-ranges.ts';
 import { type ShardEntry, ShardWriter } from './shard-writer.ts';
 
@@ -39,7 +40,7 @@ async function writePart(
 ): Promise<void> {
   const { name, type } = tensor;
   const { columns } = rowsAndColumns(tensor.shape);
-  const row = rowBytes(type, columns);
+  const rowData = rowBytes(type, columns);
   const [partStart, partEnd] = part.rows;
   const groupsPerRow = type === 'f32' ? 0 : columns / GROUP;
   const scales = new Float16Array((partEnd - partStart) * groupsPerRow);
@@ -47,12 +48,12 @@ async function writePart(
     const weights = await tensors.readRows(name, first, end);
     const before = first - partStart;
     const target = scales.subarray(before * groupsPerRow, (end - partStart) * groupsPerRow);
-    const data = type === 'f32' ? bytesOf(weights) : new Uint8Array((end - first) * row.data);
+    const data = type === 'f32' ? bytesOf(weights) : new Uint8Array((end - first) * rowData);
     const sums = encode(type, weights, data, target);
     if (!Number.isFinite(sums.norm)) throw new ConversionError(`${name} has weights that are not finite numbers`);
     if (!Number.isFinite(sums.error)) throw new ConversionError(`${name} has weights too large for a 16-bit scale`);
     report.add(name, type, weights.length, sums);
-    await writer.write(part.shard, part.data + before * row.data, data);
+    await writer.write(part.shard, part.data + before * rowData, data);
   }
   if (part.scales !== undefined) await writer.write(part.shard, part.scales, bytesOf(scales));
 }

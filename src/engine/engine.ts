@@ -7,10 +7,7 @@ import { admit } from './admission.ts';
 import { CompletionText } from './completion-text.ts';
 import { promptIds } from './prompt.ts';
 import type { EngineEvent, GenerateRequest } from './request.ts';
-import { Settled } from './settled.ts';
 import type { Tokenizer } from './tokenizer.ts';
-
-const NOTHING = new Int32Array();
 
 /** Text in, events out, on one model. */
 export class Engine {
@@ -120,8 +117,6 @@ export class Admitted {
     const forwards = new Forwards(this.#model, this.#cache, createDraw(this.#request), signal);
     const text = new CompletionText(this.#tokenizer, stop);
 
-    const settled = new Settled(config.eosTokenIds);
-
     let start = performance.now();
     const first = await forwards.prefill(this.#prompt);
     const prefillMs = performance.now() - start;
@@ -131,20 +126,21 @@ export class Admitted {
     const settings = { maxTokens, blockLength: decoding.blockLength, policy };
     for await (const event of sampleBlocks(forwards, config, settings, first)) {
       decodeMs += performance.now() - start;
-      if (event.type === 'step') yield event;
-      // A finished block has no ids that its steps had not: only what was held back may come out.
-      const last = event.type === 'block' && event.end !== null;
-      const ids = event.type === 'step' ? settled.push(event.positions, event.ids) : NOTHING;
-      const delta = text.push(ids, last);
-      if (delta !== '') yield { type: 'block', block: event.block, text: delta };
-      if (last || text.stopped) {
-        yield {
-          type: 'done',
-          finishReason: text.stopped || (event.type === 'block' && event.end === 'eos') ? 'stop' : 'length',
-          usage: { promptTokens: this.promptTokens, completionTokens: text.tokens },
-          cost: { nfe: forwards.nfe, positionForwards: forwards.positionForwards, prefillMs, decodeMs },
-        };
-        return;
+      if (event.type === 'step') {
+        yield event;
+      } else {
+        const last = event.end !== null;
+        const delta = text.push(event.ids, last);
+        if (delta !== '') yield { type: 'block', block: event.block, text: delta };
+        if (last || text.stopped) {
+          yield {
+            type: 'done',
+            finishReason: text.stopped || event.end === 'eos' ? 'stop' : 'length',
+            usage: { promptTokens: this.promptTokens, completionTokens: text.tokens },
+            cost: { nfe: forwards.nfe, positionForwards: forwards.positionForwards, prefillMs, decodeMs },
+          };
+          return;
+        }
       }
       start = performance.now();
     }

@@ -1,10 +1,13 @@
 /** Where every tensor of a model lies. The format is described in models/README.md. */
 import { z } from 'zod';
 
+/** Names the layout; a reader of another one must refuse it. */
+export const MANIFEST_FORMAT = 'seedling-weights-1';
+
 const count = z.int().nonnegative();
 
 export const manifestSchema = z.strictObject({
-  format: z.literal('seedling-weights-1'),
+  format: z.literal(MANIFEST_FORMAT),
   shards: z
     .array(
       z.strictObject({

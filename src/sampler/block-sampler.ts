@@ -26,11 +26,14 @@ export interface StepEvent {
 
 export type SamplerEvent =
   | StepEvent
-  /** A block is final. `end` is set on the last one: an EOS (not among `ids`), or `maxTokens` reached. */
+  /**
+   * Ids that no undecided one precedes. No policy revises a decision, so they are final before their block is. `end` is
+   * set on the last one: an EOS (never among `ids`), or `maxTokens` reached.
+   */
   | {
-      readonly type: 'block';
+      readonly type: 'settled';
       readonly block: number;
-      readonly ids: Int32Array; // (B), or up to the EOS
+      readonly ids: Int32Array; // (S)
       readonly end: 'eos' | 'length' | null;
     };
 
@@ -50,17 +53,25 @@ export async function* sampleBlocks(
   let offset = 0;
   for (let block = 0; ; block++) {
     const ids = new Int32Array(Math.min(blockLength, maxTokens - offset)).fill(config.maskTokenId); // (B)
+    let told = 0; // ids of this block that were reported as settled
+    const settle = (end: 'eos' | 'length' | null): SamplerEvent => {
+      const from = told;
+      told = settledLength(ids, config);
+      return { type: 'settled', block, ids: ids.slice(from, told), end };
+    };
     if (config.logitShift) {
       yield { type: 'step', block, ...decide(ids, offset, Int32Array.of(0), known, Int32Array.of(0), config) };
+      yield settle(null);
     }
     for await (const decided of denoiseBlock(forwards, config, settings.policy, ids, offset)) {
       yield { type: 'step', block, ...decided };
+      yield settle(null);
     }
-    const eos = eosIndex(ids, config);
     offset += ids.length;
-    const end = eos >= 0 ? 'eos' : offset >= maxTokens ? 'length' : null;
-    yield { type: 'block', block, ids: eos >= 0 ? ids.subarray(0, eos) : ids, end };
-    if (end !== null) return;
+    if (hasEnded(ids, config) || offset >= maxTokens) {
+      yield settle(hasEnded(ids, config) ? 'eos' : 'length');
+      return;
+    }
     known = await forwards.commit(ids, offset);
   }
 }
@@ -82,7 +93,7 @@ async function* denoiseBlock(
   const initiallyMasked = maskedPositions(ids, config.maskTokenId).length;
   for (let step = 0; ; step++) {
     const positions = maskedPositions(ids, config.maskTokenId); // (R)
-    if (positions.length === 0 || eosIndex(ids, config) >= 0) return;
+    if (positions.length === 0 || hasEnded(ids, config)) return;
     const predictions = await forwards.denoise(ids, positions, offset);
     const rows = policy(predictions, positions, { step, initiallyMasked }); // (D)
     if (rows.length === 0) throw new Error('the policy decided nothing: the block would never finish');
@@ -117,11 +128,14 @@ function maskedPositions(ids: Int32Array, maskTokenId: number): Int32Array {
   return Int32Array.from(masked);
 }
 
-/** The first EOS with no mask before it, or -1. */
-function eosIndex(ids: Int32Array, config: ModelConfig): number {
-  for (const [position, id] of ids.entries()) {
-    if (id === config.maskTokenId) return -1;
-    if (config.eosTokenIds.includes(id)) return position;
-  }
-  return -1;
+/** Ids before the first mask or EOS. */
+function settledLength(ids: Int32Array, config: ModelConfig): number {
+  const end = ids.findIndex((id) => id === config.maskTokenId || config.eosTokenIds.includes(id));
+  return end === -1 ? ids.length : end;
+}
+
+/** Whether an EOS stands with no mask before it. */
+function hasEnded(ids: Int32Array, config: ModelConfig): boolean {
+  const next = ids[settledLength(ids, config)];
+  return next !== undefined && next !== config.maskTokenId;
 }

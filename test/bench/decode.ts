@@ -3,9 +3,8 @@
  * Block length 1 and block decoding take turns; medians over all prompts and rounds.
  */
 import type { Engine } from '../../src/engine/engine.ts';
-import type { Cost, Decoding } from '../../src/engine/request.ts';
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
-import { openEngine } from '../support/engine.ts';
+import { type Completion, completeGreedily, openEngine } from '../support/engine.ts';
 import { median, round } from './median.ts';
 import { LONG_PROMPT, PROMPTS } from './prompts.ts';
 import { startIsolate } from './workerd.ts';
@@ -14,23 +13,14 @@ const MODEL = process.env.MODEL ?? 'seedling-135m';
 const MAX_TOKENS = 64;
 const ROUNDS = 3;
 
-interface Run {
-  readonly tokens: number;
-  readonly cost: Cost;
-}
-
-async function generate(engine: Engine, prompt: string, blockLength: number, threshold: number): Promise<Run> {
-  const decoding: Decoding = { policy: 'confidence', threshold, steps: blockLength, blockLength };
-  const request = { prompt, maxTokens: MAX_TOKENS, temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], decoding };
-  for await (const event of engine.generate(request)) {
-    if (event.type === 'done') return { tokens: event.usage.completionTokens, cost: event.cost };
-  }
-  throw new Error('the engine ended without an event');
+/** One of the bench's requests. */
+function generate(engine: Engine, prompt: string, blockLength: number, threshold: number): Promise<Completion> {
+  return completeGreedily(engine, prompt, { maxTokens: MAX_TOKENS, blockLength, threshold });
 }
 
 /** Of several runs: speed over runs with enough tokens to time, forwards and positions over all. */
-function summary(runs: readonly Run[]) {
-  const sum = (of: (run: Run) => number) => runs.reduce((total, run) => total + of(run), 0);
+function summary(runs: readonly Completion[]) {
+  const sum = (of: (run: Completion) => number) => runs.reduce((total, run) => total + of(run), 0);
   const tokens = sum((run) => run.tokens);
   const nfe = sum((run) => run.cost.nfe);
   return {
@@ -49,7 +39,7 @@ export async function run(): Promise<object> {
   );
 
   const widths = [1, 4, config.blockLength] as const;
-  const runs = new Map<number, Run[]>(widths.map((width) => [width, []]));
+  const runs = new Map<number, Completion[]>(widths.map((width) => [width, []]));
   const prefill: number[] = [];
   await generate(engine, LONG_PROMPT, 1, 1);
   for (let i = 0; i < ROUNDS; i++) {

@@ -6,27 +6,15 @@
 import type { Engine } from '../../src/engine/engine.ts';
 import { round } from '../bench/median.ts';
 import { PROMPTS } from '../bench/prompts.ts';
-import { openEngine } from '../support/engine.ts';
+import { type Completion, completeGreedily, openEngine } from '../support/engine.ts';
 
 const MAX_TOKENS = 48;
 const THRESHOLDS = [0.5, 0.7, 0.9];
 const BLOCKS = [4, 8, 16];
 
-interface Completion {
-  readonly text: string;
-  readonly tokens: number;
-  readonly nfe: number;
-}
-
-async function complete(engine: Engine, prompt: string, blockLength: number, threshold: number): Promise<Completion> {
-  const decoding = { policy: 'confidence', threshold, steps: blockLength, blockLength } as const;
-  const request = { prompt, maxTokens: MAX_TOKENS, temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], decoding };
-  let text = '';
-  for await (const event of engine.generate(request)) {
-    if (event.type === 'block') text += event.text;
-    if (event.type === 'done') return { text, tokens: event.usage.completionTokens, nfe: event.cost.nfe };
-  }
-  throw new Error('the engine ended without an event');
+/** One of the suite's requests. */
+function complete(engine: Engine, prompt: string, blockLength: number, threshold: number): Promise<Completion> {
+  return completeGreedily(engine, prompt, { maxTokens: MAX_TOKENS, blockLength, threshold });
 }
 
 /** Characters that two texts share from their start, over the length of the first. */
@@ -47,7 +35,7 @@ export async function run(): Promise<object> {
       for (const [i, prompt] of PROMPTS.entries()) {
         const got = await complete(engine, prompt, block, threshold);
         tokens += got.tokens;
-        nfe += got.nfe;
+        nfe += got.cost.nfe;
         same += samePrefix(baseline[i]?.text ?? '', got.text) / PROMPTS.length;
       }
       const row = { block, threshold, tokens_per_forward: round(tokens / nfe), same_prefix: round(same) };

@@ -2,7 +2,7 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Isolate, startIsolate } from '../bench/workerd.ts';
-import { openEngine } from '../support/engine.ts';
+import { completeGreedily, openEngine } from '../support/engine.ts';
 
 const PROMPT = 'function isPrime(n) {\n';
 let isolate: Isolate;
@@ -35,13 +35,9 @@ test('streams in pieces what the Node engine writes, then its memory is free aga
   expect(pieces.length).toBeGreaterThan(1);
 
   const engine = await openEngine('seedling-135m');
-  const decoding = { policy: 'confidence', threshold: 0.9, steps: 8, blockLength: 8 } as const;
-  const request = { prompt: PROMPT, maxTokens: 24, temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], decoding };
-  let text = '';
-  for await (const event of engine.generate(request)) {
-    if (event.type === 'block') text += event.text;
-    if (event.type === 'done') expect(usage?.completion_tokens).toBe(event.usage.completionTokens);
-  }
+  const settings = { maxTokens: 24, blockLength: 8, threshold: 0.9 };
+  const { text, tokens } = await completeGreedily(engine, PROMPT, settings);
+  expect(usage?.completion_tokens).toBe(tokens);
   expect(pieces.join('')).toBe(text);
 
   const { kv_tokens, memory_bytes } = await health();
