@@ -86,6 +86,11 @@ export class PagedKvCache implements KvCache {
     this.used += tokens;
   }
 
+  truncate(length: number): void {
+    if (length < 0 || length > this.used) throw new RangeError(`no ${length} tokens among ${this.used}`);
+    this.used = length;
+  }
+
   free(): void {
     if (!this.owned) return;
     this.pool.release(this.owned);

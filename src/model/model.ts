@@ -38,12 +38,35 @@ export interface DenoiseAsk {
   readonly sampling?: Sampling;
 }
 
+export interface AdvanceAsk {
+  /** Of the clean tokens, as in a commit. */
+  readonly rows: 'last' | 'all';
+  /** One uniform per clean row asked for. */
+  readonly sampling?: Sampling;
+  /**
+   * Positions of the block behind them to predict, ascending. With `logitShift`, position 0 cannot be asked for: the last
+   * clean token predicts it.
+   */
+  readonly positions: Int32Array; // (R)
+  /** One uniform per position of the block. */
+  readonly blockSampling?: Sampling;
+}
+
+export interface Advanced {
+  /** After the clean tokens. */
+  readonly committed: Predictions;
+  /** In the block. */
+  readonly block: Predictions;
+}
+
 /** The KV of one request's committed tokens. */
 export interface KvCache {
   /** Committed tokens. */
   readonly length: number;
   /** Tokens that fit, the active block included. */
   readonly capacity: number;
+  /** Forgets the tokens after the first `length`: drafts that were committed to be verified, and did not hold. */
+  truncate(length: number): void;
   /** Returns the blocks to the pool. Safe to call twice; every other use after it throws. */
   free(): void;
 }
@@ -56,6 +79,13 @@ export interface DiffusionModel {
   commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions>;
   /** Runs the active block against the cache; the cache stays as it is. */
   denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions>;
+  /**
+   * A commit and a denoise of the block right behind it, in one forward: the same predictions, the weights read once.
+   * Only the clean tokens' KV stays. `ids` and `block` are at most `maxForward` positions together.
+   */
+  advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced>;
+  /** Positions that a denoise or an advance takes at most. */
+  readonly maxForward: number;
   /** Room in the KV pool now, in tokens. */
   readonly freeTokens: number;
   /** The largest cache that could ever be created, in tokens. */

@@ -3,7 +3,17 @@ import * as scalar from '../kernels/scalar.ts';
 import type { ModelConfig } from './config.ts';
 import { OutOfMemoryError } from './errors.ts';
 import { GROUP, rowBytes } from './manifest.ts';
-import type { CommitAsk, DenoiseAsk, DiffusionModel, KvCache, MemoryUse, Predictions, Sampling } from './model.ts';
+import type {
+  AdvanceAsk,
+  Advanced,
+  CommitAsk,
+  DenoiseAsk,
+  DiffusionModel,
+  KvCache,
+  MemoryUse,
+  Predictions,
+  Sampling,
+} from './model.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
 import { readManifest } from './weights.ts';
@@ -23,6 +33,10 @@ class ScalarCache implements KvCache {
     this.values = Array.from({ length: layers }, () => new Float32Array(capacity * width));
   }
 
+  truncate(length: number): void {
+    this.length = length;
+  }
+
   free(): void {
     if (!this.freed) this.onFree?.();
     this.freed = true;
@@ -32,6 +46,7 @@ class ScalarCache implements KvCache {
 export class ScalarModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxTokens: number;
+  readonly maxForward = Number.POSITIVE_INFINITY;
   readonly memory: MemoryUse;
   freeTokens: number;
   private readonly tensors: ReadonlyMap<string, Float32Array>;
@@ -116,6 +131,14 @@ export class ScalarModel implements DiffusionModel {
     const shift = this.config.logitShift ? 1 : 0;
     const rows = Array.from(ask.positions, (position) => logits[position - shift] ?? new Float32Array());
     return this.predict(rows, ask.sampling);
+  }
+
+  /** Literally a commit, then a denoise: what a forward that does both at once must equal. */
+  async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
+    const { rows, sampling, positions, blockSampling } = ask;
+    const committed = await this.commit(ids, cache, { rows, ...(sampling && { sampling }) });
+    const draft = { positions, ...(blockSampling && { sampling: blockSampling }) };
+    return { committed, block: await this.denoise(block, cache, draft) };
   }
 
   /** Logits (rows)(V) of `ids` after the cache; their KV lands past its length. */

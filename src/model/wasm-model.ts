@@ -5,7 +5,17 @@ import type { ModelConfig } from './config.ts';
 import { type Activations, Decoder, type RowPrediction } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
 import { KvPool, PagedKvCache, pageBytes } from './kv-cache.ts';
-import type { CommitAsk, DenoiseAsk, DiffusionModel, KvCache, MemoryUse, Predictions, Sampling } from './model.ts';
+import type {
+  AdvanceAsk,
+  Advanced,
+  CommitAsk,
+  DenoiseAsk,
+  DiffusionModel,
+  KvCache,
+  MemoryUse,
+  Predictions,
+  Sampling,
+} from './model.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
@@ -23,6 +33,7 @@ export interface WasmModelOptions {
 
 export class WasmModel implements DiffusionModel {
   readonly config: ModelConfig;
+  readonly maxForward = MAX_ROWS;
   readonly memory: MemoryUse;
   /** For parity tests and benches; requests go through commit and denoise. */
   readonly decoder: Decoder;
@@ -111,14 +122,42 @@ export class WasmModel implements DiffusionModel {
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const paged = own(cache);
     paged.requireRoom(ids.length);
-    if (ids.length > MAX_ROWS) throw new RangeError(`a block of ${ids.length} exceeds ${MAX_ROWS} positions`);
-    const shift = this.config.logitShift ? 1 : 0;
-    const rows = ask.positions.map((position) => position - shift);
-    if (rows.some((row) => row < 0 || row >= ids.length)) throw new RangeError('a position outside the block');
+    const rows = this.blockRows(ids, ask.positions);
     // Written past the cache's length: the next forward overwrites it, so nothing of the draft is kept.
     const visible = new Int32Array(ids.length).fill(paged.length + ids.length);
     this.decoder.forward(ids, paged.length, visible, paged.pages, this.pool.pageTokens, rows[0] ?? ids.length - 1);
     return pack(this.predict(rows, ask.sampling, 0));
+  }
+
+  async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
+    const paged = own(cache);
+    const clean = ids.length;
+    const input = Int32Array.of(...ids, ...block);
+    paged.requireRoom(input.length);
+    const rows = this.blockRows(input, ask.positions, clean);
+    const end = paged.length + clean;
+    const visible = input.map((_, i) =>
+      i < clean ? committedVisible(this.config, paged.length + i, end) : paged.length + input.length,
+    );
+    const first = ask.rows === 'all' ? 0 : clean - 1;
+    this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, first);
+    paged.advance(clean);
+    const committed = Int32Array.from({ length: clean - first }, (_, i) => first + i);
+    return {
+      committed: pack(this.predict(committed, ask.sampling, 0)),
+      block: pack(this.predict(rows, ask.blockSampling, 0)),
+    };
+  }
+
+  /**
+   * Rows of a forward that predict the given positions of the block that begins at row `start`.
+   * @throws RangeError on a forward too long, or a position that its block does not predict
+   */
+  private blockRows(input: Int32Array, positions: Int32Array, start = 0): Int32Array {
+    if (input.length > MAX_ROWS) throw new RangeError(`a forward of ${input.length} exceeds ${MAX_ROWS} positions`);
+    const rows = positions.map((position) => start + position - (this.config.logitShift ? 1 : 0));
+    if (rows.some((row) => row < start || row >= input.length)) throw new RangeError('a position outside the block');
+    return rows;
   }
 
   /** Rows of the next forward of a commit: whole blocks where context is bidirectional within a block. */

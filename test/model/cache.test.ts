@@ -70,6 +70,33 @@ describe.each(models)('%s', (_name, load) => {
     expectSame(after, expected, 4);
   });
 
+  test('an advance is a commit and a denoise in one forward', async () => {
+    const model = await load();
+    const [one, two] = [model.createCache(80), model.createCache(80)];
+    for (const cache of [one, two]) await model.commit(ids.subarray(0, 11), cache, { rows: 'last' });
+    const clean = ids.subarray(11, 16);
+    const block = new Int32Array(6).fill(model.config.maskTokenId);
+    const asked = positions.subarray(0, 5);
+    for (const rows of ['last', 'all'] as const) {
+      const committed = await model.commit(clean, one, { rows });
+      const expected = { committed, block: await model.denoise(block, one, { positions: asked }) };
+      const advanced = await model.advance(clean, block, two, { rows, positions: asked });
+      expectSame(advanced.committed, expected.committed, 4);
+      expectSame(advanced.block, expected.block, 4);
+      expect(two.length).toBe(one.length);
+    }
+  });
+
+  test('a truncated cache is one that never saw the rest', async () => {
+    const model = await load();
+    const [cache, fresh] = [model.createCache(80), model.createCache(80)];
+    await model.commit(ids.subarray(0, 20), cache, { rows: 'all' });
+    cache.truncate(13);
+    await model.commit(ids.subarray(0, 13), fresh, { rows: 'last' });
+    const after = await model.commit(ids.subarray(30, 34), cache, { rows: 'all' });
+    expectSame(after, await model.commit(ids.subarray(30, 34), fresh, { rows: 'all' }), 4);
+  });
+
   test('committed tokens do not depend on what follows', async () => {
     const model = await load();
     const predictions = await Promise.all(

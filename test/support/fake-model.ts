@@ -1,6 +1,15 @@
 import type { ModelConfig } from '../../src/model/config.ts';
 import { OutOfMemoryError } from '../../src/model/errors.ts';
-import type { CommitAsk, DenoiseAsk, DiffusionModel, KvCache, Predictions, Sampling } from '../../src/model/model.ts';
+import type {
+  AdvanceAsk,
+  Advanced,
+  CommitAsk,
+  DenoiseAsk,
+  DiffusionModel,
+  KvCache,
+  Predictions,
+  Sampling,
+} from '../../src/model/model.ts';
 import { BYTE_VOCAB_SIZE, EOS, MASK, START } from './byte-tokenizer.ts';
 
 /** Over a byte vocabulary, with logit shift and causal context. */
@@ -41,9 +50,9 @@ export interface FakeModelOptions {
 }
 
 interface Forward {
-  readonly kind: 'commit' | 'denoise';
+  readonly kind: 'commit' | 'denoise' | 'advance';
   readonly ids: readonly number[];
-  /** Denoise only. */
+  /** Denoise and advance only. */
   readonly positions: readonly number[];
 }
 
@@ -72,6 +81,7 @@ export class FakeModel implements DiffusionModel {
   readonly caches: FakeCache[] = [];
   readonly memory = { weights: 0, kvPool: 0, scratch: 0, total: 0 };
   readonly maxTokens: number;
+  readonly maxForward = 64;
   readonly #options: FakeModelOptions;
   #started = 0;
 
@@ -108,6 +118,27 @@ export class FakeModel implements DiffusionModel {
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
     const own = await this.#begin('commit', ids, cache, []);
+    return this.#append(own, ids, ask);
+  }
+
+  async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
+    const own = await this.#begin('denoise', ids, cache, [...ask.positions]);
+    return this.#fill(own, ids, ask, this.config.logitShift && ids[0] === this.config.maskTokenId);
+  }
+
+  async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
+    const { rows, sampling, positions, blockSampling } = ask;
+    const own = await this.#begin('advance', Int32Array.of(...ids, ...block), cache, [...positions]);
+    breach(ids.length === 0 || block.length === 0, 'advance without clean tokens or without a block');
+    breach(ids.length + block.length > this.maxForward, 'advance past maxForward');
+    const committed = this.#append(own, ids, { rows, ...(sampling && { sampling }) });
+    return {
+      committed,
+      block: this.#fill(own, block, { positions, ...(blockSampling && { sampling: blockSampling }) }, false),
+    };
+  }
+
+  #append(own: FakeCache, ids: Int32Array, ask: CommitAsk): Predictions {
     breach(ids.includes(this.config.maskTokenId), 'commit of a mask');
     own.ids.push(...ids);
     const prefixes =
@@ -119,10 +150,10 @@ export class FakeModel implements DiffusionModel {
     );
   }
 
-  async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
+  /** @param blind the first position is a mask that nothing before it decides */
+  #fill(own: FakeCache, ids: Int32Array, ask: DenoiseAsk, blind: boolean): Predictions {
     const { maskTokenId, logitShift } = this.config;
     const positions = [...ask.positions];
-    const own = await this.#begin('denoise', ids, cache, positions);
     breach(positions.length === 0, 'denoise of no position');
     breach(
       positions.some((position) => ids[position] !== maskTokenId),
@@ -132,7 +163,7 @@ export class FakeModel implements DiffusionModel {
       positions.some((position, i) => i > 0 && position <= positions[i - 1]!),
       'positions not ascending',
     );
-    breach(logitShift && (ids[0] === maskTokenId || positions[0] === 0), 'position 0 asked for despite logitShift');
+    breach(blind || (logitShift && positions[0] === 0), 'position 0 asked for despite logitShift');
     const filled = [...own.ids];
     for (const id of ids) filled.push(id === maskTokenId ? this.#next(filled) : id);
     return this.#predict(
@@ -187,6 +218,11 @@ export class FakeCache implements KvCache {
 
   get length(): number {
     return this.ids.length;
+  }
+
+  truncate(length: number): void {
+    breach(this.busy || length > this.ids.length, 'truncate during a forward, or past the end');
+    this.ids.length = length;
   }
 
   free(): void {
