@@ -1,4 +1,5 @@
-import type { Sampling } from '../model/model.ts';
+import type { Adjustment, Sampling } from '../model/model.ts';
+import { type LogitRules, TokenTally } from './logit-rules.ts';
 import { uniform } from './random.ts';
 
 export interface DrawSettings {
@@ -7,22 +8,63 @@ export interface DrawSettings {
   readonly topP: number;
   readonly topK: number;
   readonly seed: number;
+  /** Null: logits stay as they are. */
+  readonly logitRules: LogitRules | null;
 }
 
-/** The sampling for the given completion offsets (R), or undefined for argmax. */
-export type Draw = (offsets: Int32Array) => Sampling | undefined;
-
 /**
- * An offset keeps its uniform in every denoise step until it is decided. A fresh one per step would let a
- * confidence policy roll again until a likely id comes up, which sharpens the distribution unasked.
+ * How one completion's ids are chosen. Undefined is the plain argmax.
+ *
+ * An offset keeps its uniform in every step until it is decided. A fresh one per step would let a confidence policy roll
+ * again until a likely id comes up, which sharpens the distribution unasked.
  */
-export function createDraw(settings: DrawSettings): Draw {
-  const { temperature, topP, topK, seed } = settings;
-  if (temperature === 0) return () => undefined;
-  return (offsets) => ({
-    temperature,
-    topP,
-    topK,
-    uniforms: Float32Array.from(offsets, (offset) => uniform(seed, offset)), // (R)
+export interface Draw {
+  /** The sampling for completion offsets (R), after what has been decided so far. */
+  (offsets: Int32Array): Sampling | undefined;
+
+  /**
+   * The sampling for a commit of drafts with `rows: 'all'`: row i chooses the id behind `ids[i]` and counts only ids that
+   * stand before it, as decoding one at a time would.
+   *
+   * Verification needs nothing else. A draft is one certain id d, a proposal q with q(d) = 1. The rejection rule accepts
+   * d with min(1, p(d) / q(d)) = p(d), and otherwise draws from max(0, p - q) normalised, which is p without d. To draw
+   * y from p, keep d if y = d, and take y otherwise, is that rule: y = d has probability p(d), and a y that differs is
+   * distributed as p without d. The uniform is the offset's own, so the text is that of block length 1, draft or not.
+   * @param ids (C)
+   * @param offset completion offset behind the last of them
+   */
+  along(ids: Int32Array, offset: number): Sampling | undefined;
+
+  /** Tells what was decided, drafts included; an offset may be told again with another id. */
+  decided(offsets: Int32Array, ids: Int32Array): void;
+
+  /** Tells what is open again: masked again, or a draft that did not hold. */
+  forgotten(offsets: Int32Array): void;
+}
+
+export function createDraw({ temperature, topP, topK, seed, logitRules }: DrawSettings): Draw {
+  const tally = logitRules && new TokenTally(logitRules);
+
+  function sampling(offsets: Int32Array, adjustments: Adjustment[] | undefined): Sampling | undefined {
+    if (temperature === 0 && !adjustments) return undefined;
+    const uniforms = Float32Array.from(offsets, (offset) => uniform(seed, offset)); // (R)
+    return { temperature, topP, topK, uniforms, adjustments };
+  }
+
+  const draw = (offsets: Int32Array) => sampling(offsets, tally?.adjustments(offsets));
+  return Object.assign(draw, {
+    along(ids: Int32Array, offset: number) {
+      const start = offset - ids.length;
+      const offsets = ids.map((_, i) => start + 1 + i);
+      return sampling(offsets, tally?.adjustmentsAlong(start, ids));
+    },
+    decided(offsets: Int32Array, ids: Int32Array) {
+      offsets.forEach((offset, i) => {
+        tally?.decide(offset, ids[i]!);
+      });
+    },
+    forgotten(offsets: Int32Array) {
+      for (const offset of offsets) tally?.forget(offset);
+    },
   });
 }

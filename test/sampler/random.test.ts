@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { createDraw } from '../../src/sampler/draw.ts';
 import { uniform } from '../../src/sampler/random.ts';
 
 describe('uniform', () => {
@@ -45,19 +44,5 @@ describe('uniform', () => {
     expect(drawn.every((value) => value === Math.fround(value))).toBe(true);
     expect(Math.max(...drawn)).toBeLessThan(1);
     expect(Math.min(...drawn)).toBeGreaterThanOrEqual(0);
-  });
-});
-
-describe('createDraw', () => {
-  it('is argmax at temperature 0', () => {
-    expect(createDraw({ temperature: 0, topP: 0.9, topK: 0, seed: 1 })(Int32Array.of(0))).toBeUndefined();
-  });
-
-  it('draws by offset, whatever else is asked for at the same time', () => {
-    const draw = createDraw({ temperature: 0.7, topP: 0.9, topK: 5, seed: 1 });
-    const both = draw(Int32Array.of(4, 9))!;
-    expect(both).toMatchObject({ temperature: 0.7, topP: 0.9, topK: 5 });
-    expect(draw(Int32Array.of(9))!.uniforms[0]).toBe(both.uniforms[1]);
-    expect(both.uniforms[0]).not.toBe(both.uniforms[1]);
   });
 });

@@ -1,18 +1,24 @@
-import type { Policy } from './policy.ts';
+import { z } from 'zod';
+import { definePolicy } from './policy.ts';
 
 /**
  * Every row whose probability is above the threshold; the most probable one (leftmost of equals) if none is.
- * Fast-dLLM (arXiv 2505.22618), section 3.3, confidence-aware parallel decoding.
- * @param threshold in [0, 1]; 1 decides one position per step
+ * Fast-dLLM (arXiv 2505.22618), section 3.3, confidence-aware parallel decoding. At threshold 1 it is one position a step.
  */
-export function confidence(threshold: number): Policy {
-  return ({ probs }) => {
-    const sure: number[] = [];
-    let best = 0;
-    for (const [row, prob] of probs.entries()) {
-      if (prob > threshold) sure.push(row);
-      if (prob > probs[best]!) best = row;
-    }
-    return Int32Array.from(sure.length > 0 ? sure : [best]);
-  };
-}
+export const confidence = definePolicy({
+  summary:
+    'every position more probable than `threshold`, or else the most probable one (Fast-dLLM, arXiv 2505.22618, section 3.3)',
+  parameters: { threshold: z.number().min(0).max(1).describe('A probability. Default 0.9.') },
+  defaults: { threshold: 0.9 },
+  create: ({ threshold }) => {
+    return ({ probs }) => {
+      const sure: number[] = [];
+      let best = 0;
+      for (const [row, prob] of probs.entries()) {
+        if (prob > threshold) sure.push(row);
+        if (prob > probs[best]!) best = row;
+      }
+      return Int32Array.from(sure.length > 0 ? sure : [best]);
+    };
+  },
+});

@@ -1,15 +1,26 @@
-import type { Policy } from './policy.ts';
+import { z } from 'zod';
+import { definePolicy } from './policy.ts';
+import { mostProbableFirst, take } from './ranking.ts';
+import { MOST_STEPS, quota, steps } from './schedule.ts';
 
 /**
- * A fixed number of denoise steps per block, the positions spread evenly over them and the remainder taken first
- * (`get_num_transfer_tokens`), most probable first, leftmost of equals.
- * LLaDA (arXiv 2502.09992), section 2.4, low-confidence remasking with a linear schedule.
- * @param steps denoise steps per block, at least 1; more than there are masked positions means one position per step
+ * A fixed number of denoise steps per block: each decides the most probable rows, as many as the schedule says.
+ * LLaDA (arXiv 2502.09992), section 2.4, low-confidence remasking; the cosine schedule is MaskGIT's (arXiv 2202.04200).
  */
-export function fixed(steps: number): Policy {
-  return ({ probs }, _positions, { step, initiallyMasked }) => {
-    const quota = Math.floor(initiallyMasked / steps) + (step < initiallyMasked % steps ? 1 : 0);
-    const ranked = Array.from(probs.keys()).sort((a, b) => probs[b]! - probs[a]! || a - b);
-    return Int32Array.from(ranked.slice(0, Math.max(1, quota))).sort();
-  };
-}
+export const fixed = definePolicy({
+  summary:
+    'the most probable positions, as many as `schedule` says, so that a block takes `steps` forwards (LLaDA, arXiv 2502.09992, section 2.4)',
+  parameters: {
+    steps,
+    schedule: z
+      .enum(['linear', 'cosine'])
+      .describe(
+        '`linear` decides as many in each step, `cosine` few at first (MaskGIT, arXiv 2202.04200). Default linear.',
+      ),
+  },
+  defaults: { steps: MOST_STEPS, schedule: 'linear' },
+  create: ({ steps, schedule }) => {
+    return ({ probs }, _positions, progress) =>
+      take(mostProbableFirst(probs), quota(schedule, steps, probs.length, progress));
+  },
+});

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { Predictions } from '../../model/model.ts';
 
 /** Where a block stands when a policy is asked. */
@@ -6,6 +7,8 @@ export interface BlockProgress {
   readonly step: number;
   /** Masked positions that the block began with. */
   readonly initiallyMasked: number;
+  /** Completion offset of the block's first position. */
+  readonly offset: number;
 }
 
 /**
@@ -15,3 +18,21 @@ export interface BlockProgress {
  * @returns the rows to decide (D), ascending, at least one: indices into `predictions`, not positions
  */
 export type Policy = (predictions: Predictions, positions: Int32Array, progress: BlockProgress) => Int32Array;
+
+/** A policy as a request can choose it: all that the API, its documentation and the sampler need. */
+export interface PolicyDefinition<Parameters extends z.ZodRawShape> {
+  /** One sentence for the API's documentation, with the source. */
+  readonly summary: string;
+  /** What a request may set, by name, with bounds and a description. A name means the same in every policy. */
+  readonly parameters: Parameters;
+  readonly defaults: Readonly<z.output<z.ZodObject<Parameters>>>;
+  /** @param seed the request's */
+  create(settings: Readonly<z.output<z.ZodObject<Parameters>>>, seed: number): Policy;
+}
+
+/** The identity: it lets TypeScript infer a definition's parameters. */
+export function definePolicy<Parameters extends z.ZodRawShape>(
+  definition: PolicyDefinition<Parameters>,
+): PolicyDefinition<Parameters> {
+  return definition;
+}

@@ -1,0 +1,65 @@
+/** How ids are chosen from a position's distribution: OpenAI's fields, and `top_k`. */
+import { z } from '@hono/zod-openapi';
+
+const MOST_BIASES = 1024;
+const LARGEST_BIAS = 100;
+/** As `Object.keys` would write it: no sign, no leading zero, so no id has two names. */
+const TOKEN_ID = /^(0|[1-9]\d{0,9})$/;
+
+function logitBiasProblem(value: unknown): readonly [message: string, code: string] | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'object' || Array.isArray(value))
+    return ['must be an object of biases by token id', 'invalid_type'];
+  const entries = Object.entries(value);
+  if (entries.length > MOST_BIASES) return [`must have at most ${MOST_BIASES} entries`, 'invalid_value'];
+  for (const [id, bias] of entries) {
+    if (!TOKEN_ID.test(id)) return ['must have token ids for names', 'invalid_value'];
+    if (typeof bias !== 'number') return ['must have numbers for values', 'invalid_type'];
+    if (!(Math.abs(bias) <= LARGEST_BIAS)) {
+      return [`must have values from ${-LARGEST_BIAS} to ${LARGEST_BIAS}`, 'invalid_value'];
+    }
+  }
+  return null;
+}
+
+/** One issue at most, where a record of zod's would make one of each wrong entry. */
+const logitBias = z
+  .unknown()
+  .optional()
+  .superRefine((value, context) => {
+    const problem = logitBiasProblem(value);
+    if (problem) context.addIssue({ code: 'custom', message: problem[0], params: { code: problem[1] } });
+  })
+  .transform((value) => value as Readonly<Record<string, number>> | null | undefined)
+  .openapi({
+    description:
+      'Added to the logits of these token ids before the choice; -100 bans, 100 forces. ' +
+      `At most ${MOST_BIASES} ids. Default none.`,
+    type: ['object', 'null'],
+    additionalProperties: { type: 'number', minimum: -LARGEST_BIAS, maximum: LARGEST_BIAS },
+  });
+
+const penalty = (what: string) =>
+  z
+    .number()
+    .min(-2)
+    .max(2)
+    .nullish()
+    .openapi({ description: `Taken from a token's logit ${what}; a negative one favours repetition. Default 0.` });
+
+export const samplingFields = {
+  temperature: z.number().min(0).max(2).nullish().openapi({
+    description: "Default 0 (greedy), where OpenAI's is 1: a small code model does better without noise.",
+  }),
+  top_p: z.number().gt(0).max(1).nullish().openapi({ description: 'Default 1.' }),
+  top_k: z.int().min(0).nullish().openapi({
+    description: 'An extension: only the so many most probable tokens are drawn, before `top_p`. Default 0: all.',
+  }),
+  seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
+  frequency_penalty: penalty('for each time it stands in the completion so far'),
+  presence_penalty: penalty('once it stands in the completion so far'),
+  logit_bias: logitBias,
+};
+
+const schema = z.object(samplingFields);
+export type SamplingFields = z.output<typeof schema>;

@@ -1,0 +1,27 @@
+import type { ModelConfig } from './config.ts';
+import type { Predictions, RowAsk } from './model.ts';
+
+/**
+ * Room for the answer to an ask, all zero.
+ * @param rows (R)
+ * @throws RangeError when the ask has not one entry per row, or names an id outside the vocabulary
+ */
+export function emptyPredictions(rows: number, { sampling, targets }: RowAsk, { vocabSize }: ModelConfig): Predictions {
+  requireLength('uniforms', sampling?.uniforms, rows);
+  requireLength('adjustments', sampling?.adjustments, rows);
+  requireLength('targets', targets, rows);
+  for (const ids of [targets, ...new Set(sampling?.adjustments?.map((adjustment) => adjustment.ids))]) {
+    const stranger = ids?.find((id) => id < 0 || id >= vocabSize);
+    if (stranger !== undefined) throw new RangeError(`token id ${stranger} is outside the vocabulary`);
+  }
+  return {
+    ids: new Int32Array(rows),
+    probs: new Float32Array(rows),
+    entropies: new Float32Array(rows),
+    ...(targets && { targetProbs: new Float32Array(rows) }),
+  };
+}
+
+function requireLength(what: string, list: ArrayLike<unknown> | undefined, rows: number): void {
+  if (list && list.length !== rows) throw new RangeError(`${list.length} ${what} for ${rows} positions`);
+}
