@@ -28,6 +28,14 @@ const variablesSchema = z.object({
   MAX_TOKENS: count(1, 1_000_000, 1024),
   /** The largest request body. */
   BODY_LIMIT_BYTES: count(1024, 100 * MIB, MIB),
+  /** Requests that run at once at most. */
+  CONCURRENCY: count(1, 1024, 16),
+  /** Requests that wait for room at most; the next one is refused. */
+  QUEUE_LIMIT: count(0, 10_000, 32),
+  /** Longest wait for room, in seconds. */
+  QUEUE_SECONDS: count(1, 600, 30),
+  /** Keeps the KV of ended requests, while nothing else needs the room, for others that begin alike. */
+  PREFIX_CACHE: z.enum(['on', 'off'], 'must be on or off').default('on'),
 });
 
 /** Validated settings. */
@@ -38,6 +46,12 @@ export interface Settings {
   readonly activations: Activations;
   readonly maxTokens: number;
   readonly bodyLimitBytes: number;
+  readonly queue: {
+    readonly concurrency: number;
+    readonly waiting: number;
+    readonly seconds: number;
+  };
+  readonly prefixCache: boolean;
 }
 
 /** A setting is wrong; the message is one sentence for whoever starts the host. */
@@ -58,13 +72,15 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
     const name = String(issue?.path[0]);
     throw new SettingsError(`Setting ${name} ${issue?.message}, but is ${JSON.stringify(known[name])}.`);
   }
-  const { MODEL, MEMORY_BUDGET_MIB, KV_TOKENS, ACTIVATIONS, MAX_TOKENS, BODY_LIMIT_BYTES } = parsed.data;
+  const values = parsed.data;
   return {
-    model: MODEL,
-    memoryBudgetBytes: MEMORY_BUDGET_MIB * MIB,
-    kvTokens: KV_TOKENS,
-    activations: ACTIVATIONS,
-    maxTokens: MAX_TOKENS,
-    bodyLimitBytes: BODY_LIMIT_BYTES,
+    model: values.MODEL,
+    memoryBudgetBytes: values.MEMORY_BUDGET_MIB * MIB,
+    kvTokens: values.KV_TOKENS,
+    activations: values.ACTIVATIONS,
+    maxTokens: values.MAX_TOKENS,
+    bodyLimitBytes: values.BODY_LIMIT_BYTES,
+    queue: { concurrency: values.CONCURRENCY, waiting: values.QUEUE_LIMIT, seconds: values.QUEUE_SECONDS },
+    prefixCache: values.PREFIX_CACHE === 'on',
   };
 }

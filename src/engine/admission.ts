@@ -1,19 +1,19 @@
-import type { DiffusionModel, KvCache } from '../model/model.ts';
+import { OutOfMemoryError } from '../model/errors.ts';
+import type { CachePrefix, DiffusionModel, KvCache } from '../model/model.ts';
 import { type GenerateRequest, RequestError } from './request.ts';
 
 /**
- * Makes room for a request, or refuses it before any work.
- * @param promptTokens tokens that the prefill will commit, at least 1
- * @returns a cache for the prompt and `maxTokens` more; the caller frees it
- * @throws RequestError `context_length_exceeded` when it could never fit, `invalid_value` for a limit that is not a
+ * Room that a request needs, or why it can never be served.
+ * @param promptTokens tokens that have to be committed first, at least 1
+ * @returns tokens of the prompt and `maxTokens` more
+ * @throws RequestError `context_length_exceeded` when they could never fit, `invalid_value` for a limit that is not a
  *   whole number of 1 or more
- * @throws OutOfMemoryError when the pool has no room now
  */
-export function admit(model: DiffusionModel, request: GenerateRequest, promptTokens: number): KvCache {
+export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, promptTokens: number): number {
   const { maxTokens, decoding } = request;
   requirePositive(maxTokens, 'max_tokens');
-  requirePositive(decoding.blockLength, 'decoding.block_length');
-  requirePositive(decoding.steps, 'decoding.steps');
+  if (decoding.blockLength !== null) requirePositive(decoding.blockLength, 'decoding.block_length');
+  if ('steps' in decoding) requirePositive(decoding.steps, 'decoding.steps');
   const limit = Math.min(model.config.contextLength, model.maxTokens);
   const needed = promptTokens + maxTokens;
   if (needed > limit) {
@@ -25,7 +25,17 @@ export function admit(model: DiffusionModel, request: GenerateRequest, promptTok
       'prompt',
     );
   }
-  return model.createCache(needed);
+  return needed;
+}
+
+/** @returns null when the pool has no room now. The caller frees the cache. */
+export function createCacheIfRoom(model: DiffusionModel, tokens: number, prefix: CachePrefix): KvCache | null {
+  try {
+    return model.createCache(tokens, prefix);
+  } catch (error) {
+    if (error instanceof OutOfMemoryError && error.retryable) return null;
+    throw error;
+  }
 }
 
 function requirePositive(value: number, param: string): void {

@@ -1,6 +1,8 @@
-/** KV memory: pages of a few tokens from one pool, each owned by one request. */
+/** KV memory: pages of a few tokens from one pool, each written by one request and read by those that begin alike. */
+import type { ModelConfig } from './config.ts';
 import { OutOfMemoryError } from './errors.ts';
-import type { KvCache } from './model.ts';
+import type { CachePrefix, KvCache } from './model.ts';
+import { type CachedPage, PrefixCache } from './prefix-cache.ts';
 
 /** Bytes of a page of `pageTokens` tokens: i16 K and V plus a float scale each, all layers (layout: wasm/kv.ts). */
 export function pageBytes(
@@ -13,51 +15,94 @@ export function pageBytes(
 export class KvPool {
   readonly pageTokens: number;
   readonly pages: number;
+  /** Pages of ended requests that later ones may begin with; null when nothing is kept. */
+  readonly prefixes: PrefixCache | null;
+  /** Under block-causal context a page's KV depends on the whole page, which one commit must have written then. */
+  readonly wholePages: boolean;
   private readonly free: number[] = [];
 
-  /** @param base address of the first page of `bytes` bytes. */
-  constructor(base: number, pages: number, bytes: number, pageTokens: number) {
+  /**
+   * @param base address of the first page of `bytes` bytes
+   * @param context how committed tokens attend, where prefixes are to be reused; null keeps nothing
+   */
+  constructor(
+    base: number,
+    pages: number,
+    bytes: number,
+    pageTokens: number,
+    context: ModelConfig['contextAttention'] | null = null,
+  ) {
     this.pages = pages;
     this.pageTokens = pageTokens;
+    this.prefixes = context === null ? null : new PrefixCache(pageTokens);
+    this.wholePages = context === 'block_causal';
     for (let page = pages - 1; page >= 0; page--) this.free.push(base + page * bytes);
   }
 
+  /** What is kept for reuse counts as free: it makes way for any request. */
   get freeTokens(): number {
-    return this.free.length * this.pageTokens;
+    return (this.free.length + (this.prefixes?.idlePages ?? 0)) * this.pageTokens;
   }
 
   get maxTokens(): number {
     return this.pages * this.pageTokens;
   }
 
-  /** @throws OutOfMemoryError, with nothing taken. */
-  create(tokens: number): PagedKvCache {
+  /**
+   * @param prefix what the request begins with; without it nothing is reused, nor kept for others
+   * @throws OutOfMemoryError, with nothing taken.
+   */
+  create(tokens: number, prefix?: CachePrefix): PagedKvCache {
     const wanted = Math.ceil(tokens / this.pageTokens);
     if (wanted > this.pages) {
       throw new OutOfMemoryError(`${tokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
     }
-    if (wanted > this.free.length) {
+    const shared = prefix ? this.reusable(prefix, wanted) : [];
+    const fresh = wanted - shared.length;
+    if (fresh * this.pageTokens > this.freeTokens) {
+      this.prefixes?.release(shared);
       throw new OutOfMemoryError(
         `${tokens} tokens of KV cache do not fit now; ${this.freeTokens} of ${this.maxTokens} are free`,
         true,
       );
     }
-    return new PagedKvCache(this, Int32Array.from(this.free.splice(-wanted, wanted)));
+    while (this.free.length < fresh) this.release(this.prefixes?.evict() ?? unreachable());
+    const pages = [...shared.map(({ page }) => page), ...this.free.splice(this.free.length - fresh)];
+    return new PagedKvCache(this, Int32Array.from(pages), shared, prefix ?? null);
   }
 
-  release(pages: Int32Array): void {
-    this.free.push(...pages);
+  release(page: number): void {
+    this.free.push(page);
+  }
+
+  /** Held pages that a prompt begins with. At least one of its tokens is left to run: it predicts the next id. */
+  private reusable({ ids, key }: CachePrefix, most: number): CachedPage[] {
+    const pages = Math.min(most, Math.floor((ids.length - 1) / this.pageTokens));
+    return this.prefixes?.hold(key, ids, pages) ?? [];
   }
 }
 
 export class PagedKvCache implements KvCache {
   private readonly pool: KvPool;
   private owned: Int32Array | null; // (pages) addresses
-  private used = 0;
+  private readonly ids: Int32Array; // (capacity) of the committed tokens
+  /** First pages of the sequence as the prefix cache has them. A page here that is not in `owned` is another's equal. */
+  private readonly chain: CachedPage[];
+  private readonly key: string | null;
+  private used: number;
+  /** Tokens, from the first, whose KV is what a prefill of the same ids would have written. */
+  private exact: number;
 
-  constructor(pool: KvPool, pages: Int32Array) {
+  /** @param shared held pages, which `pages` begins with */
+  constructor(pool: KvPool, pages: Int32Array, shared: CachedPage[], prefix: CachePrefix | null) {
     this.pool = pool;
     this.owned = pages;
+    this.chain = shared;
+    this.key = prefix?.key ?? null;
+    this.used = shared.length * pool.pageTokens;
+    this.exact = this.used;
+    this.ids = new Int32Array(this.capacity);
+    if (prefix) this.ids.set(prefix.ids.subarray(0, this.used));
   }
 
   get length(): number {
@@ -80,20 +125,48 @@ export class PagedKvCache implements KvCache {
     }
   }
 
-  /** The next `tokens` tokens of KV have been written and are final. */
-  advance(tokens: number): void {
-    this.requireRoom(tokens);
-    this.used += tokens;
+  /** The KV of these tokens, the next ones, has been written in one commit and is final. */
+  advance(ids: Int32Array): void {
+    this.requireRoom(ids.length);
+    this.ids.set(ids, this.used);
+    const wasExact = this.exact === this.used;
+    this.used += ids.length;
+    if (wasExact) this.exact = this.wholeUpTo(this.used);
   }
 
   truncate(length: number): void {
     if (length < 0 || length > this.used) throw new RangeError(`no ${length} tokens among ${this.used}`);
+    const shared = this.chain.length * this.pool.pageTokens;
+    if (length < shared) throw new RangeError(`cannot truncate to ${length} tokens: the first ${shared} are shared`);
     this.used = length;
+    this.exact = Math.min(this.exact, this.wholeUpTo(length));
+  }
+
+  share(): void {
+    const { pages, key } = this;
+    const { prefixes, pageTokens } = this.pool;
+    if (!prefixes || key === null) return;
+    for (let i = this.chain.length; (i + 1) * pageTokens <= this.exact; i++) {
+      const ids = this.ids.slice(i * pageTokens, (i + 1) * pageTokens);
+      const cached = prefixes.add(key, this.chain.at(-1) ?? null, ids, pages[i] ?? unreachable());
+      if (!cached) return;
+      this.chain.push(cached);
+    }
   }
 
   free(): void {
     if (!this.owned) return;
-    this.pool.release(this.owned);
+    this.share();
+    for (const [i, page] of this.owned.entries()) if (this.chain[i]?.page !== page) this.pool.release(page);
+    this.pool.prefixes?.release(this.chain);
     this.owned = null;
   }
+
+  private wholeUpTo(length: number): number {
+    return this.pool.wholePages ? length - (length % this.pool.pageTokens) : length;
+  }
+}
+
+function unreachable(): never {
+  throw new Error('the KV pool has lost count of its pages');
 }

@@ -41,9 +41,9 @@ test('refuses before taking anything, and says whether waiting helps', () => {
 
 test('a cache knows its room', () => {
   const cache = new KvPool(0, 2, 100, 8).create(16);
-  cache.advance(10);
-  expect(() => cache.advance(7)).toThrow(RangeError);
+  cache.advance(new Int32Array(10));
+  expect(() => cache.advance(new Int32Array(7))).toThrow(RangeError);
   expect(cache.length).toBe(10);
-  cache.advance(6);
+  cache.advance(new Int32Array(6));
   expect(cache.length).toBe(16);
 });
