@@ -19,6 +19,7 @@ module.exports = {
     only('sampler', '^src/sampler/', [
       '^src/model/model\\.ts$',
       '^src/model/config\\.ts$',
+      '^src/model/cost-curve\\.ts$',
       '^src/engine/request\\.ts$',
     ]),
     only('model', '^src/model/', ['^src/kernels/']),

@@ -1,5 +1,6 @@
 /** Puts an engine together from a model's files and the compiled kernels: the same for every host. */
 import { Engine } from './engine/engine.ts';
+import type { QueueLimits } from './engine/queue.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import type { KernelModules } from './kernels/kernels.ts';
 import type { Activations } from './model/decoder.ts';
@@ -14,6 +15,8 @@ export interface AssembleOptions {
   readonly activations: Activations;
   /** KV tokens at most, all requests together. */
   readonly kvTokens: number;
+  readonly prefixCache: boolean;
+  readonly queue: QueueLimits;
 }
 
 /** What the tokenizer, the code and requests in flight take of the budget; `npm run bench -- decode` prints the real sum. */
@@ -21,11 +24,11 @@ export const JS_RESERVE_BYTES = 20 << 20;
 
 /** @throws ModelLoadError naming the file that is at fault. */
 export async function assembleEngine(options: AssembleOptions): Promise<Engine> {
-  const { source, kernels, memoryBudgetBytes, activations, kvTokens } = options;
+  const { source, kernels, memoryBudgetBytes, activations, kvTokens, prefixCache, queue } = options;
   const config = await readModelConfig(source);
   // Before the weights: while it is parsed, the JSON needs memory that they will want.
   const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
   const memoryBudget = memoryBudgetBytes - JS_RESERVE_BYTES;
-  const model = await WasmModel.load(source, config, { kernels, activations, memoryBudget, kvTokens });
-  return new Engine(model, tokenizer);
+  const model = await WasmModel.load(source, config, { kernels, activations, memoryBudget, kvTokens, prefixCache });
+  return new Engine(model, tokenizer, queue);
 }

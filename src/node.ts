@@ -28,6 +28,8 @@ async function start(): Promise<void> {
         memoryBudgetBytes: settings.memoryBudgetBytes,
         kvTokens: settings.kvTokens,
         activations: settings.activations,
+        prefixCache: settings.prefixCache,
+        queue: settings.queue,
       }),
   });
   const server = await startServer(createApp(host), port, hostname);

@@ -21,6 +21,8 @@ const host = createHost({
       memoryBudgetBytes: settings.memoryBudgetBytes,
       kvTokens: settings.kvTokens,
       activations: settings.activations,
+      prefixCache: settings.prefixCache,
+      queue: settings.queue,
     }),
 });
 

@@ -6,11 +6,12 @@ type Done = Extract<EngineEvent, { type: 'done' }>;
 type FinishReason = Done['finishReason'];
 
 function usageOf({ usage }: Done) {
-  const { promptTokens, completionTokens } = usage;
+  const { promptTokens, cachedTokens, completionTokens } = usage;
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
   };
 }
 

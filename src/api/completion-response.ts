@@ -1,9 +1,9 @@
 /** Engine events -> an HTTP answer, whole or streamed. */
 import type { Context } from 'hono';
-import type { EngineEvent } from '../engine/request.ts';
+import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
 import type { CompletionBody } from './completion-body.ts';
-import type { Admitted } from './host.ts';
-import { openLease } from './lease.ts';
+import type { Engine } from './host.ts';
+import { type Lease, openLease } from './lease.ts';
 import { respondWithEvents } from './sse.ts';
 
 type Visible = Exclude<EngineEvent, { type: 'step' }>;
@@ -12,7 +12,7 @@ type Visible = Exclude<EngineEvent, { type: 'step' }>;
 const CLIENT_CLOSED_REQUEST = 499;
 
 /** Events that a client sees: text, then the end. Stops at an abort; an end without `done` is an error. */
-async function* visibleEvents(admitted: Admitted, signal: AbortSignal): AsyncGenerator<Visible> {
+async function* visibleEvents({ admitted, signal }: Lease): AsyncGenerator<Visible> {
   let finished = false;
   for await (const event of admitted.run(signal)) {
     if (signal.aborted) return;
@@ -22,18 +22,28 @@ async function* visibleEvents(admitted: Admitted, signal: AbortSignal): AsyncGen
   if (!finished && !signal.aborted) throw new Error('The engine ended without a finish reason');
 }
 
+function clientGone(): Response {
+  return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+}
+
 /** The completion in one body. */
-export async function completeAtOnce(c: Context, admitted: Admitted, body: CompletionBody): Promise<Response> {
-  const lease = openLease(c, admitted);
+export async function completeAtOnce(
+  c: Context,
+  engine: Engine,
+  request: GenerateRequest,
+  body: CompletionBody,
+): Promise<Response> {
+  const lease = await openLease(c, engine, request);
+  if (lease === null) return clientGone();
   try {
     let text = '';
-    for await (const event of visibleEvents(admitted, lease.signal)) {
+    for await (const event of visibleEvents(lease)) {
       if (event.type === 'done') return c.json(body.whole(text, event));
       text += event.text;
     }
-    return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+    return clientGone();
   } catch (error) {
-    if (lease.signal.aborted) return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+    if (lease.signal.aborted) return clientGone();
     throw error;
   } finally {
     await lease.close();
@@ -43,12 +53,14 @@ export async function completeAtOnce(c: Context, admitted: Admitted, body: Compl
 /** One message per block. The stream starts with the first text, so that whatever fails before is an HTTP status. */
 export async function completeInEvents(
   c: Context,
-  admitted: Admitted,
+  engine: Engine,
+  request: GenerateRequest,
   body: CompletionBody,
   includeUsage: boolean,
 ): Promise<Response> {
-  const lease = openLease(c, admitted);
-  const events = visibleEvents(admitted, lease.signal);
+  const lease = await openLease(c, engine, request);
+  if (lease === null) return clientGone();
+  const events = visibleEvents(lease);
   const head = await events.next().catch(async (error: unknown) => {
     const aborted = lease.signal.aborted;
     await lease.close();
@@ -57,7 +69,7 @@ export async function completeInEvents(
   });
   if (head === null || head.done) {
     await lease.close();
-    return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+    return clientGone();
   }
   return respondWithEvents(c, lease, async (send) => {
     const withUsage = (chunk: object) => (includeUsage ? { ...chunk, usage: null } : chunk);

@@ -2,14 +2,18 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { BusyError } from '../engine/queue.ts';
 import { RequestError } from '../engine/request.ts';
 import { ModelLoadError, OutOfMemoryError } from '../model/errors.ts';
+
+/** `requests` is what OpenAI calls a limit on requests, beside one on tokens. */
+type ErrorType = 'invalid_request_error' | 'requests' | 'server_error';
 
 /** OpenAI's error body. */
 export interface ErrorBody {
   readonly error: {
     readonly message: string;
-    readonly type: 'invalid_request_error' | 'server_error';
+    readonly type: ErrorType;
     readonly param: string | null;
     readonly code: string | null;
   };
@@ -37,8 +41,12 @@ export class ApiError extends Error {
   }
 
   body(): ErrorBody {
-    const type = this.status >= 500 ? 'server_error' : 'invalid_request_error';
-    return { error: { message: this.message, type, param: this.param, code: this.code } };
+    return { error: { message: this.message, type: this.#type(), param: this.param, code: this.code } };
+  }
+
+  #type(): ErrorType {
+    if (this.status === 429) return 'requests';
+    return this.status >= 500 ? 'server_error' : 'invalid_request_error';
   }
 }
 
@@ -52,6 +60,7 @@ const HTTP_CODES: Readonly<Record<number, string>> = {
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof RequestError) return new ApiError(400, error.message, error.code, error.param);
+  if (error instanceof BusyError) return busy(error);
   if (error instanceof OutOfMemoryError) {
     return error.retryable
       ? new ApiError(503, error.message, 'overloaded', null, 1)
@@ -64,6 +73,16 @@ export function toApiError(error: unknown): ApiError {
   }
   console.error('Unexpected error:', error);
   return new ApiError(500, 'The server failed to answer this request.', 'internal_error');
+}
+
+/**
+ * OpenAI's clients retry 429 and 503 after `retry-after`. What is built on them tells the two kinds of 429 apart by code:
+ * `rate_limit_exceeded` is worth a retry, `insufficient_quota` is not.
+ */
+function busy({ reason, message, retryAfterSeconds }: BusyError): ApiError {
+  return reason === 'full'
+    ? new ApiError(429, message, 'rate_limit_exceeded', null, retryAfterSeconds)
+    : new ApiError(503, message, 'overloaded', null, retryAfterSeconds);
 }
 
 /** The HTTP answer for an error before the first byte. */

@@ -14,8 +14,11 @@ export interface Admitted {
 /** The part of the engine that the API uses. */
 export interface Engine {
   readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory'>;
-  /** @throws RequestError or OutOfMemoryError, before any work. */
-  admit(request: GenerateRequest): Admitted;
+  /**
+   * Waits for room.
+   * @throws RequestError, BusyError, or the signal's reason on abort, before any work
+   */
+  admit(request: GenerateRequest, signal: AbortSignal): Promise<Admitted>;
 }
 
 /** The settings that the API reads. */

@@ -1,9 +1,11 @@
-/** One admitted request's hold on the engine: ended by completion, error or disconnect, in one place. */
+/** One request's hold on the engine: ended by completion, error or disconnect, in one place. */
 import type { Context } from 'hono';
-import type { Admitted } from './host.ts';
+import type { GenerateRequest } from '../engine/request.ts';
+import type { Admitted, Engine } from './host.ts';
 import { keepAlive } from './keep-alive.ts';
 
 export interface Lease {
+  readonly admitted: Admitted;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   /** For the ways of noticing a disconnect that the request's own signal does not cover. */
@@ -12,7 +14,12 @@ export interface Lease {
   close(): Promise<void>;
 }
 
-export function openLease(c: Context, admitted: Admitted): Lease {
+/**
+ * Waits until the engine has room, and gives up when the client does.
+ * @returns null when the client went away while it waited
+ * @throws what `Engine.admit` throws
+ */
+export async function openLease(c: Context, engine: Engine, request: GenerateRequest): Promise<Lease | null> {
   const controller = new AbortController();
   const abort = () => controller.abort();
   const clientSignal = c.req.raw.signal;
@@ -20,16 +27,26 @@ export function openLease(c: Context, admitted: Admitted): Lease {
   keepAlive(c, closed.promise);
   if (clientSignal.aborted) abort();
   clientSignal.addEventListener('abort', abort);
-  return {
-    signal: controller.signal,
-    abort,
-    async close() {
-      clientSignal.removeEventListener('abort', abort);
-      try {
-        await admitted.release();
-      } finally {
-        closed.resolve();
-      }
-    },
-  };
+  const unwatch = () => clientSignal.removeEventListener('abort', abort);
+  try {
+    const admitted = await engine.admit(request, controller.signal);
+    return {
+      admitted,
+      signal: controller.signal,
+      abort,
+      async close() {
+        unwatch();
+        try {
+          await admitted.release();
+        } finally {
+          closed.resolve();
+        }
+      },
+    };
+  } catch (error) {
+    unwatch();
+    closed.resolve();
+    if (controller.signal.aborted) return null;
+    throw error;
+  }
 }

@@ -1,11 +1,14 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
-import type { GenerateRequest } from '../engine/request.ts';
+import { canVerify } from '../engine/plan.ts';
+import { DEFAULT_POLICY, type Decoding, type GenerateRequest, resolvePolicy } from '../engine/request.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { DecodingFields } from './decoding-schema.ts';
 import { ApiError } from './errors.ts';
 import type { ApiSettings, Engine } from './host.ts';
+import { resolveSampling } from './resolve-sampling.ts';
 import type { CompletionRequest } from './schemas.ts';
 
 const DEFAULT_MAX_TOKENS = 16;
-const DEFAULT_THRESHOLD = 0.9;
 
 /** No real text averages this many bytes a token: a prompt past it cannot fit, so it is never tokenized. */
 const MOST_BYTES_PER_TOKEN = 64;
@@ -44,25 +47,40 @@ export function resolveRequest(
   model: Engine['model'],
   settings: ApiSettings,
 ): GenerateRequest {
-  const { policy, threshold, steps, block_length } = body.decoding ?? {};
-  const blockLength = block_length ?? model.config.blockLength;
-  if (steps !== undefined && steps > blockLength) {
-    const message = `Invalid 'decoding.steps': ${steps} is more than the block length of ${blockLength}.`;
-    throw new ApiError(400, message, 'invalid_value', 'decoding.steps');
-  }
   return {
     prompt: checkPrompt(body.prompt, model),
+    suffix: body.suffix ? body.suffix : null,
     maxTokens: body.max_tokens ?? Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens),
-    temperature: body.temperature ?? 0,
-    topP: body.top_p ?? 1,
-    topK: 0,
-    seed: body.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+    ...resolveSampling(body, model.config),
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
-    decoding: {
-      policy: policy ?? 'confidence',
-      threshold: threshold ?? DEFAULT_THRESHOLD,
-      steps: steps ?? blockLength,
-      blockLength,
-    },
+    decoding: resolveDecoding(body.decoding ?? {}, model.config),
+    cacheKey: '',
+  };
+}
+
+/** Drafts are checked, so they may be bold; what is final at once may not. */
+const DRAFT_THRESHOLD = 0.3;
+
+function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
+  const { policy, block_length, verify, remasking, ...parameters } = fields;
+  const verified = verify ?? (remasking === undefined && canVerify(config));
+  const blockLength = block_length ?? (verified ? null : config.blockLength);
+  const { steps, threshold } = parameters;
+  if (steps !== undefined && steps > (blockLength ?? config.blockLength)) {
+    const message = `Invalid 'decoding.steps': ${steps} is more than the block length of ${blockLength ?? config.blockLength}.`;
+    throw new ApiError(400, message, 'invalid_value', 'decoding.steps');
+  }
+  const given = verified && threshold === undefined ? { ...parameters, threshold: DRAFT_THRESHOLD } : parameters;
+  return {
+    ...resolvePolicy(policy ?? DEFAULT_POLICY, given),
+    blockLength,
+    verify: verified,
+    remasking: remasking
+      ? {
+          strategy: remasking.strategy ?? 'cap',
+          sigma: remasking.sigma ?? 0.1,
+          steps: remasking.steps ?? blockLength ?? config.blockLength,
+        }
+      : null,
   };
 }

@@ -1,5 +1,7 @@
 /** The bodies of `/v1/completions`: OpenAI's fields, each honoured or refused by name, and the `decoding` extension. */
 import { z } from '@hono/zod-openapi';
+import { decodingSchema } from './decoding-schema.ts';
+import { samplingFields } from './sampling-fields.ts';
 
 const LONGEST_STOP = 500;
 
@@ -52,36 +54,6 @@ const prompt = z
     oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'integer', minimum: 0 } }],
   });
 
-const decoding = z
-  .strictObject({
-    policy: z.enum(['confidence', 'fixed']).optional().openapi({ description: 'Default `confidence`.' }),
-    threshold: z
-      .number()
-      .min(0)
-      .max(1)
-      .optional()
-      .openapi({ description: 'Policy `confidence`: decide every position more probable than this. Default 0.9.' }),
-    steps: z
-      .int()
-      .min(1)
-      .max(64)
-      .optional()
-      .openapi({ description: 'Policy `fixed`: denoise steps per block. Default: the block length.' }),
-    block_length: z
-      .int()
-      .min(1)
-      .max(64)
-      .optional()
-      .openapi({ description: "Tokens per block; 1 is autoregressive. Default: the model's." }),
-  })
-  .superRefine((value, context) => {
-    const [foreign, owner] =
-      value.policy === 'fixed' ? (['threshold', 'confidence'] as const) : (['steps', 'fixed'] as const);
-    if (value[foreign] === undefined) return;
-    context.addIssue({ code: 'custom', path: [foreign], message: `applies only with policy '${owner}'` });
-  })
-  .openapi('Decoding');
-
 const stop = z.string().min(1, 'must not be empty').max(LONGEST_STOP, `must be at most ${LONGEST_STOP} characters`);
 const wellFormedStop = stop.refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 
@@ -91,11 +63,7 @@ export const completionRequestSchema = z
     model: text.optional().openapi({ description: "Default: this server's model." }),
     prompt,
     max_tokens: z.int().min(1).nullish().openapi({ description: 'New tokens at most. Default 16.' }),
-    temperature: z.number().min(0).max(2).nullish().openapi({
-      description: "Default 0 (greedy), where OpenAI's is 1: a small code model does better without noise.",
-    }),
-    top_p: z.number().gt(0).max(1).nullish().openapi({ description: 'Default 1.' }),
-    seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
+    ...samplingFields,
     stop: z
       .union([wellFormedStop, z.array(wellFormedStop).max(4)], {
         error: `must be a string or up to 4 strings, each of 1 to ${LONGEST_STOP} well-formed characters`,
@@ -109,15 +77,14 @@ export const completionRequestSchema = z
       })
       .nullish(),
     user: text.nullish().openapi({ description: 'Accepted and ignored on purpose.' }),
-    decoding: decoding.nullish(),
+    decoding: decodingSchema.nullish(),
     n: neutral((value) => value === 1, '1'),
     best_of: neutral((value) => value === 1, '1'),
     echo: neutral((value) => value === false, 'false'),
     logprobs: neutral(() => false, 'null'),
-    logit_bias: neutral((value) => typeof value === 'object' && Object.keys(value as object).length === 0, '{}'),
-    suffix: neutral((value) => value === '', 'an empty string'),
-    presence_penalty: neutral((value) => value === 0, '0'),
-    frequency_penalty: neutral((value) => value === 0, '0'),
+    suffix: text.nullish().openapi({
+      description: 'Text behind a hole: the completion is what belongs between prompt and suffix.',
+    }),
   })
   .superRefine((body, context) => {
     if (body.stream_options == null || body.stream === true) return;
@@ -131,7 +98,7 @@ export const errorBodySchema = z
   .object({
     error: z.object({
       message: z.string(),
-      type: z.enum(['invalid_request_error', 'server_error']),
+      type: z.enum(['invalid_request_error', 'requests', 'server_error']),
       param: z.string().nullable(),
       code: z.string().nullable(),
     }),
@@ -142,6 +109,11 @@ const usageSchema = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
   total_tokens: z.int(),
+  prompt_tokens_details: z.object({
+    cached_tokens: z
+      .int()
+      .openapi({ description: 'Tokens of the prompt that an earlier request had left in the cache.' }),
+  }),
 });
 
 const costSchema = z.object({

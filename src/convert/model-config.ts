@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type ModelConfig, parseModelConfig } from '../model/config.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
+import { resolveInfillTokens } from './infill-tokens.ts';
 import { resolveMaskTokenId } from './mask-token.ts';
 
 /**
@@ -33,6 +34,7 @@ export function resolveModelConfig(
       tokenizer.addedTokens.get('<|endoftext|>') ??
       tokenizer.bosTokenId ??
       eosTokenIds[0],
+    infill: resolveInfillTokens(tokenizer),
   };
   for (const [text, id] of tokenizer.addedTokens) {
     if (id < decoder.vocabSize) continue;

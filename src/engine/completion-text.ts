@@ -1,5 +1,6 @@
 import { Detokenizer } from './detokenizer.ts';
 import { StopStrings } from './stop-strings.ts';
+import { SuffixOverlap } from './suffix-overlap.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** The text of one completion, as its ids become final, up to a stop string. */
@@ -10,10 +11,13 @@ export class CompletionText {
 
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings;
+  readonly #overlap: SuffixOverlap;
 
-  constructor(tokenizer: Tokenizer, stop: readonly string[]) {
+  /** @param suffix what follows the text; its beginning is not written twice */
+  constructor(tokenizer: Tokenizer, stop: readonly string[], suffix: string) {
     this.#detokenizer = new Detokenizer(tokenizer);
     this.#stops = new StopStrings(stop);
+    this.#overlap = new SuffixOverlap(suffix);
   }
 
   /**
@@ -25,13 +29,13 @@ export class CompletionText {
     let text = '';
     for (const id of ids) {
       const settled = this.#stops.push(this.#detokenizer.push(id));
-      text += settled.text;
+      text += this.#overlap.push(settled.text);
       this.tokens += 1;
       if (settled.stopped) {
         this.stopped = true;
-        return text;
+        return text + this.#overlap.flush();
       }
     }
-    return last ? text + this.#stops.flush() : text;
+    return last ? text + this.#overlap.push(this.#stops.flush()) + this.#overlap.flush() : text;
   }
 }

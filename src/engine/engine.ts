@@ -1,41 +1,64 @@
+import type { ModelConfig } from '../model/config.ts';
 import type { DiffusionModel, KvCache } from '../model/model.ts';
-import { sampleBlocks } from '../sampler/block-sampler.ts';
+import { type BlockSettings, sampleBlocks } from '../sampler/block-sampler.ts';
 import { createDraw } from '../sampler/draw.ts';
 import { Forwards } from '../sampler/forwards.ts';
-import { createPolicy } from '../sampler/policies/index.ts';
-import { admit } from './admission.ts';
+import { Turns } from '../sampler/turns.ts';
+import { Acceptance } from '../sampler/width.ts';
+import { createCacheIfRoom, tokensNeeded } from './admission.ts';
 import { CompletionText } from './completion-text.ts';
+import { endingAtMiddle, infillPrompt, requireInfill, suffixStop } from './infill.ts';
+import { planBlocks } from './plan.ts';
 import { promptIds } from './prompt.ts';
+import { type Place, type QueueLimits, RequestQueue } from './queue.ts';
 import type { EngineEvent, GenerateRequest } from './request.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Text in, events out, on one model. */
 export class Engine {
   readonly model: DiffusionModel;
+  readonly queue: RequestQueue;
   readonly #tokenizer: Tokenizer;
+  readonly #turns = new Turns();
+  readonly #acceptance = new Acceptance(DRAFTS_HOLD);
 
-  constructor(model: DiffusionModel, tokenizer: Tokenizer) {
+  constructor(model: DiffusionModel, tokenizer: Tokenizer, limits: QueueLimits) {
     this.model = model;
     this.#tokenizer = tokenizer;
+    this.queue = new RequestQueue(limits);
   }
 
   /**
-   * Everything that can be refused, before any work: a server can still answer 4xx or 5xx.
+   * Everything that can be refused, before any work: a server can still answer 4xx or 5xx. Waits for room in the queue.
+   * A caller that waits while it holds another request's memory can wait for itself.
    * @returns the request with its memory; the caller runs or releases it
-   * @throws RequestError on a request that can never be served (see `promptIds` and `admit`)
-   * @throws OutOfMemoryError when there is no room for it now
+   * @throws RequestError on a request that can never be served (see `promptIds` and `tokensNeeded`)
+   * @throws BusyError when too many wait already, or there is no room in time
+   * @throws the signal's reason on abort while it waits
    */
-  admit(request: GenerateRequest): Admitted {
-    const prompt = promptIds(request.prompt, this.#tokenizer, this.model.config);
+  async admit(request: GenerateRequest, signal: AbortSignal = new AbortController().signal): Promise<Admitted> {
+    const { model } = this;
+    const settings = planBlocks(request, model, this.#acceptance);
+    const prompt = this.#prompt(request);
     // Something has to predict the first id.
-    const committed = prompt.length > 0 ? prompt : Int32Array.of(this.model.config.startTokenId);
-    const cache = admit(this.model, request, committed.length);
-    return new Admitted(this.model, this.#tokenizer, request, cache, committed, prompt.length);
+    const committed = prompt.length > 0 ? prompt : Int32Array.of(model.config.startTokenId);
+    const tokens = tokensNeeded(model, request, committed.length);
+    const prefix = { ids: committed, key: request.cacheKey };
+    const place = await this.queue.enter(() => createCacheIfRoom(model, tokens, prefix), signal);
+    const turn = this.#turns.join();
+    return new Admitted(model, this.#tokenizer, request, settings, place, turn, committed, prompt.length);
+  }
+
+  #prompt({ prompt, suffix }: GenerateRequest): Int32Array {
+    const { config } = this.model;
+    const ids = promptIds(prompt, this.#tokenizer, config);
+    if (suffix === null) return ids;
+    return infillPrompt(ids, promptIds(suffix, this.#tokenizer, config), requireInfill(config));
   }
 
   /** `admit` and `run` in one: what `admit` throws comes out of the first `next()`. */
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<EngineEvent, void, void> {
-    yield* this.admit(request).run(signal);
+    yield* (await this.admit(request, signal)).run(signal);
   }
 }
 
@@ -43,30 +66,41 @@ export class Engine {
 export class Admitted {
   /** Tokens of the prompt; the start token that stands in for an empty one is not counted. */
   readonly promptTokens: number;
+  /** Of those, tokens whose KV an earlier request had left. */
+  readonly cachedTokens: number;
 
   readonly #model: DiffusionModel;
   readonly #tokenizer: Tokenizer;
   readonly #request: GenerateRequest;
+  readonly #settings: BlockSettings;
+  readonly #place: Place<KvCache>;
   readonly #cache: KvCache;
+  readonly #turn: () => Promise<void>;
   readonly #prompt: Int32Array; // (P), P > 0
   #state: 'waiting' | 'started' | 'released' = 'waiting';
   #events: AsyncGenerator<EngineEvent, void, void> | null = null;
 
-  /** Takes over the cache. Made by `Engine.admit`. */
+  /** Takes over the place and its cache. Made by `Engine.admit`. */
   constructor(
     model: DiffusionModel,
     tokenizer: Tokenizer,
     request: GenerateRequest,
-    cache: KvCache,
+    settings: BlockSettings,
+    place: Place<KvCache>,
+    turn: () => Promise<void>,
     prompt: Int32Array,
     promptTokens: number,
   ) {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.#request = request;
-    this.#cache = cache;
+    this.#settings = settings;
+    this.#place = place;
+    this.#cache = place.room;
+    this.#turn = turn;
     this.#prompt = prompt;
     this.promptTokens = promptTokens;
+    this.cachedTokens = place.room.length;
   }
 
   /**
@@ -98,7 +132,11 @@ export class Admitted {
 
   #free(): void {
     this.#state = 'released';
-    this.#cache.free();
+    try {
+      this.#cache.free();
+    } finally {
+      this.#place.leave();
+    }
   }
 
   async *#generate(signal: AbortSignal): AsyncGenerator<EngineEvent, void, void> {
@@ -111,11 +149,10 @@ export class Admitted {
   }
 
   async *#decode(signal: AbortSignal): AsyncGenerator<EngineEvent, void, void> {
-    const { config } = this.#model;
-    const { maxTokens, stop, decoding } = this.#request;
-    const policy = createPolicy(decoding);
-    const forwards = new Forwards(this.#model, this.#cache, createDraw(this.#request), signal);
-    const text = new CompletionText(this.#tokenizer, stop);
+    const { stop, suffix } = this.#request;
+    const forwards = new Forwards(this.#model, this.#cache, createDraw(this.#request), signal, this.#turn);
+    const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
+    const text = new CompletionText(this.#tokenizer, stops, suffix ?? '');
 
     let start = performance.now();
     const first = await forwards.prefill(this.#prompt);
@@ -123,8 +160,7 @@ export class Admitted {
 
     let decodeMs = 0;
     start = performance.now();
-    const settings = { maxTokens, blockLength: decoding.blockLength, policy };
-    for await (const event of sampleBlocks(forwards, config, settings, first)) {
+    for await (const event of sampleBlocks(forwards, this.#endings(), this.#settings, first)) {
       decodeMs += performance.now() - start;
       if (event.type === 'step') {
         yield event;
@@ -136,7 +172,11 @@ export class Admitted {
           yield {
             type: 'done',
             finishReason: text.stopped || event.end === 'eos' ? 'stop' : 'length',
-            usage: { promptTokens: this.promptTokens, completionTokens: text.tokens },
+            usage: {
+              promptTokens: this.promptTokens,
+              cachedTokens: this.cachedTokens,
+              completionTokens: text.tokens,
+            },
             cost: { nfe: forwards.nfe, positionForwards: forwards.positionForwards, prefillMs, decodeMs },
           };
           return;
@@ -145,4 +185,13 @@ export class Admitted {
       start = performance.now();
     }
   }
+
+  /** Where the text ends: a hole's does at its marker too. */
+  #endings(): ModelConfig {
+    const { config } = this.#model;
+    return this.#request.suffix !== null && config.infill ? endingAtMiddle(config, config.infill) : config;
+  }
 }
+
+/** Share of drafts that a new engine expects to hold. */
+const DRAFTS_HOLD = 0.5;

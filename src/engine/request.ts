@@ -1,32 +1,57 @@
 /** What the API hands to the engine, and what it gets back. Every field is resolved: no defaults below this line. */
-import type { StepEvent } from '../sampler/block-sampler.ts';
+import type { StepEvent } from '../sampler/events.ts';
+import type { LogitRules } from '../sampler/logit-rules.ts';
+import type { PolicySettings } from '../sampler/policies/index.ts';
+import type { RemaskingSettings } from '../sampler/remasking.ts';
 
-export interface Decoding {
-  readonly policy: 'confidence' | 'fixed';
-  /** confidence: decide every masked position whose probability is above this, at least one per step. */
-  readonly threshold: number;
-  /** fixed: denoise steps per block. */
-  readonly steps: number;
-  /** Tokens per block; 1 is the autoregressive mode. */
-  readonly blockLength: number;
-}
+export type { LogitRules } from '../sampler/logit-rules.ts';
+export {
+  DEFAULT_POLICY,
+  type ParameterName,
+  policyNames,
+  policyParameters,
+  policySummary,
+  readersOf,
+  resolvePolicy,
+} from '../sampler/policies/index.ts';
+
+/** The policy with its parameters, and what it is asked about. */
+export type Decoding = PolicySettings & {
+  /**
+   * Tokens per block; 1 is the autoregressive mode. Null: with `verify` as wide as pays on this host, else the model's.
+   */
+  readonly blockLength: number | null;
+  /** Decided ids are drafts that a causal forward has to confirm: the text is that of block length 1. */
+  readonly verify: boolean;
+  /** Null: what is decided stays. Not with `verify`. */
+  readonly remasking: RemaskingSettings | null;
+};
 
 export interface GenerateRequest {
   readonly prompt: string | Int32Array;
+  /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
+  readonly suffix: string | null;
   /** New tokens at most, exact. */
   readonly maxTokens: number;
   /** 0 is greedy. */
   readonly temperature: number;
   readonly topP: number;
+  /** 0 keeps all. */
   readonly topK: number;
   readonly seed: number;
+  /** Null: logits stay as they are. */
+  readonly logitRules: LogitRules | null;
   readonly stop: readonly string[];
   readonly decoding: Decoding;
+  /** Opaque: only requests of the same key reuse each other's KV. */
+  readonly cacheKey: string;
 }
 
 export interface Usage {
   /** The start token that stands in for an empty prompt is not counted. */
   readonly promptTokens: number;
+  /** Of those, tokens that did not have to be run: an earlier request began with the same. */
+  readonly cachedTokens: number;
   /** Ids before the EOS, or up to the one that completes a stop string. */
   readonly completionTokens: number;
 }

@@ -38,7 +38,17 @@ export const modelConfigSchema = z.strictObject({
   eosTokenIds: z.array(tokenId).min(1),
   /** Committed first when a prompt is empty: something has to predict the first id. */
   startTokenId: tokenId,
+  /**
+   * Around a hole: `prefix` P `suffix` S `middle` and then the hole's content, ended by `end` or an EOS. Null: the model was
+   * not trained to fill holes.
+   */
+  infill: z
+    .strictObject({ prefix: tokenId, suffix: tokenId, middle: tokenId, end: tokenId.nullable() })
+    .nullable()
+    .default(null),
 });
+
+export type InfillTokens = NonNullable<ModelConfig['infill']>;
 
 export type ModelConfig = Readonly<z.infer<typeof modelConfigSchema>>;
 
@@ -52,6 +62,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
     ['maskTokenId', config.maskTokenId],
     ['startTokenId', config.startTokenId],
     ...config.eosTokenIds.map((id) => ['eosTokenIds', id] as const),
+    ...Object.values(config.infill ?? {}).map((id) => ['infill', id ?? 0] as const),
   ] as const) {
     if (id >= config.vocabSize) throw new Error(`${field} ${id} is outside the vocabulary of ${config.vocabSize}`);
   }

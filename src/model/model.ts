@@ -3,20 +3,30 @@
  * Logits never cross it, only one best or drawn id per position with its probability and entropy.
  */
 import type { ModelConfig } from './config.ts';
+import type { CostCurve } from './cost-curve.ts';
 
 /** One entry per requested position. */
 export interface Predictions {
   /** Argmax, or the drawn id when sampling was asked for; never the mask token. */
   readonly ids: Int32Array; // (R)
-  /** Plain softmax probability of that id: temperature 1, no top-p, whatever the draw. */
+  /** Plain softmax probability of that id: temperature 1, no top-p, no adjustment, whatever the choice. */
   readonly probs: Float32Array; // (R)
   /** Entropy of the plain softmax, in nats. */
   readonly entropies: Float32Array; // (R)
+  /** Plain softmax probability of the asked target, 0 for the mask token. With `targets` only. */
+  readonly targetProbs?: Float32Array; // (R)
 }
 
-/** How an id is drawn from a position's distribution. Absent: argmax. */
+/** What is added to some ids' logits before an id is chosen. */
+export interface Adjustment {
+  /** Distinct. */
+  readonly ids: Int32Array; // (A)
+  readonly deltas: Float32Array; // (A)
+}
+
+/** How an id is chosen from a position's distribution. Absent: the plain argmax. */
 export interface Sampling {
-  /** > 0 */
+  /** 0 or more; 0 is the argmax of the adjusted logits, which reads no uniform. */
   readonly temperature: number;
   /** Nucleus mass in (0, 1], taken after the temperature. */
   readonly topP: number;
@@ -24,32 +34,43 @@ export interface Sampling {
   readonly topK: number;
   /** One uniform in [0, 1) per requested position: the caller owns the seed, so every host draws the same ids. */
   readonly uniforms: Float32Array; // (R)
+  /** Rows may share one object: it is then uploaded once. */
+  readonly adjustments?: readonly Adjustment[] | undefined; // (R)
 }
 
-export interface CommitAsk {
+/** What is asked of each requested position. */
+export interface RowAsk {
+  readonly sampling?: Sampling | undefined;
+  /** Ids whose probability is wanted beside the chosen id's. */
+  readonly targets?: Int32Array | undefined; // (R)
+}
+
+export interface CommitAsk extends RowAsk {
   /** `last`: only the id after the last token (R = 1). `all`: the id after each token (R = ids.length). */
   readonly rows: 'last' | 'all';
-  readonly sampling?: Sampling;
 }
 
-export interface DenoiseAsk {
-  /** Positions of the block to predict, ascending. With `logitShift`, position 0 cannot be asked for. */
-  readonly positions: Int32Array; // (R)
-  readonly sampling?: Sampling;
-}
-
-export interface AdvanceAsk {
-  /** Of the clean tokens, as in a commit. */
-  readonly rows: 'last' | 'all';
-  /** One uniform per clean row asked for. */
-  readonly sampling?: Sampling;
+export interface DenoiseAsk extends RowAsk {
   /**
-   * Positions of the block behind them to predict, ascending. With `logitShift`, position 0 cannot be asked for: the last
-   * clean token predicts it.
+   * Positions of the block to predict, ascending: masked ones, and visible ones to judge or edit them. With `logitShift`,
+   * position 0 cannot be asked for, but the one after the block can.
    */
   readonly positions: Int32Array; // (R)
-  /** One uniform per position of the block. */
-  readonly blockSampling?: Sampling;
+}
+
+/** `sampling` and `targets` belong to the clean rows. */
+export interface AdvanceAsk extends RowAsk {
+  /** Of the clean tokens, as in a commit. */
+  readonly rows: 'last' | 'all';
+  /**
+   * Positions of the block behind them to predict, ascending. With `logitShift`, the last clean token predicts position 0,
+   * and the block the others, the one after it included.
+   */
+  readonly positions: Int32Array; // (R)
+  /** Of the positions of the block. */
+  readonly blockSampling?: Sampling | undefined;
+  /** Of the positions of the block. */
+  readonly blockTargets?: Int32Array | undefined; // (R)
 }
 
 export interface Advanced {
@@ -59,22 +80,38 @@ export interface Advanced {
   readonly block: Predictions;
 }
 
+/** What a request begins with, so that the KV of an earlier one's equal beginning serves it. */
+export interface CachePrefix {
+  /** The prompt. */
+  readonly ids: Int32Array; // (P)
+  /** Opaque. A request sees only what requests of the same key have left. */
+  readonly key: string;
+}
+
 /** The KV of one request's committed tokens. */
 export interface KvCache {
-  /** Committed tokens. */
+  /** Committed tokens. In a new cache: the first tokens of its prefix whose KV was still there, fewer than P. */
   readonly length: number;
   /** Tokens that fit, the active block included. */
   readonly capacity: number;
-  /** Forgets the tokens after the first `length`: drafts that were committed to be verified, and did not hold. */
+  /**
+   * Forgets the tokens after the first `length`: drafts that were committed to be verified, and did not hold.
+   * @throws RangeError when that cuts into tokens that were shared
+   */
   truncate(length: number): void;
-  /** Returns the blocks to the pool. Safe to call twice; every other use after it throws. */
+  /** The tokens so far are final: requests that begin with them may use their KV from now on. Without a prefix, nothing. */
+  share(): void;
+  /** Returns the blocks to the pool, shared first. Safe to call twice; every other use after it throws. */
   free(): void;
 }
 
 export interface DiffusionModel {
   readonly config: ModelConfig;
-  /** @throws OutOfMemoryError before any work when the pool has no room for `maxTokens`. */
-  createCache(maxTokens: number): KvCache;
+  /**
+   * @param prefix without it nothing is reused, nor kept for others; a model may reuse nothing anyway
+   * @throws OutOfMemoryError before any work when the pool has no room for `maxTokens`.
+   */
+  createCache(maxTokens: number, prefix?: CachePrefix): KvCache;
   /** Runs clean tokens after the cache's last one and appends their KV. */
   commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions>;
   /** Runs the active block against the cache; the cache stays as it is. */
@@ -86,7 +123,9 @@ export interface DiffusionModel {
   advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced>;
   /** Positions that a denoise or an advance takes at most. */
   readonly maxForward: number;
-  /** Room in the KV pool now, in tokens. */
+  /** What a forward costs on this host, by its positions. */
+  readonly costs: CostCurve;
+  /** Room in the KV pool now, in tokens; what is kept for reuse makes way and counts. */
   readonly freeTokens: number;
   /** The largest cache that could ever be created, in tokens. */
   readonly maxTokens: number;

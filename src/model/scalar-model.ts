@@ -1,9 +1,11 @@
 /** `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. Slow; for tests and small models. */
 import * as scalar from '../kernels/scalar.ts';
 import type { ModelConfig } from './config.ts';
+import { PROPORTIONAL } from './cost-curve.ts';
 import { OutOfMemoryError } from './errors.ts';
 import { GROUP, rowBytes } from './manifest.ts';
 import type {
+  Adjustment,
   AdvanceAsk,
   Advanced,
   CommitAsk,
@@ -12,8 +14,9 @@ import type {
   KvCache,
   MemoryUse,
   Predictions,
-  Sampling,
+  RowAsk,
 } from './model.ts';
+import { emptyPredictions } from './predictions.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
 import { readManifest } from './weights.ts';
@@ -37,6 +40,9 @@ class ScalarCache implements KvCache {
     this.length = length;
   }
 
+  /** Nothing is kept: every request runs its whole prompt. */
+  share(): void {}
+
   free(): void {
     if (!this.freed) this.onFree?.();
     this.freed = true;
@@ -47,6 +53,7 @@ export class ScalarModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxTokens: number;
   readonly maxForward = Number.POSITIVE_INFINITY;
+  readonly costs = PROPORTIONAL;
   readonly memory: MemoryUse;
   freeTokens: number;
   private readonly tensors: ReadonlyMap<string, Float32Array>;
@@ -118,11 +125,12 @@ export class ScalarModel implements DiffusionModel {
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
     const own = cache as ScalarCache;
+    const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
     const end = own.length + ids.length;
     const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end));
     const logits = this.forward(ids, own, visible);
     own.length = end;
-    return this.predict(ask.rows === 'all' ? logits : logits.slice(-1), ask.sampling);
+    return this.predict(ask.rows === 'all' ? logits : logits.slice(-1), ask, predictions);
   }
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
@@ -130,14 +138,14 @@ export class ScalarModel implements DiffusionModel {
     const logits = this.forward(ids, own, new Int32Array(ids.length).fill(own.length + ids.length));
     const shift = this.config.logitShift ? 1 : 0;
     const rows = Array.from(ask.positions, (position) => logits[position - shift] ?? new Float32Array());
-    return this.predict(rows, ask.sampling);
+    return this.predict(rows, ask, emptyPredictions(rows.length, ask, this.config));
   }
 
   /** Literally a commit, then a denoise: what a forward that does both at once must equal. */
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
-    const { rows, sampling, positions, blockSampling } = ask;
-    const committed = await this.commit(ids, cache, { rows, ...(sampling && { sampling }) });
-    const draft = { positions, ...(blockSampling && { sampling: blockSampling }) };
+    const { positions, blockSampling, blockTargets } = ask;
+    const committed = await this.commit(ids, cache, ask);
+    const draft = { positions, sampling: blockSampling, targets: blockTargets };
     return { committed, block: await this.denoise(block, cache, draft) };
   }
 
@@ -194,23 +202,27 @@ export class ScalarModel implements DiffusionModel {
     return tensor;
   }
 
-  private predict(logits: readonly Float32Array[], sampling: Sampling | undefined): Predictions {
-    const { temperature = 0, topK = 0, topP = 1 } = sampling ?? {};
-    const rows = logits.map((row, i) =>
-      scalar.headPredict(row, this.config.maskTokenId, {
-        temperature,
-        topK,
-        topP,
+  private predict(logits: readonly Float32Array[], ask: RowAsk, predictions: Predictions): Predictions {
+    const { sampling, targets } = ask;
+    for (const [i, row] of logits.entries()) {
+      const { id, prob, entropy, targetProb } = scalar.headPredict(row, this.config.maskTokenId, {
+        temperature: sampling?.temperature ?? 0,
+        topK: sampling?.topK ?? 0,
+        topP: sampling?.topP ?? 1,
         uniform: sampling?.uniforms[i] ?? 0,
-      }),
-    );
-    return {
-      ids: Int32Array.from(rows, (r) => r.id),
-      probs: Float32Array.from(rows, (r) => r.prob),
-      entropies: Float32Array.from(rows, (r) => r.entropy),
-    };
+        target: targets?.[i] ?? -1,
+        ...(sampling?.adjustments?.[i] ?? UNCHANGED),
+      });
+      predictions.ids[i] = id;
+      predictions.probs[i] = prob;
+      predictions.entropies[i] = entropy;
+      if (predictions.targetProbs) predictions.targetProbs[i] = targetProb;
+    }
+    return predictions;
   }
 }
+
+const UNCHANGED: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() };
 
 function add(x: Float32Array, y: Float32Array): Float32Array<ArrayBuffer> {
   return Float32Array.from(x, (v, i) => v + (y[i] ?? 0));

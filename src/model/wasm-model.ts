@@ -2,20 +2,22 @@
 import { Arena, align } from '../kernels/arena.ts';
 import { instantiateKernels, type KernelFlavour, type KernelModules } from '../kernels/kernels.ts';
 import type { ModelConfig } from './config.ts';
-import { type Activations, Decoder, type RowPrediction } from './decoder.ts';
+import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
+import { type Activations, Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
 import { KvPool, PagedKvCache, pageBytes } from './kv-cache.ts';
 import type {
   AdvanceAsk,
   Advanced,
+  CachePrefix,
   CommitAsk,
   DenoiseAsk,
   DiffusionModel,
   KvCache,
   MemoryUse,
   Predictions,
-  Sampling,
 } from './model.ts';
+import { emptyPredictions } from './predictions.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
@@ -29,11 +31,17 @@ export interface WasmModelOptions {
   readonly memoryBudget: number;
   /** KV tokens at most, all requests together. */
   readonly kvTokens: number;
+  /** Keeps the KV of ended requests, while there is room, for others that begin alike. */
+  readonly prefixCache: boolean;
 }
+
+/** Enough that a timer of 0.1 ms sees them. */
+const TIMED_LAYERS = 2;
 
 export class WasmModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxForward = MAX_ROWS;
+  readonly costs: CostCurve;
   readonly memory: MemoryUse;
   /** For parity tests and benches; requests go through commit and denoise. */
   readonly decoder: Decoder;
@@ -68,7 +76,8 @@ export class WasmModel implements DiffusionModel {
       scratch: arena.memory.buffer.byteLength - weights - pages * page,
       total: arena.memory.buffer.byteLength,
     };
-    return new WasmModel(config, decoder, new KvPool(kv, pages, page, pageTokens), memory);
+    const context = options.prefixCache ? config.contextAttention : null;
+    return new WasmModel(config, decoder, new KvPool(kv, pages, page, pageTokens, context), memory);
   }
 
   private constructor(config: ModelConfig, decoder: Decoder, pool: KvPool, memory: MemoryUse) {
@@ -76,6 +85,22 @@ export class WasmModel implements DiffusionModel {
     this.decoder = decoder;
     this.pool = pool;
     this.memory = memory;
+    this.costs = this.measure();
+  }
+
+  /** Times a few layers on pages that no request has yet. */
+  private measure(): CostCurve {
+    const most = Math.min(MAX_ROWS, this.pool.maxTokens);
+    const cache = this.pool.create(most);
+    const forward = (rows: number) => {
+      const visible = Int32Array.from({ length: rows }, (_, i) => i + 1);
+      this.decoder.forward(new Int32Array(rows), 0, visible, cache.pages, this.pool.pageTokens, 0, TIMED_LAYERS);
+    };
+    try {
+      return measureCosts(forward, most, STORED_X64);
+    } finally {
+      cache.free();
+    }
   }
 
   get freeTokens(): number {
@@ -86,14 +111,14 @@ export class WasmModel implements DiffusionModel {
     return this.pool.maxTokens;
   }
 
-  createCache(maxTokens: number): KvCache {
-    return this.pool.create(maxTokens);
+  createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
+    return this.pool.create(maxTokens, prefix);
   }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
     const paged = own(cache);
     paged.requireRoom(ids.length);
-    const predictions: RowPrediction[] = [];
+    const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
     for (let from = 0; from < ids.length; ) {
       const rows = this.tile(paged.length, ids.length - from);
       const end = paged.length + ids.length - from;
@@ -101,32 +126,24 @@ export class WasmModel implements DiffusionModel {
       const wanted = ask.rows === 'all' ? 0 : rows - 1;
       const input = ids.subarray(from, from + rows);
       this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, wanted);
-      paged.advance(rows);
+      paged.advance(input);
+      if (ask.rows === 'all') this.decoder.predict(range(0, rows), ask, predictions, from);
       from += rows;
-      if (ask.rows === 'all') {
-        const first = from - rows;
-        predictions.push(
-          ...this.predict(
-            Int32Array.from({ length: rows }, (_, i) => i),
-            ask.sampling,
-            first,
-          ),
-        );
-      } else if (from === ids.length) {
-        predictions.push(...this.predict(Int32Array.of(rows - 1), ask.sampling, 0));
-      }
+      if (ask.rows === 'last' && from === ids.length) this.decoder.predict(range(wanted, rows), ask, predictions, 0);
     }
-    return pack(predictions);
+    return predictions;
   }
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const paged = own(cache);
     paged.requireRoom(ids.length);
     const rows = this.blockRows(ids, ask.positions);
+    const predictions = emptyPredictions(rows.length, ask, this.config);
     // Written past the cache's length: the next forward overwrites it, so nothing of the draft is kept.
     const visible = new Int32Array(ids.length).fill(paged.length + ids.length);
     this.decoder.forward(ids, paged.length, visible, paged.pages, this.pool.pageTokens, rows[0] ?? ids.length - 1);
-    return pack(this.predict(rows, ask.sampling, 0));
+    this.decoder.predict(rows, ask, predictions, 0);
+    return predictions;
   }
 
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
@@ -135,18 +152,19 @@ export class WasmModel implements DiffusionModel {
     const input = Int32Array.of(...ids, ...block);
     paged.requireRoom(input.length);
     const rows = this.blockRows(input, ask.positions, clean);
+    const first = ask.rows === 'all' ? 0 : clean - 1;
+    const committed = emptyPredictions(clean - first, ask, this.config);
+    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets };
+    const drafted = emptyPredictions(rows.length, blockAsk, this.config);
     const end = paged.length + clean;
     const visible = input.map((_, i) =>
       i < clean ? committedVisible(this.config, paged.length + i, end) : paged.length + input.length,
     );
-    const first = ask.rows === 'all' ? 0 : clean - 1;
     this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, first);
-    paged.advance(clean);
-    const committed = Int32Array.from({ length: clean - first }, (_, i) => first + i);
-    return {
-      committed: pack(this.predict(committed, ask.sampling, 0)),
-      block: pack(this.predict(rows, ask.blockSampling, 0)),
-    };
+    paged.advance(ids);
+    this.decoder.predict(range(first, clean), ask, committed, 0);
+    this.decoder.predict(rows, blockAsk, drafted, 0);
+    return { committed, block: drafted };
   }
 
   /**
@@ -165,16 +183,6 @@ export class WasmModel implements DiffusionModel {
     if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
     return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
   }
-
-  private predict(rows: Int32Array, sampling: Sampling | undefined, first: number): RowPrediction[] {
-    if (!sampling) return this.decoder.predict(rows, null);
-    const { temperature, topK, topP, uniforms } = sampling;
-    return this.decoder.predict(rows, (i) => {
-      const uniform = uniforms[first + i];
-      if (uniform === undefined) throw new RangeError('fewer uniforms than positions');
-      return { temperature, topK, topP, uniform };
-    });
-  }
 }
 
 function own(cache: KvCache): PagedKvCache {
@@ -182,10 +190,7 @@ function own(cache: KvCache): PagedKvCache {
   throw new TypeError('this cache was made by another model');
 }
 
-function pack(predictions: readonly RowPrediction[]): Predictions {
-  return {
-    ids: Int32Array.from(predictions, (p) => p.id),
-    probs: Float32Array.from(predictions, (p) => p.prob),
-    entropies: Float32Array.from(predictions, (p) => p.entropy),
-  };
+/** from, from + 1, ..., to - 1. */
+function range(from: number, to: number): Int32Array {
+  return Int32Array.from({ length: to - from }, (_, i) => from + i);
 }

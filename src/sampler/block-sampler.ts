@@ -1,45 +1,35 @@
 /** The block loop: masks in, decided ids out. Pure but for the model it is given. */
 import type { ModelConfig } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
+import { Canvas } from './canvas.ts';
+import type { SamplerEvent, SettledEvent } from './events.ts';
 import type { Forwards } from './forwards.ts';
 import type { Policy } from './policies/index.ts';
+import type { Remasking } from './remasking.ts';
+import { type Verified, verify } from './verification.ts';
+import type { Width } from './width.ts';
 
 export interface BlockSettings {
-  /** New tokens at most, at least 1; the last block is shortened to meet it. */
+  /** New tokens at most, at least 1. */
   readonly maxTokens: number;
-  /** Tokens per block; 1 with `logitShift` is autoregressive decoding, without a single denoise. */
-  readonly blockLength: number;
+  readonly width: Width;
   readonly policy: Policy;
-}
-
-/**
- * One forward: which positions it decided, as absolute completion offsets, ascending. With `logitShift` the first id of
- * a block comes from the prefill or the commit before it, so every id of a completion is in exactly one step.
- */
-export interface StepEvent {
-  readonly type: 'step';
-  readonly block: number;
-  readonly positions: Int32Array; // (D)
-  readonly ids: Int32Array; // (D)
-  readonly probs: Float32Array; // (D)
-}
-
-export type SamplerEvent =
-  | StepEvent
   /**
-   * Ids that no undecided one precedes. No policy revises a decision, so they are final before their block is. `end` is
-   * set on the last one: an EOS (never among `ids`), or `maxTokens` reached.
+   * Decided ids are drafts until the causal predictions of a later forward agree. Needs causal context and logit shift.
    */
-  | {
-      readonly type: 'settled';
-      readonly block: number;
-      readonly ids: Int32Array; // (S)
-      readonly end: 'eos' | 'length' | null;
-    };
+  readonly verify: boolean;
+  /** Null: what is decided stays. */
+  readonly remasking: Remasking | null;
+}
 
 /**
- * Decodes block by block after a prefill. The final block is never committed: its KV would serve nobody.
- * @param first the prefill's prediction (R = 1); used only with `logitShift`, as the first id of block 0
+ * Decodes after a prefill. What is decided and final is committed by the same forward that predicts the masks behind it:
+ *
+ * - causal context: the decided prefix of a block is final as it is, so it leaves the block at once and is never run again;
+ * - otherwise, and with remasking: a block is committed when it is complete.
+ *
+ * The last tokens are never committed: their KV would serve nobody.
+ * @param first the prefill's prediction (R = 1); used only with `logitShift`, as the first id
  * @throws the signal's reason on abort, whatever the model throws, and Error if a model predicts a mask
  */
 export async function* sampleBlocks(
@@ -48,94 +38,170 @@ export async function* sampleBlocks(
   settings: BlockSettings,
   first: Predictions,
 ): AsyncGenerator<SamplerEvent, void, void> {
-  const { maxTokens, blockLength } = settings;
-  let known = first;
-  let offset = 0;
-  for (let block = 0; ; block++) {
-    const ids = new Int32Array(Math.min(blockLength, maxTokens - offset)).fill(config.maskTokenId); // (B)
-    let told = 0; // ids of this block that were reported as settled
-    const settle = (end: 'eos' | 'length' | null): SamplerEvent => {
-      const from = told;
-      told = settledLength(ids, config);
-      return { type: 'settled', block, ids: ids.slice(from, told), end };
-    };
-    if (config.logitShift) {
-      yield { type: 'step', block, ...decide(ids, offset, Int32Array.of(0), known, Int32Array.of(0), config) };
-      yield settle(null);
+  const loop = new BlockLoop(forwards, config, settings);
+  if (config.logitShift) yield* loop.begin(first);
+  while (!loop.ended) yield* loop.forward();
+}
+
+/** One forward: the clean tokens it commits, the window behind them, and which of the window it predicts. */
+interface Plan {
+  readonly pending: Int32Array; // (C)
+  readonly window: Int32Array; // (W)
+  /** Relative to the window. */
+  readonly positions: Int32Array; // (R)
+  /** Completion offset of the window's first position. */
+  readonly start: number;
+}
+
+class BlockLoop {
+  ended = false;
+  readonly #forwards: Forwards;
+  readonly #settings: BlockSettings;
+  readonly #shift: boolean;
+  readonly #trim: boolean;
+  readonly #canvas: Canvas;
+  /** A block's tokens are committed together. */
+  readonly #whole: boolean;
+  /** Offsets whose KV is in the cache. */
+  #committed = 0;
+  /** Offsets that are final. */
+  #sure = 0;
+  /** Offsets that were reported as settled. */
+  #told = 0;
+  /** The window's end in the block that is being filled; 0 before the first. */
+  #blockEnd = 0;
+  #step = 0;
+  #initiallyMasked = 0;
+
+  constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings) {
+    const causal = config.contextAttention === 'causal';
+    if (settings.verify && !(causal && config.logitShift)) {
+      throw new Error('verified blocks need causal context and logit shift');
     }
-    for await (const decided of denoiseBlock(forwards, config, settings.policy, ids, offset)) {
-      yield { type: 'step', block, ...decided };
-      yield settle(null);
+    this.#forwards = forwards;
+    this.#settings = settings;
+    this.#shift = config.logitShift;
+    this.#trim = config.logitShift && causal;
+    this.#whole = !causal || settings.remasking !== null;
+    this.#canvas = new Canvas(settings.maxTokens, config);
+  }
+
+  *begin(first: Predictions): Generator<SamplerEvent> {
+    this.#canvas.write(0, first, 0);
+    this.#sure = 1;
+    yield* this.#report(0);
+  }
+
+  async *forward(): AsyncGenerator<SamplerEvent, void, void> {
+    const { width, verify: verified } = this.#settings;
+    const plan = this.#plan();
+    const block = Math.floor(plan.start / width.blockLength);
+    const { committed, drafted } = await this.#run(plan);
+    if (!verified || !committed) this.#decide(plan, committed, drafted);
+    else if (this.#check(committed, plan)) this.#decide(plan, lastRow(committed), drafted);
+    this.#step += 1;
+    yield* this.#report(block);
+  }
+
+  #plan(): Plan {
+    const { maxTokens, width, verify: verified } = this.#settings;
+    const canvas = this.#canvas;
+    const prefix = canvas.prefix(this.#committed);
+    const complete = prefix >= this.#blockEnd;
+    const together = complete ? this.#blockEnd : this.#committed;
+    const commitEnd = this.#whole ? together : Math.min(prefix, maxTokens - 1);
+    const pending = canvas.slice(this.#committed, commitEnd);
+    if (complete || verified) {
+      this.#blockEnd = Math.min(width.end(prefix, pending.length), maxTokens);
+      this.#step = 0;
+      this.#initiallyMasked = canvas.masked(commitEnd, this.#blockEnd, 0).length;
     }
-    offset += ids.length;
-    if (hasEnded(ids, config) || offset >= maxTokens) {
-      yield settle(hasEnded(ids, config) ? 'eos' : 'length');
-      return;
+    // With a shift the last clean token predicts the window's first position.
+    const from = commitEnd + (this.#shift && pending.length > 0 ? 1 : 0);
+    let positions = canvas.masked(from, this.#blockEnd, commitEnd);
+    const window = canvas.slice(commitEnd, this.#windowEnd());
+    if (pending.length > 0 && pending.length + window.length > this.#forwards.maxForward) positions = new Int32Array();
+    return { pending, window, positions, start: commitEnd };
+  }
+
+  /** With a shift, the row of a window's last mask would predict nothing that is asked for. */
+  #windowEnd(): number {
+    const last = this.#blockEnd - 1;
+    return this.#trim && this.#canvas.isMask(last) ? last : this.#blockEnd;
+  }
+
+  async #run({ pending, window, positions, start }: Plan) {
+    const rows = this.#settings.verify ? 'all' : 'last';
+    if (pending.length === 0) {
+      return { committed: null, drafted: await this.#forwards.denoise(window, positions, start) };
     }
-    known = await forwards.commit(ids, offset);
+    const { committed, block } =
+      positions.length === 0
+        ? { committed: await this.#forwards.commit(pending, start, rows), block: null }
+        : await this.#forwards.advance(pending, window, positions, start, rows);
+    return { committed: this.#shift ? committed : null, drafted: block };
+  }
+
+  /** Whether what was predicted behind the committed drafts still stands. */
+  #check(causal: Predictions, { pending, start }: Plan): boolean {
+    const from = start - pending.length;
+    const result: Verified = verify(this.#canvas, from, causal);
+    if (result.offered > 0) this.#settings.width.observe(result.held, result.offered);
+    this.#sure = result.sure;
+    this.#committed = Math.min(start, result.sure - (result.intact ? 0 : 1));
+    if (this.#committed < start) this.#forwards.forget(start - this.#committed);
+    return result.intact;
+  }
+
+  /** Writes what the policy chose. @param next prediction of the window's first position (R = 1), always taken */
+  #decide({ positions, start }: Plan, next: Predictions | null, drafted: Predictions | null): void {
+    const { policy, remasking } = this.#settings;
+    this.#committed = start;
+    const canvas = this.#canvas;
+    // With a shift, nothing inside a block predicts its first position.
+    const before = remasking && canvas.decided(start + (this.#shift ? 1 : 0), this.#blockEnd);
+    const all = joined(next, drafted);
+    const at = next ? Int32Array.of(0, ...positions) : positions; // (R)
+    if (next) canvas.write(start, next, 0);
+    if (drafted) {
+      const rows = policy(all, at, { step: this.#step, initiallyMasked: this.#initiallyMasked, offset: start }); // (D)
+      if (rows.length === 0) throw new Error('the policy decided nothing: the block would never finish');
+      for (const row of rows) canvas.write(start + (at[row] ?? 0), all, row);
+    }
+    if (before) for (const offset of remasking.choose(canvas, before, this.#step)) canvas.remask(offset);
+  }
+
+  *#report(block: number): Generator<SamplerEvent> {
+    const canvas = this.#canvas;
+    const { maxTokens, verify: verified, remasking } = this.#settings;
+    const step = canvas.takeStep(block);
+    this.#forwards.note(step);
+    if (step.positions.length > 0 || step.remasked.length > 0) yield step;
+    const prefix = canvas.prefix(this.#told);
+    const complete = prefix >= this.#blockEnd || canvas.isEos(prefix);
+    if (!verified) this.#sure = remasking && !complete ? this.#told : prefix;
+    const end = Math.min(prefix, this.#sure);
+    const eos = end < maxTokens && canvas.isEos(end) && (!verified || this.#sure > end);
+    const reached = eos ? 'eos' : end >= maxTokens ? 'length' : null;
+    const settled: SettledEvent = { type: 'settled', block, ids: canvas.slice(this.#told, end), end: reached };
+    this.#told = end;
+    this.ended = reached !== null;
+    yield settled;
   }
 }
 
-interface Decided {
-  readonly positions: Int32Array; // (D) absolute completion offsets
-  readonly ids: Int32Array; // (D)
-  readonly probs: Float32Array; // (D)
+function lastRow({ ids, probs, entropies }: Predictions): Predictions {
+  return { ids: ids.slice(-1), probs: probs.slice(-1), entropies: entropies.slice(-1) };
 }
 
-/** Fills the masks of `ids` in place, one yield per denoise; stops early once an EOS makes the rest irrelevant. */
-async function* denoiseBlock(
-  forwards: Forwards,
-  config: ModelConfig,
-  policy: Policy,
-  ids: Int32Array, // (B)
-  offset: number,
-): AsyncGenerator<Decided, void, void> {
-  const initiallyMasked = maskedPositions(ids, config.maskTokenId).length;
-  for (let step = 0; ; step++) {
-    const positions = maskedPositions(ids, config.maskTokenId); // (R)
-    if (positions.length === 0 || hasEnded(ids, config)) return;
-    const predictions = await forwards.denoise(ids, positions, offset);
-    const rows = policy(predictions, positions, { step, initiallyMasked }); // (D)
-    if (rows.length === 0) throw new Error('the policy decided nothing: the block would never finish');
-    yield decide(ids, offset, positions, predictions, rows, config);
-  }
-}
-
-/** Writes the chosen rows into the block. */
-function decide(
-  ids: Int32Array, // (B)
-  offset: number,
-  positions: Int32Array, // (R)
-  predictions: Predictions,
-  rows: Int32Array, // (D)
-  config: ModelConfig,
-): Decided {
-  for (const row of rows) {
-    const id = predictions.ids[row]!;
-    if (id === config.maskTokenId) throw new Error('the model predicted the mask token');
-    ids[positions[row]!] = id;
-  }
+/** Rows of both, in order. */
+function joined(next: Predictions | null, drafted: Predictions | null): Predictions {
+  if (!next || !drafted) return next ?? drafted ?? { ids: new Int32Array(), probs: EMPTY, entropies: EMPTY };
   return {
-    positions: rows.map((row) => offset + positions[row]!),
-    ids: rows.map((row) => predictions.ids[row]!),
-    probs: Float32Array.from(rows, (row) => predictions.probs[row]!),
+    ids: Int32Array.of(...next.ids, ...drafted.ids),
+    probs: Float32Array.of(...next.probs, ...drafted.probs),
+    entropies: Float32Array.of(...next.entropies, ...drafted.entropies),
   };
 }
 
-function maskedPositions(ids: Int32Array, maskTokenId: number): Int32Array {
-  const masked: number[] = [];
-  for (const [position, id] of ids.entries()) if (id === maskTokenId) masked.push(position);
-  return Int32Array.from(masked);
-}
-
-/** Ids before the first mask or EOS. */
-function settledLength(ids: Int32Array, config: ModelConfig): number {
-  const end = ids.findIndex((id) => id === config.maskTokenId || config.eosTokenIds.includes(id));
-  return end === -1 ? ids.length : end;
-}
-
-/** Whether an EOS stands with no mask before it. */
-function hasEnded(ids: Int32Array, config: ModelConfig): boolean {
-  const next = ids[settledLength(ids, config)];
-  return next !== undefined && next !== config.maskTokenId;
-}
+const EMPTY = new Float32Array();

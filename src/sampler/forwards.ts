@@ -1,5 +1,6 @@
-import type { DiffusionModel, KvCache, Predictions } from '../model/model.ts';
+import type { Advanced, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
 import type { Draw } from './draw.ts';
+import type { StepEvent } from './events.ts';
 import { nextMacrotask } from './macrotask.ts';
 
 /** Prompt positions per forward: between two of them a disconnect is noticed. */
@@ -21,16 +22,25 @@ export class Forwards {
   readonly #cache: KvCache;
   readonly #draw: Draw;
   readonly #signal: AbortSignal;
+  readonly #awaitTurn: () => Promise<void>;
 
-  constructor(model: DiffusionModel, cache: KvCache, draw: Draw, signal: AbortSignal) {
+  /** @param turn awaited before each forward; takes a macrotask at least */
+  constructor(
+    model: DiffusionModel,
+    cache: KvCache,
+    draw: Draw,
+    signal: AbortSignal,
+    turn: () => Promise<void> = nextMacrotask,
+  ) {
     this.#model = model;
     this.#cache = cache;
     this.#draw = draw;
     this.#signal = signal;
+    this.#awaitTurn = turn;
   }
 
   /**
-   * Commits the prompt in chunks. Not counted.
+   * Commits what the cache does not have of the prompt, in chunks. Not counted.
    * @param ids (P), P > 0
    * @returns the prediction of completion offset 0 (R = 1)
    */
@@ -38,22 +48,28 @@ export class Forwards {
     // Under block-causal attention a chunk that ended inside a block would cut that block's sight.
     const { blockLength } = this.#model.config;
     const chunk = Math.ceil(PREFILL_CHUNK / blockLength) * blockLength;
-    let start = 0;
+    let start = this.#cache.length;
     for (; start + chunk < ids.length; start += chunk) {
       await this.#turn();
       await this.#model.commit(ids.subarray(start, start + chunk), this.#cache, { rows: 'last' });
     }
-    return this.#commit(ids.subarray(start), 0);
+    await this.#turn();
+    const sampling = this.#draw(Int32Array.of(0));
+    const first = await this.#model.commit(ids.subarray(start), this.#cache, { rows: 'last', sampling });
+    this.#cache.share();
+    return first;
   }
 
   /**
-   * Appends a finished block's KV.
-   * @param ids (B), no mask among them
-   * @param offset completion offset of the id after the block
-   * @returns the prediction of that id (R = 1)
+   * Appends the KV of clean tokens.
+   * @param ids (C), no mask among them
+   * @param offset completion offset of the id after the last
+   * @param rows `all`: the prediction after each token (R = C); `last`: of `offset` alone (R = 1)
    */
-  commit(ids: Int32Array, offset: number): Promise<Predictions> {
-    return this.#counted(ids, () => this.#commit(ids, offset));
+  commit(ids: Int32Array, offset: number, rows: 'last' | 'all'): Promise<Predictions> {
+    return this.#counted(ids.length, () => {
+      return this.#model.commit(ids, this.#cache, { rows, sampling: this.#after(ids, offset, rows) });
+    });
   }
 
   /**
@@ -63,28 +79,58 @@ export class Forwards {
    * @param offset completion offset of the block's first position
    */
   denoise(ids: Int32Array, positions: Int32Array, offset: number): Promise<Predictions> {
-    return this.#counted(ids, async () => {
-      await this.#turn();
+    return this.#counted(ids.length, () => {
       const sampling = this.#draw(positions.map((position) => offset + position));
-      return this.#model.denoise(ids, this.#cache, { positions, ...(sampling && { sampling }) });
+      return this.#model.denoise(ids, this.#cache, { positions, sampling });
     });
   }
 
-  async #commit(ids: Int32Array, offset: number): Promise<Predictions> {
-    await this.#turn();
-    const sampling = this.#draw(Int32Array.of(offset));
-    return this.#model.commit(ids, this.#cache, { rows: 'last', ...(sampling && { sampling }) });
+  /** Both at once: a commit of `ids` and a denoise of the block right behind them, whose first offset is `offset`. */
+  advance(
+    ids: Int32Array,
+    block: Int32Array,
+    positions: Int32Array,
+    offset: number,
+    rows: 'last' | 'all',
+  ): Promise<Advanced> {
+    return this.#counted(ids.length + block.length, () => {
+      const sampling = this.#after(ids, offset, rows);
+      const blockSampling = this.#draw(positions.map((position) => offset + position));
+      return this.#model.advance(ids, block, this.#cache, { rows, sampling, positions, blockSampling });
+    });
   }
 
-  async #counted(ids: Int32Array, forward: () => Promise<Predictions>): Promise<Predictions> {
+  /** Drops the KV of the last `tokens` tokens: drafts that did not hold. */
+  forget(tokens: number): void {
+    this.#cache.truncate(this.#cache.length - tokens);
+  }
+
+  /** What a step changed counts in the draws that follow. */
+  note({ positions, ids, remasked }: Pick<StepEvent, 'positions' | 'ids' | 'remasked'>): void {
+    this.#draw.decided(positions, ids);
+    this.#draw.forgotten(remasked);
+  }
+
+  /** The draws behind clean tokens; `offset` is the one behind the last. */
+  #after(ids: Int32Array, offset: number, rows: 'last' | 'all') {
+    return rows === 'all' ? this.#draw.along(ids, offset) : this.#draw(Int32Array.of(offset));
+  }
+
+  /** Positions of one forward at most. */
+  get maxForward(): number {
+    return this.#model.maxForward;
+  }
+
+  async #counted<T>(positions: number, forward: () => Promise<T>): Promise<T> {
+    await this.#turn();
     const predictions = await forward();
     this.nfe += 1;
-    this.positionForwards += ids.length;
+    this.positionForwards += positions;
     return predictions;
   }
 
   async #turn(): Promise<void> {
-    await nextMacrotask();
+    await this.#awaitTurn();
     this.#signal.throwIfAborted();
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { BODY_LIMIT, fakeApp } from '../support/fake-app.ts';
-import { NO_ROOM_EVER, NO_ROOM_NOW } from '../support/fake-engine.ts';
+import { NO_ROOM_EVER, NO_ROOM_NOW, RETRY_SECONDS, TOO_MANY } from '../support/fake-engine.ts';
 
 const ok = { prompt: 'x' };
 
@@ -74,10 +74,7 @@ const rows: readonly Row[] = [
   ['best_of 3', { ...ok, best_of: 3 }, 400, 'unsupported_parameter', 'best_of'],
   ['echo', { ...ok, echo: true }, 400, 'unsupported_parameter', 'echo'],
   ['logprobs 0', { ...ok, logprobs: 0 }, 400, 'unsupported_parameter', 'logprobs'],
-  ['logit_bias', { ...ok, logit_bias: { 5: -100 } }, 400, 'unsupported_parameter', 'logit_bias'],
-  ['suffix', { ...ok, suffix: '}' }, 400, 'unsupported_parameter', 'suffix'],
-  ['presence_penalty', { ...ok, presence_penalty: 0.5 }, 400, 'unsupported_parameter', 'presence_penalty'],
-  ['frequency_penalty', { ...ok, frequency_penalty: -1 }, 400, 'unsupported_parameter', 'frequency_penalty'],
+  ['suffix that is no text', { ...ok, suffix: 5 }, 400, 'invalid_type', 'suffix'],
   ['no room ever', { prompt: NO_ROOM_EVER }, 400, 'context_length_exceeded', null],
 ];
 
@@ -175,10 +172,16 @@ describe('a request that goes nowhere', () => {
   });
 });
 
-test('no room now: 503, with a time to come back', async () => {
-  const answer = await fakeApp().post({ prompt: NO_ROOM_NOW });
-  expect([answer.status, answer.json.error.code, answer.json.error.type]).toEqual([503, 'overloaded', 'server_error']);
-  expect(answer.headers.get('retry-after')).toBe('1');
+test.each([
+  ['no room in time', NO_ROOM_NOW, 503, 'server_error', 'overloaded'],
+  ['too many that wait', TOO_MANY, 429, 'requests', 'rate_limit_exceeded'],
+])('%s: a status that clients retry, with a time to come back', async (_name, prompt, status, type, code) => {
+  for (const stream of [true, false]) {
+    const answer = await fakeApp().post({ prompt, stream });
+    expect(answer.status).toBe(status);
+    expect(answer.json).toEqual({ error: { message: expect.any(String), type, param: null, code } });
+    expect(answer.headers.get('retry-after')).toBe(String(RETRY_SECONDS));
+  }
 });
 
 test('an unexpected error is logged and shows nothing of itself', async () => {

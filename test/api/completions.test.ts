@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { fakeApp, messages } from '../support/fake-app.ts';
-import { EMPTY_BLOCKS, FAIL_EARLY, FAIL_LATE } from '../support/fake-engine.ts';
+import { EMPTY_BLOCKS, FAIL_EARLY, FAIL_LATE, FAKE_CACHED_TOKENS } from '../support/fake-engine.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -15,7 +15,12 @@ describe('one body', () => {
       created: expect.any(Number),
       model: 'fake',
       choices: [{ text: ' 0 1 2 3 4 5', index: 0, logprobs: null, finish_reason: 'length' }],
-      usage: { prompt_tokens: 3, completion_tokens: 6, total_tokens: 9 },
+      usage: {
+        prompt_tokens: 3,
+        completion_tokens: 6,
+        total_tokens: 9,
+        prompt_tokens_details: { cached_tokens: FAKE_CACHED_TOKENS },
+      },
       seedling: {
         nfe: 7,
         tokens_per_forward: 6 / 7,
@@ -36,13 +41,16 @@ describe('one body', () => {
     expect(engine.requests).toEqual([
       {
         prompt: 'abc',
+        suffix: null,
         maxTokens: 16,
         temperature: 0,
         topP: 1,
         topK: 0,
         seed: json.seedling.seed,
         stop: [],
-        decoding: { policy: 'confidence', threshold: 0.9, steps: 4, blockLength: 4 },
+        logitRules: null,
+        decoding: { policy: 'confidence', threshold: 0.3, blockLength: null, verify: true, remasking: null },
+        cacheKey: '',
       },
     ]);
     await post({ prompt: 'abc' });
@@ -53,24 +61,32 @@ describe('one body', () => {
     const { post, engine } = fakeApp();
     const { status } = await post({
       prompt: [5, 6],
+      suffix: '}',
       max_tokens: 8,
       temperature: 0.5,
       top_p: 0.9,
       seed: -3,
       stop: ['\n\n', '```'],
-      decoding: { policy: 'fixed', steps: 2, block_length: 8 },
+      top_k: 40,
+      frequency_penalty: 0.5,
+      presence_penalty: -0.5,
+      logit_bias: { 7: -100, 8: 0 },
+      decoding: { policy: 'fixed', steps: 2, schedule: 'cosine', block_length: 8, verify: false },
     });
     expect(status).toBe(200);
     expect(engine.requests).toEqual([
       {
         prompt: Int32Array.of(5, 6),
+        suffix: '}',
         maxTokens: 8,
         temperature: 0.5,
         topP: 0.9,
-        topK: 0,
+        topK: 40,
         seed: -3,
         stop: ['\n\n', '```'],
-        decoding: { policy: 'fixed', threshold: 0.9, steps: 2, blockLength: 8 },
+        logitRules: { frequencyPenalty: 0.5, presencePenalty: -0.5, logitBias: new Map([[7, -100]]) },
+        decoding: { policy: 'fixed', steps: 2, schedule: 'cosine', blockLength: 8, verify: false, remasking: null },
+        cacheKey: '',
       },
     ]);
   });
@@ -95,6 +111,7 @@ describe('one body', () => {
         'max_tokens',
         'temperature',
         'top_p',
+        'top_k',
         'stream',
         'stream_options',
         'decoding',
@@ -137,7 +154,12 @@ describe('a stream', () => {
     const chunks = messages(text);
     expect(chunks.at(-2)).toMatchObject({
       choices: [],
-      usage: { prompt_tokens: 3, completion_tokens: 16, total_tokens: 19 },
+      usage: {
+        prompt_tokens: 3,
+        completion_tokens: 16,
+        total_tokens: 19,
+        prompt_tokens_details: { cached_tokens: FAKE_CACHED_TOKENS },
+      },
     });
     expect(chunks.slice(0, -2).every((chunk) => chunk.usage === null && chunk.choices.length === 1)).toBe(true);
     const plain = await fakeApp().post({ prompt: 'abc', stream: true, stream_options: { include_usage: false } });

@@ -1,21 +1,25 @@
 /** The API on the real engine and sampler, over a model that is a table: that the two agree on how a request ends. */
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { QueueLimits } from '../../src/engine/queue.ts';
 import { ByteTokenizer, START } from '../support/byte-tokenizer.ts';
 import { messages } from '../support/fake-app.ts';
 import { FakeModel, type FakeModelOptions, says } from '../support/fake-model.ts';
+
+const LIMITS: QueueLimits = { concurrency: 16, waiting: 32, seconds: 30 };
 
 afterEach(() => vi.restoreAllMocks());
 
 const PROMPT = 'let x';
 
-function setUp(options: FakeModelOptions = {}) {
+function setUp(options: FakeModelOptions = {}, limits: Partial<QueueLimits> = {}) {
   const model = new FakeModel({ poolTokens: 1024, ...options });
   const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
-  const load = async () => new Engine(model, new ByteTokenizer());
+  const engine = new Engine(model, new ByteTokenizer(), { ...LIMITS, ...limits });
+  const load = async () => engine;
   const app = createApp(createHost({ modelName: 'fake', settings, load }));
   const post = (body: object, signal?: AbortSignal) =>
     app.request('/v1/completions', {
@@ -24,7 +28,7 @@ function setUp(options: FakeModelOptions = {}) {
       body: JSON.stringify({ prompt: PROMPT, ...body }),
       ...(signal && { signal }),
     });
-  return { model, post };
+  return { model, engine, post };
 }
 
 test('a stream adds up to the one body: text, reason, usage, cost', async () => {
@@ -50,14 +54,80 @@ test('a context that does not fit is refused by the engine before any work', asy
   expect(model.forwards).toHaveLength(0);
 });
 
-test('a pool that is taken is 503, and free again when the other request ends', async () => {
-  const { model, post } = setUp({ onForward: () => setTimeout(1) });
-  const holder = await post({ max_tokens: 900, stream: true });
-  const refused = await post({ max_tokens: 900 });
-  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-  await holder.body?.cancel();
-  await vi.waitFor(() => expect(model.freeTokens).toBe(model.maxTokens));
-  expect((await post({ max_tokens: 20 })).status).toBe(200);
+describe('a pool that is taken', () => {
+  const slow = { onForward: () => setTimeout(1) };
+
+  test.each([true, false])('lets a request wait until the other ends (stream: %s)', async (stream) => {
+    const { model, engine, post } = setUp(slow);
+    const holder = await post({ max_tokens: 900, stream: true });
+    const answer = post({ max_tokens: 900, stream });
+    await vi.waitFor(() => expect(engine.queue.waiting).toBe(1));
+    await holder.body?.cancel();
+    const response = await answer;
+    expect(response.status).toBe(200);
+    await response.body?.cancel();
+    await vi.waitFor(() => expect(model.freeTokens).toBe(model.maxTokens));
+    expect([engine.queue.running, engine.queue.waiting]).toEqual([0, 0]);
+  });
+
+  test('is 429 past the bound, 503 past the deadline, each with a time to come back', async () => {
+    const { engine, post } = setUp(slow, { waiting: 1, seconds: 0.3 });
+    const holder = await post({ max_tokens: 900, stream: true });
+    const late = post({ max_tokens: 900 });
+    await vi.waitFor(() => expect(engine.queue.waiting).toBe(1));
+    const full = await post({ max_tokens: 900, stream: true });
+    for (const [response, status, code] of [
+      [full, 429, 'rate_limit_exceeded'],
+      [await late, 503, 'overloaded'],
+    ] as const) {
+      expect(response.status).toBe(status);
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(await response.json()).toMatchObject({ error: { code, param: null } });
+    }
+    // What can never fit does not wait, even now.
+    expect((await post({ max_tokens: 1000, prompt: 'x'.repeat(100) })).status).toBe(400);
+    await holder.body?.cancel();
+    await vi.waitFor(() => expect(engine.queue.running).toBe(0));
+    expect((await post({ max_tokens: 20 })).status).toBe(200);
+  });
+
+  test.each([true, false])('is not waited for by a client that has gone (stream: %s)', async (stream) => {
+    const { model, engine, post } = setUp(slow);
+    const holder = await post({ max_tokens: 900, stream: true });
+    const client = new AbortController();
+    const answer = post({ max_tokens: 900, stream }, client.signal);
+    await vi.waitFor(() => expect(engine.queue.waiting).toBe(1));
+    client.abort();
+    expect((await answer).status).toBe(499);
+    expect(engine.queue.waiting).toBe(0);
+    await holder.body?.cancel();
+    await vi.waitFor(() => expect(engine.queue.running).toBe(0));
+    expect([model.caches.length, model.freeTokens]).toEqual([1, model.maxTokens]);
+  });
+
+  test('bounds how many run', async () => {
+    const { engine, post } = setUp(slow, { concurrency: 1 });
+    const answers = [1, 2, 3].map(() => post({ max_tokens: 200 }));
+    await vi.waitFor(() => expect([engine.queue.running, engine.queue.waiting]).toEqual([1, 2]));
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+});
+
+test('the prompt of an earlier request is not run again, and usage says so', async () => {
+  const { post } = setUp({ reuse: true });
+  const prompt = 'x'.repeat(50);
+  const cached = async (body: object) => {
+    // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+    const json: any = await (await post({ prompt, ...body })).json();
+    return json.usage.prompt_tokens_details;
+  };
+  expect(await cached({})).toEqual({ cached_tokens: 0 });
+  expect(await cached({})).toEqual({ cached_tokens: 48 });
+  const stream = await post({ prompt, stream: true, stream_options: { include_usage: true } });
+  expect(messages(await stream.text()).at(-2).usage).toMatchObject({
+    prompt_tokens: 50,
+    prompt_tokens_details: { cached_tokens: 48 },
+  });
 });
 
 test('a reader that cancels stops the forwards', async () => {
@@ -101,4 +171,46 @@ test('a model that fails frees the cache, before and after the first byte', asyn
   expect(messages(late).at(-1)).toMatchObject({ error: { code: 'internal_error' } });
   expect(late).not.toContain('secret');
   expect(model.freeTokens).toBe(model.maxTokens);
+});
+
+describe('a suffix', () => {
+  const infill = { prefix: 256 + 3, suffix: 256 + 4, middle: 256 + 5, end: 256 + 6 };
+  const config = { vocabSize: 256 + 8, infill };
+  /** Ids of prefix, markers and suffix before the hole. */
+  const promptTokens = PROMPT.length + 3 + ';'.length;
+
+  test('frames a hole: the content up to its marker', async () => {
+    const bytes = new TextEncoder().encode(' = 1');
+    const next = (prefix: readonly number[]) => bytes[prefix.length - promptTokens] ?? infill.end;
+    const { model, post } = setUp({ config, next });
+    // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+    const body: any = await (await post({ suffix: ';', max_tokens: 50 })).json();
+    expect(body.choices[0]).toMatchObject({ text: ' = 1', finish_reason: 'stop' });
+    expect(body.usage).toMatchObject({ prompt_tokens: promptTokens, completion_tokens: 4 });
+    const [first] = model.forwards;
+    expect(first?.ids).toEqual([
+      infill.prefix,
+      ...new TextEncoder().encode(PROMPT),
+      infill.suffix,
+      ';'.charCodeAt(0),
+      infill.middle,
+    ]);
+  });
+
+  test('is not written twice', async () => {
+    const suffix = ');\n  return total;\n}';
+    const { post } = setUp({ config, next: says(`a + b${suffix}`, PROMPT.length + 3 + suffix.length) });
+    // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+    const body: any = await (await post({ suffix, max_tokens: 50 })).json();
+    expect(body.choices[0]).toMatchObject({ text: 'a + b', finish_reason: 'stop' });
+  });
+
+  test('is refused for a model that was not trained to fill holes', async () => {
+    const { model, post } = setUp();
+    const response = await post({ suffix: ';' });
+    expect(response.status).toBe(400);
+    expect((await response.json()).error).toMatchObject({ code: 'unsupported_parameter', param: 'suffix' });
+    expect(model.forwards).toEqual([]);
+    expect(model.freeTokens).toBe(model.maxTokens);
+  });
 });

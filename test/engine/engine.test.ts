@@ -17,7 +17,7 @@ describe('generate', () => {
     expect(all.slice(0, 2).map((event) => event.type)).toEqual(['step', 'block']);
     expect(text).toBe(' = 1 + 2;\n');
     expect(done.finishReason).toBe('stop');
-    expect(done.usage).toEqual({ promptTokens: 5, completionTokens: 10 });
+    expect(done.usage).toEqual({ promptTokens: 5, cachedTokens: 0, completionTokens: 10 });
   });
 
   it.each([1, 4, 7, 8, 16])('is exact about max_tokens at block length %i', async (blockLength) => {
@@ -64,10 +64,10 @@ describe('generate', () => {
   });
 
   it('counts forwards and positions after the prefill', async () => {
-    // Block 0: one denoise decides all seven masks, then a commit. Block 1: one denoise of four positions.
+    // The first id and six masks decide the seven others of block 0; these seven and three masks decide block 1.
     const sure = { ...saying('abcdefghijklmnop'), confidence: () => 1 };
     const { done } = await complete(sure, { maxTokens: 12, decoding: { blockLength: 8 } });
-    expect(done.cost).toMatchObject({ nfe: 3, positionForwards: 8 + 8 + 4 });
+    expect(done.cost).toMatchObject({ nfe: 2, positionForwards: 1 + 6 + 7 + 3 });
     expect(done.cost.prefillMs).toBeGreaterThan(0);
     expect(done.cost.decodeMs).toBeGreaterThan(0);
   });

@@ -4,14 +4,14 @@ import { collect, request, saying, setUp } from './requests.ts';
 describe('memory', () => {
   it('is given back by release, before run, after it, and twice', async () => {
     const { model, engine } = setUp(saying('abc'));
-    const idle = engine.admit(request());
+    const idle = await engine.admit(request());
     expect(model.openCaches.length).toBe(1);
     await idle.release();
     await idle.release();
     expect(model.openCaches).toEqual([]);
     expect(() => idle.run()).toThrow('runs once');
 
-    const used = engine.admit(request());
+    const used = await engine.admit(request());
     await collect(used.run());
     expect(model.openCaches).toEqual([]);
     await used.release();
@@ -20,10 +20,10 @@ describe('memory', () => {
 
   it('is given back by events that are returned before they start', async () => {
     const { model, engine } = setUp();
-    const admitted = engine.admit(request());
+    const admitted = await engine.admit(request());
     await admitted.run().return();
     expect(model.openCaches).toEqual([]);
-    const released = engine.admit(request());
+    const released = await engine.admit(request());
     const events = released.run();
     await released.release();
     expect(model.openCaches).toEqual([]);
@@ -39,7 +39,7 @@ describe('memory', () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
       },
     });
-    const admitted = engine.admit(request());
+    const admitted = await engine.admit(request());
     const reading = (async () => {
       for await (const _ of admitted.run());
     })();

@@ -1,4 +1,5 @@
 import { Engine } from '../../src/engine/engine.ts';
+import type { QueueLimits } from '../../src/engine/queue.ts';
 import type { EngineEvent, GenerateRequest } from '../../src/engine/request.ts';
 import { ByteTokenizer } from '../support/byte-tokenizer.ts';
 import { FakeModel, type FakeModelOptions, says } from '../support/fake-model.ts';
@@ -7,23 +8,37 @@ export type Overrides = Partial<Omit<GenerateRequest, 'decoding'>> & {
   decoding?: Partial<GenerateRequest['decoding']>;
 };
 
+const DECODING = {
+  policy: 'confidence',
+  threshold: 0.8,
+  blockLength: 8,
+  verify: false,
+  remasking: null,
+} satisfies GenerateRequest['decoding'];
+
 export function request(overrides: Overrides = {}): GenerateRequest {
   return {
     prompt: 'let x',
+    suffix: null,
     maxTokens: 20,
     temperature: 0,
     topP: 1,
     topK: 0,
     seed: 0,
+    logitRules: null,
     stop: [],
+    cacheKey: '',
     ...overrides,
-    decoding: { policy: 'confidence', threshold: 0.8, steps: 4, blockLength: 8, ...overrides.decoding },
+    decoding: { ...DECODING, ...overrides.decoding } as GenerateRequest['decoding'],
   };
 }
 
-export function setUp(options: FakeModelOptions = {}) {
+/** Enough for every test that is not about the queue. */
+export const LIMITS: QueueLimits = { concurrency: 16, waiting: 32, seconds: 30 };
+
+export function setUp(options: FakeModelOptions = {}, limits: QueueLimits = LIMITS) {
   const model = new FakeModel(options);
-  return { model, engine: new Engine(model, new ByteTokenizer()) };
+  return { model, engine: new Engine(model, new ByteTokenizer(), limits) };
 }
 
 /** Options of a model that says this after the prompt. */

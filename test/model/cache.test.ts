@@ -147,6 +147,7 @@ test('memory: what is reported is what exists, and a budget too small names itse
       activations: 'int8',
       memoryBudget: 1000,
       kvTokens: 8,
+      prefixCache: true,
     }),
   ).rejects.toThrow(/do not fit the memory budget of 1000 bytes/);
 });

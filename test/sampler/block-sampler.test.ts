@@ -4,13 +4,17 @@ import type { Predictions } from '../../src/model/model.ts';
 import { sampleBlocks } from '../../src/sampler/block-sampler.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
+import type { LogitRules } from '../../src/sampler/logit-rules.ts';
 import { createPolicy, type Policy } from '../../src/sampler/policies/index.ts';
+import { uniform } from '../../src/sampler/random.ts';
+import { type Remasking, remask } from '../../src/sampler/remasking.ts';
+import { blocks, sliding } from '../../src/sampler/width.ts';
 import { EOS, MASK } from '../support/byte-tokenizer.ts';
 import { chain, FakeModel, type FakeModelOptions } from '../support/fake-model.ts';
 
 const PROMPT = [5, 80, 33];
-const sureAt = (threshold: number) => createPolicy({ policy: 'confidence', threshold, steps: 1 });
-const inSteps = (steps: number) => createPolicy({ policy: 'fixed', threshold: 0, steps });
+const sureAt = (threshold: number) => createPolicy({ policy: 'confidence', threshold }, 0);
+const inSteps = (steps: number) => createPolicy({ policy: 'fixed', steps, schedule: 'linear' }, 0);
 
 interface Run {
   readonly model?: FakeModelOptions;
@@ -18,7 +22,10 @@ interface Run {
   readonly maxTokens: number;
   readonly blockLength: number;
   readonly policy?: Policy;
+  readonly verify?: boolean;
+  readonly remasking?: Remasking;
   readonly seed?: number;
+  readonly logitRules?: LogitRules;
   readonly signal?: AbortSignal;
 }
 
@@ -26,17 +33,25 @@ async function sample(run: Run) {
   const model = new FakeModel(run.model);
   const prompt = run.prompt ?? PROMPT;
   const cache = model.createCache(prompt.length + run.maxTokens);
-  const draw = createDraw({ temperature: run.seed === undefined ? 0 : 1, topP: 1, topK: 0, seed: run.seed ?? 0 });
+  const { seed, logitRules = null } = run;
+  const draw = createDraw({ temperature: seed === undefined ? 0 : 1, topP: 1, topK: 0, seed: seed ?? 0, logitRules });
   const forwards = new Forwards(model, cache, draw, run.signal ?? new AbortController().signal);
   const first = await forwards.prefill(Int32Array.from(prompt));
   const prefills = model.forwards.length;
   const ids: number[] = [];
-  const steps: { block: number; positions: number[]; ids: number[] }[] = [];
+  const steps: { block: number; positions: number[]; ids: number[]; revised: number[]; remasked: number[] }[] = [];
   let end: 'eos' | 'length' | null = null;
-  const settings = { maxTokens: run.maxTokens, blockLength: run.blockLength, policy: run.policy ?? sureAt(0.9) };
+  const settings = {
+    maxTokens: run.maxTokens,
+    width: run.verify ? sliding(run.blockLength) : blocks(run.blockLength),
+    policy: run.policy ?? sureAt(0.9),
+    verify: run.verify ?? false,
+    remasking: run.remasking ?? null,
+  };
   for await (const event of sampleBlocks(forwards, model.config, settings, first)) {
     if (event.type === 'step') {
-      steps.push({ block: event.block, positions: [...event.positions], ids: [...event.ids] });
+      const { block, positions, ids, revised, remasked } = event;
+      steps.push({ block, positions: [...positions], ids: [...ids], revised: [...revised], remasked: [...remasked] });
     } else {
       expect(end).toBeNull();
       ids.push(...event.ids);
@@ -53,9 +68,14 @@ function autoregressive(length: number, next = chain): number[] {
   return ids.slice(PROMPT.length);
 }
 
-const shifts: Partial<ModelConfig>[] = [{ logitShift: true }, { logitShift: false }];
+const semantics: Partial<ModelConfig>[] = [
+  { logitShift: true, contextAttention: 'causal' },
+  { logitShift: false, contextAttention: 'causal' },
+  { logitShift: true, contextAttention: 'block_causal' },
+  { logitShift: false, contextAttention: 'block_causal' },
+];
 
-describe.each(shifts)('block loop, logitShift $logitShift', (config) => {
+describe.each(semantics)('block loop, logitShift $logitShift, $contextAttention', (config) => {
   it.each([1, 4, 8, 16])('block length %i gives the autoregressive ids and exactly maxTokens', async (blockLength) => {
     for (const maxTokens of [1, 2, 7, 8, 9, 33]) {
       for (const policy of [sureAt(0), sureAt(0.7), sureAt(1), inSteps(1), inSteps(3)]) {
@@ -78,9 +98,10 @@ describe.each(shifts)('block loop, logitShift $logitShift', (config) => {
     );
   });
 
-  it('does not commit the last block', async () => {
+  it('does not commit what nothing will read', async () => {
     const { cache } = await sample({ model: { config }, maxTokens: 12, blockLength: 8 });
-    expect(cache.length).toBe(PROMPT.length + 8);
+    if (config.contextAttention === 'causal') expect(cache.length).toBeLessThan(PROMPT.length + 12);
+    else expect(cache.length).toBe(PROMPT.length + 8);
   });
 
   it('cuts at an EOS inside a block and stops there', async () => {
@@ -130,11 +151,26 @@ describe('forwards', () => {
     expect(decodes).toEqual([]);
   });
 
-  it('asks for the masks that are left, most probable first, then commits', async () => {
-    // Completion offsets 1, 2, 3 are decided in the order 2, 1, 3.
-    const confidence = (position: number) => [0, 0.6, 0.7, 0.5][position - PROMPT.length] ?? 0;
+  // Completion offsets 1, 2, 3 are decided in the order 2, 1, 3.
+  const twoFirst = (position: number) => [0, 0.6, 0.7, 0.5][position - PROMPT.length] ?? 0;
+
+  it('commits what is final and predicts the masks behind it in one forward', async () => {
+    const { decodes, forwards, ids } = await sample({ maxTokens: 8, blockLength: 4, policy: sureAt(0.9) });
+    const [a, b, c, d, e] = ids;
+    expect(decodes.slice(0, 4)).toEqual([
+      { kind: 'advance', ids: [a, MASK, MASK], positions: [1, 2] },
+      { kind: 'advance', ids: [b, MASK], positions: [1] },
+      { kind: 'commit', ids: [c], positions: [] },
+      { kind: 'advance', ids: [d, MASK, MASK, MASK], positions: [1, 2, 3] },
+    ]);
+    expect(decodes[4]?.ids[0]).toBe(e);
+    // 3 + 2 + 1 + 4 + 3 + 2 + 1: no position of a finished prefix is run twice, and none whose prediction nobody wants.
+    expect([forwards.nfe, forwards.positionForwards]).toEqual([7, 16]);
+  });
+
+  it('keeps a block together under block-causal context, most probable first', async () => {
     const { decodes, forwards, ids } = await sample({
-      model: { confidence },
+      model: { config: { contextAttention: 'block_causal' }, confidence: twoFirst },
       maxTokens: 5,
       blockLength: 4,
       policy: inSteps(3),
@@ -147,6 +183,22 @@ describe('forwards', () => {
       { kind: 'commit', ids: [a, b, c, d], positions: [] },
     ]);
     expect([forwards.nfe, forwards.positionForwards]).toEqual([4, 16]);
+  });
+
+  it('splits a forward that would be too long', async () => {
+    const { decodes, ids } = await sample({
+      model: { config: { contextAttention: 'block_causal', blockLength: 40 } },
+      maxTokens: 100,
+      blockLength: 40,
+      policy: sureAt(0),
+    });
+    expect(ids).toEqual(autoregressive(100));
+    expect(decodes.map(({ kind, ids: { length } }) => [kind, length])).toEqual([
+      ['denoise', 40],
+      ['commit', 40],
+      ['denoise', 40],
+      ['advance', 60],
+    ]);
   });
 
   it('asks for position 0 too without logit shift', async () => {
@@ -168,7 +220,7 @@ describe('forwards', () => {
       blockLength: 8,
       policy: sureAt(1),
     });
-    expect(decodes.map(({ positions }) => positions[0])).toEqual([1, 2]);
+    expect(decodes.length).toBe(2);
     expect(ids.length).toBe(2);
   });
 
@@ -198,6 +250,126 @@ describe('forwards', () => {
     running = false;
     expect(seen.length).toBeGreaterThan(6);
     expect(new Set(seen).size).toBe(seen.length);
+  });
+});
+
+/** Right with the given probability, by position; elsewhere another id. */
+function unsure(right: number, salt = 0) {
+  return (position: number, id: number) =>
+    uniform(salt, position) < right ? id : 33 + ((id + 1 + (position % 5)) % 90);
+}
+
+describe('verified blocks', () => {
+  const eosAt = (length: number) => (prefix: readonly number[]) =>
+    prefix.length === PROMPT.length + length ? EOS : chain(prefix);
+
+  it.each([1, 2, 4, 8, 16])('block length %i gives the autoregressive ids whatever the drafts', async (blockLength) => {
+    for (const right of [0, 0.5, 0.9, 1]) {
+      for (const maxTokens of [1, 2, 9, 40]) {
+        for (const policy of [sureAt(0), sureAt(0.7), inSteps(1)]) {
+          const run = { model: { draft: unsure(right) }, maxTokens, blockLength, policy, verify: true };
+          const { ids, end, cache } = await sample(run);
+          expect(ids).toEqual(autoregressive(maxTokens));
+          expect(end).toBe('length');
+          expect(cache.length).toBeLessThan(PROMPT.length + maxTokens);
+        }
+      }
+    }
+  });
+
+  it('stops at an EOS that the causal predictions confirm, not at a drafted one', async () => {
+    for (const length of [1, 2, 5, 11]) {
+      const { ids, end } = await sample({
+        model: { next: eosAt(length), draft: (position, id) => (position % 3 === 0 ? EOS : id) },
+        maxTokens: 40,
+        blockLength: 8,
+        policy: sureAt(0),
+        verify: true,
+      });
+      expect(ids).toEqual(autoregressive(length));
+      expect(end).toBe('eos');
+    }
+  });
+
+  it('draws what block length 1 draws', async () => {
+    for (const seed of [1, 2, 3]) {
+      const run = { maxTokens: 30, policy: sureAt(0.2), seed };
+      const { ids } = await sample({ ...run, blockLength: 1 });
+      for (const right of [0, 0.6, 1]) {
+        const model = { draft: unsure(right, seed) };
+        expect((await sample({ ...run, model, blockLength: 8, verify: true })).ids).toEqual(ids);
+      }
+    }
+  });
+
+  it('counts the ids before each row in its penalties, as block length 1 does', async () => {
+    const logitRules = { frequencyPenalty: 1.2, presencePenalty: 0.5, logitBias: new Map([[40, 3]]) };
+    for (const seed of [undefined, 1, 2, 3]) {
+      const run = { maxTokens: 30, policy: sureAt(0.2), logitRules, ...(seed !== undefined && { seed }) };
+      const { ids } = await sample({ ...run, blockLength: 1 });
+      for (const right of [0, 0.6, 1]) {
+        const model = { draft: unsure(right, 5) };
+        expect((await sample({ ...run, model, blockLength: 8, verify: true })).ids).toEqual(ids);
+      }
+    }
+  });
+
+  it('gains a block a forward when every draft is right', async () => {
+    const { decodes } = await sample({ maxTokens: 41, blockLength: 8, policy: sureAt(0), verify: true });
+    // The first forward has one clean token, every later one the eight that the last one gave.
+    expect(decodes.map(({ ids }) => ids.filter((id) => id !== MASK).length)).toEqual([1, 8, 8, 8, 8, 7]);
+  });
+
+  it('says which drafts did not hold', async () => {
+    const wrong = PROMPT.length + 3;
+    const { steps, ids } = await sample({
+      model: { draft: (position, id) => (position === wrong ? 34 + (id % 80) : id) },
+      maxTokens: 8,
+      blockLength: 8,
+      policy: sureAt(0),
+      verify: true,
+    });
+    const revised = steps.find((step) => step.revised.length > 0);
+    expect(revised?.revised).toEqual([3]);
+    expect(revised?.remasked).toEqual([4, 5, 6, 7]);
+    const shown: number[] = [];
+    for (const step of steps) {
+      for (const [i, position] of step.positions.entries()) shown[position] = step.ids[i]!;
+      for (const position of step.remasked) delete shown[position];
+    }
+    expect(shown).toEqual(ids);
+  });
+
+  it('is refused without causal context and logit shift', async () => {
+    for (const config of semantics.slice(1)) {
+      await expect(sample({ model: { config }, maxTokens: 8, blockLength: 8, verify: true })).rejects.toThrow('causal');
+    }
+  });
+});
+
+describe('remasking', () => {
+  it.each(semantics)('ends, with every id decided: $logitShift $contextAttention', async (config) => {
+    for (const strategy of ['cap', 'confidence'] as const) {
+      for (const sigma of [0.2, 1]) {
+        const remasking = remask({ strategy, sigma, steps: 6 }, 5);
+        const run = { model: { config }, maxTokens: 20, blockLength: 8, policy: inSteps(4), remasking };
+        const { ids, end, steps, forwards } = await sample(run);
+        expect(ids).toEqual(autoregressive(20));
+        expect(end).toBe('length');
+        expect(steps.some((step) => step.remasked.length > 0)).toBe(true);
+        expect(forwards.nfe).toBeLessThanOrEqual(3 * (6 + 8 + 1));
+      }
+    }
+  });
+
+  it('never touches what was told', async () => {
+    const remasking = remask({ strategy: 'cap', sigma: 0.5, steps: 8 }, 9);
+    const { steps, ids } = await sample({ maxTokens: 24, blockLength: 8, policy: inSteps(8), remasking });
+    const last = new Map(steps.flatMap((step) => step.positions.map((position, i) => [position, step.ids[i]!])));
+    expect(Array.from(ids.keys(), (offset) => last.get(offset))).toEqual(ids);
+    for (const { block, remasked } of steps) {
+      expect(remasked.every((offset) => Math.floor(offset / 8) === block && offset % 8 > 0)).toBe(true);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAIL_LATE, NO_ROOM_NOW } from '../support/fake-engine.ts';
+import { FAIL_LATE, FAKE_CACHED_TOKENS, NO_ROOM_NOW, TOO_MANY } from '../support/fake-engine.ts';
 import { HOSTS, type SocketHost } from '../support/socket-hosts.ts';
 
 describe.each(HOSTS)('the openai client against %s', (_name, start) => {
@@ -15,7 +15,12 @@ describe.each(HOSTS)('the openai client against %s', (_name, start) => {
   test('completes in one body', async () => {
     const completion = await client.completions.create({ model: 'fake', prompt: 'abc', max_tokens: 5 });
     expect(completion.choices[0]).toEqual({ text: ' 0 1 2 3 4', index: 0, logprobs: null, finish_reason: 'length' });
-    expect(completion.usage).toEqual({ prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 });
+    expect(completion.usage).toEqual({
+      prompt_tokens: 3,
+      completion_tokens: 5,
+      total_tokens: 8,
+      prompt_tokens_details: { cached_tokens: FAKE_CACHED_TOKENS },
+    });
   });
 
   test('streams block by block', async () => {
@@ -58,6 +63,9 @@ describe.each(HOSTS)('the openai client against %s', (_name, start) => {
     });
     await expect(ask({ model: 'other' })).rejects.toBeInstanceOf(OpenAI.NotFoundError);
     await expect(ask({ prompt: NO_ROOM_NOW })).rejects.toMatchObject({ status: 503, code: 'overloaded' });
+    const busy = await ask({ prompt: TOO_MANY }).catch((error: unknown) => error);
+    expect(busy).toBeInstanceOf(OpenAI.RateLimitError);
+    expect(busy).toMatchObject({ status: 429, type: 'requests', code: 'rate_limit_exceeded' });
   });
 
   test('throws the error inside a stream, after the text before it', async () => {

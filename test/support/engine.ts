@@ -1,19 +1,32 @@
 /** The engine as the Node host assembles it, for benches and evaluations. */
+import { join } from 'node:path';
+import { resolveRequest } from '../../src/api/resolve-request.ts';
+import { completionRequestSchema } from '../../src/api/schemas.ts';
 import { assembleEngine } from '../../src/assemble.ts';
 import { directorySource } from '../../src/directory-source.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import type { Cost } from '../../src/engine/request.ts';
+import type { Cost, GenerateRequest } from '../../src/engine/request.ts';
+import { loadTokenizer, type Tokenizer } from '../../src/engine/tokenizer.ts';
+import type { DiffusionModel } from '../../src/model/model.ts';
+import { readModelConfig } from '../../src/model/weight-source.ts';
 import { readSettings } from '../../src/settings.ts';
 import { kernelModules } from './kernels.ts';
 
-/** @param model a directory of `models/` */
-export async function openEngine(model: string): Promise<Engine> {
+/** @param model a directory of `models` */
+export async function openEngine(model: string, models = 'models'): Promise<Engine> {
   const settings = readSettings(process.env);
-  return assembleEngine({ ...settings, source: directorySource(`models/${model}`), kernels: kernelModules });
+  return assembleEngine({ ...settings, source: directorySource(join(models, model)), kernels: kernelModules });
+}
+
+/** The tokenizer of a model's engine, which keeps its own to itself. */
+export async function openTokenizer(model: string, models = 'models'): Promise<Tokenizer> {
+  const source = directorySource(join(models, model));
+  return loadTokenizer(await source.json('tokenizer.json'), (await readModelConfig(source)).maskTokenId);
 }
 
 export interface Completion {
   readonly text: string;
+  readonly finishReason: 'stop' | 'length';
   readonly tokens: number;
   readonly cost: Cost;
 }
@@ -22,17 +35,42 @@ export interface GreedySettings {
   readonly maxTokens: number;
   readonly blockLength: number;
   readonly threshold: number;
+  readonly verify?: boolean;
+  readonly stop?: readonly string[];
 }
 
 /** A greedy completion under the confidence policy. */
-export async function completeGreedily(engine: Engine, prompt: string, settings: GreedySettings): Promise<Completion> {
-  const { maxTokens, blockLength, threshold } = settings;
-  const decoding = { policy: 'confidence', threshold, steps: blockLength, blockLength } as const;
-  const request = { prompt, maxTokens, temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], decoding };
+export async function completeGreedily(
+  engine: Engine,
+  prompt: string | Int32Array,
+  settings: GreedySettings,
+): Promise<Completion> {
   let text = '';
-  for await (const event of engine.generate(request)) {
+  for await (const event of engine.generate(greedyRequest(engine.model, prompt, settings))) {
     if (event.type === 'block') text += event.text;
-    if (event.type === 'done') return { text, tokens: event.usage.completionTokens, cost: event.cost };
+    if (event.type === 'done') {
+      const { finishReason, usage, cost } = event;
+      return { text, finishReason, tokens: usage.completionTokens, cost };
+    }
   }
   throw new Error('the engine ended without its last event');
+}
+
+/** The request of `completeGreedily`, for those who want its events: what the API makes of the same fields. */
+export function greedyRequest(
+  model: DiffusionModel,
+  prompt: string | Int32Array,
+  settings: GreedySettings,
+): GenerateRequest {
+  const { maxTokens, blockLength, threshold, stop = [], verify = false } = settings;
+  const body = completionRequestSchema.parse({
+    prompt: typeof prompt === 'string' ? prompt : Array.from(prompt),
+    max_tokens: maxTokens,
+    temperature: 0,
+    seed: 0,
+    stop: [...stop],
+    decoding: { policy: 'confidence', threshold, block_length: blockLength, verify },
+  });
+  // A key of its own: whatever is measured runs its whole prompt.
+  return { ...resolveRequest(body, model, readSettings(process.env)), cacheKey: crypto.randomUUID() };
 }

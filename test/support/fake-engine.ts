@@ -1,6 +1,7 @@
 /** An engine without a model: the prompt says how it behaves, so a test over a socket can steer it. */
 import { setTimeout } from 'node:timers/promises';
 import type { Admitted, Engine } from '../../src/api/host.ts';
+import { BusyError, type QueueLimits, RequestQueue } from '../../src/engine/queue.ts';
 import { type EngineEvent, type GenerateRequest, RequestError } from '../../src/engine/request.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { OutOfMemoryError } from '../../src/model/errors.ts';
@@ -27,17 +28,25 @@ export const FAKE_CONFIG: ModelConfig = {
   blockLength: 4,
   eosTokenIds: [0],
   startTokenId: 0,
+  infill: null,
 };
+
+/** What every answer says it had of its prompt. */
+export const FAKE_CACHED_TOKENS = 2;
 
 /** Prompts that change what happens; any other prompt counts upwards, one word a token. */
 export const FAIL_EARLY = 'fail before the first block';
 export const FAIL_LATE = 'fail after the first block';
-export const NO_ROOM_NOW = 'no room now';
+export const NO_ROOM_NOW = 'no room in time';
+export const TOO_MANY = 'too many requests';
 export const NO_ROOM_EVER = 'no room ever';
 export const EMPTY_BLOCKS = 'every other block is empty';
 export const SILENT = 'steps without text';
 
+export const RETRY_SECONDS = 7;
+
 export interface FakeEngine extends Engine {
+  readonly queue: RequestQueue;
   /** Denoise steps so far, over all requests. */
   readonly steps: number;
   readonly requests: readonly GenerateRequest[];
@@ -46,28 +55,37 @@ export interface FakeEngine extends Engine {
 export interface FakeOptions {
   readonly totalTokens?: number;
   readonly stepMs?: number;
+  readonly limits?: Partial<QueueLimits>;
 }
 
-export function createFakeEngine({ totalTokens = 4096, stepMs = 0 }: FakeOptions = {}): FakeEngine {
+export function createFakeEngine({ totalTokens = 4096, stepMs = 0, limits }: FakeOptions = {}): FakeEngine {
   let free = totalTokens;
   let steps = 0;
   const requests: GenerateRequest[] = [];
+  const queue = new RequestQueue({ concurrency: 16, waiting: 32, seconds: 30, ...limits });
 
-  function admit(request: GenerateRequest): Admitted {
+  async function admit(request: GenerateRequest, signal: AbortSignal): Promise<Admitted> {
     requests.push(request);
-    if (request.prompt === NO_ROOM_NOW) throw new OutOfMemoryError('no free KV blocks', true);
+    if (request.prompt === NO_ROOM_NOW) throw new BusyError('late', 'no room in time', RETRY_SECONDS);
+    if (request.prompt === TOO_MANY) throw new BusyError('full', 'too many wait', RETRY_SECONDS);
     if (request.prompt === NO_ROOM_EVER) throw new OutOfMemoryError('larger than the whole pool', false);
     const promptTokens = request.prompt.length;
     const needed = promptTokens + request.maxTokens;
     if (needed > totalTokens) {
       throw new RequestError(`${needed} tokens are too many`, 'context_length_exceeded', 'prompt');
     }
-    if (needed > free) throw new OutOfMemoryError('no free KV blocks', true);
-    free -= needed;
-    let held = needed;
+    let held = 0;
+    const take = () => {
+      if (needed > free) return null;
+      held = needed;
+      free -= held;
+      return held;
+    };
+    const place = await queue.enter(take, signal);
     const release = () => {
       free += held;
       held = 0;
+      place.leave();
     };
     return { release, run: (signal) => run(request, promptTokens, signal) };
   }
@@ -85,7 +103,7 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0 }: FakeOptions
     signal: AbortSignal,
   ): AsyncGenerator<EngineEvent> {
     if (prompt === FAIL_EARLY) throw new Error('secret detail in /a/path');
-    const { blockLength } = decoding;
+    const blockLength = decoding.blockLength ?? FAKE_CONFIG.blockLength;
     for (let block = 0; block * blockLength < maxTokens; block++) {
       const from = block * blockLength;
       const ids = Array.from({ length: Math.min(blockLength, maxTokens - from) }, (_, i) => from + i);
@@ -97,6 +115,8 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0 }: FakeOptions
           positions: Int32Array.of(id),
           ids: Int32Array.of(id),
           probs: Float32Array.of(1),
+          revised: new Int32Array(),
+          remasked: new Int32Array(),
         };
       }
       const empty = prompt === SILENT || (prompt === EMPTY_BLOCKS && block % 2 === 1);
@@ -106,7 +126,7 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0 }: FakeOptions
     yield {
       type: 'done',
       finishReason: 'length',
-      usage: { promptTokens, completionTokens: maxTokens },
+      usage: { promptTokens, cachedTokens: FAKE_CACHED_TOKENS, completionTokens: maxTokens },
       cost: { nfe: maxTokens + 1, positionForwards: maxTokens * blockLength, prefillMs: 1, decodeMs: 2 },
     };
   }
@@ -121,6 +141,7 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0 }: FakeOptions
       },
     },
     admit,
+    queue,
     requests,
     get steps() {
       return steps;

@@ -1,15 +1,19 @@
 import type { ModelConfig } from '../../src/model/config.ts';
+import { type CostCurve, PROPORTIONAL } from '../../src/model/cost-curve.ts';
 import { OutOfMemoryError } from '../../src/model/errors.ts';
 import type {
+  Adjustment,
   AdvanceAsk,
   Advanced,
+  CachePrefix,
   CommitAsk,
   DenoiseAsk,
   DiffusionModel,
   KvCache,
   Predictions,
-  Sampling,
+  RowAsk,
 } from '../../src/model/model.ts';
+import { emptyPredictions } from '../../src/model/predictions.ts';
 import { BYTE_VOCAB_SIZE, EOS, MASK, START } from './byte-tokenizer.ts';
 
 /** Over a byte vocabulary, with logit shift and causal context. */
@@ -35,6 +39,7 @@ export const fakeConfig: ModelConfig = {
   blockLength: 8,
   eosTokenIds: [EOS],
   startTokenId: START,
+  infill: null,
 };
 
 export interface FakeModelOptions {
@@ -43,10 +48,18 @@ export interface FakeModelOptions {
   readonly next?: (prefix: readonly number[]) => number;
   /** Probability of the prediction at an absolute position, prompt included. Default 0.5 + position-dependent. */
   readonly confidence?: (position: number) => number;
+  /** What a masked position is predicted as instead of its right id; the position counts the prompt. */
+  readonly draft?: (position: number, id: number) => number;
+  /** Also predicts positions that are not masked, as what the ids before them call for. Otherwise to ask is a breach. */
+  readonly predictsVisible?: boolean;
+  /** Default: proportional to the positions. */
+  readonly costs?: CostCurve;
   /** Runs before every forward, which is numbered from 0; may throw. */
   readonly onForward?: (index: number) => void | Promise<void>;
   /** Tokens in the pool. */
   readonly poolTokens?: number;
+  /** Caches begin with what earlier ones of the same key have shared, in whole blocks. */
+  readonly reuse?: boolean;
 }
 
 interface Forward {
@@ -79,9 +92,14 @@ export class FakeModel implements DiffusionModel {
   /** Every forward, in order. */
   readonly forwards: Forward[] = [];
   readonly caches: FakeCache[] = [];
+  /** Index in `caches` of each forward's cache. */
+  readonly turns: number[] = [];
+  /** What caches have shared, with `reuse`. */
+  readonly shared: CachePrefix[] = [];
   readonly memory = { weights: 0, kvPool: 0, scratch: 0, total: 0 };
   readonly maxTokens: number;
   readonly maxForward = 64;
+  readonly costs: CostCurve;
   readonly #options: FakeModelOptions;
   #started = 0;
 
@@ -89,6 +107,7 @@ export class FakeModel implements DiffusionModel {
     this.#options = options;
     this.config = { ...fakeConfig, ...options.config };
     this.maxTokens = options.poolTokens ?? 8192;
+    this.costs = options.costs ?? PROPORTIONAL;
   }
 
   get freeTokens(): number {
@@ -107,13 +126,27 @@ export class FakeModel implements DiffusionModel {
     return this.forwards.filter((forward) => forward.kind === 'denoise');
   }
 
-  createCache(maxTokens: number): KvCache {
+  createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
     if (maxTokens > this.freeTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens do not fit`, maxTokens <= this.maxTokens);
     }
-    const cache = new FakeCache(maxTokens);
+    const cache = new FakeCache(maxTokens, (ids) => {
+      if (this.#options.reuse && prefix) this.shared.push({ ids: Int32Array.from(ids), key: prefix.key });
+    });
+    if (prefix) cache.ids.push(...prefix.ids.subarray(0, this.#reusable(prefix)));
     this.caches.push(cache);
     return cache;
+  }
+
+  #reusable({ ids, key }: CachePrefix): number {
+    let reusable = 0;
+    for (const shared of this.shared) {
+      if (shared.key !== key) continue;
+      const differs = ids.findIndex((id, i) => id !== shared.ids[i]);
+      const equal = Math.min(differs < 0 ? ids.length : differs, ids.length - 1);
+      reusable = Math.max(reusable, equal - (equal % this.config.blockLength));
+    }
+    return reusable;
   }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
@@ -127,15 +160,13 @@ export class FakeModel implements DiffusionModel {
   }
 
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
-    const { rows, sampling, positions, blockSampling } = ask;
+    const { positions, blockSampling, blockTargets } = ask;
     const own = await this.#begin('advance', Int32Array.of(...ids, ...block), cache, [...positions]);
     breach(ids.length === 0 || block.length === 0, 'advance without clean tokens or without a block');
     breach(ids.length + block.length > this.maxForward, 'advance past maxForward');
-    const committed = this.#append(own, ids, { rows, ...(sampling && { sampling }) });
-    return {
-      committed,
-      block: this.#fill(own, block, { positions, ...(blockSampling && { sampling: blockSampling }) }, false),
-    };
+    const committed = this.#append(own, ids, ask);
+    const blockAsk = { positions, sampling: blockSampling, targets: blockTargets };
+    return { committed, block: this.#fill(own, block, blockAsk, false) };
   }
 
   #append(own: FakeCache, ids: Int32Array, ask: CommitAsk): Predictions {
@@ -146,7 +177,7 @@ export class FakeModel implements DiffusionModel {
     return this.#predict(
       prefixes.map((prefix) => this.#next(prefix)),
       prefixes.map((prefix) => prefix.length),
-      ask.sampling,
+      ask,
     );
   }
 
@@ -156,7 +187,8 @@ export class FakeModel implements DiffusionModel {
     const positions = [...ask.positions];
     breach(positions.length === 0, 'denoise of no position');
     breach(
-      positions.some((position) => ids[position] !== maskTokenId),
+      !this.#options.predictsVisible &&
+        positions.some((position) => ids[position] !== maskTokenId && !(logitShift && position === ids.length)),
       'denoise of a position that is no mask',
     );
     breach(
@@ -164,12 +196,17 @@ export class FakeModel implements DiffusionModel {
       'positions not ascending',
     );
     breach(blind || (logitShift && positions[0] === 0), 'position 0 asked for despite logitShift');
+    const draft = this.#options.draft ?? ((_, id) => id);
     const filled = [...own.ids];
-    for (const id of ids) filled.push(id === maskTokenId ? this.#next(filled) : id);
+    const right: number[] = []; // what the ids before a position call for
+    for (const id of [...ids, maskTokenId]) {
+      right.push(this.#next(filled));
+      filled.push(id === maskTokenId ? right.at(-1)! : id);
+    }
     return this.#predict(
-      positions.map((position) => filled[own.length + position]!),
+      positions.map((position) => draft(own.length + position, right[position]!)),
       positions.map((position) => own.length + position),
-      ask.sampling,
+      ask,
     );
   }
 
@@ -185,6 +222,7 @@ export class FakeModel implements DiffusionModel {
       own.busy = false;
     }
     breach(own.freed, 'cache freed during a forward');
+    this.turns.push(this.caches.indexOf(own));
     this.forwards.push({ kind, ids: [...ids], positions });
     return own;
   }
@@ -193,16 +231,38 @@ export class FakeModel implements DiffusionModel {
     return (this.#options.next ?? chain)(prefix);
   }
 
-  #predict(greedy: number[], positions: number[], sampling: Sampling | undefined): Predictions {
-    breach(sampling !== undefined && sampling.uniforms.length !== greedy.length, 'one uniform per row');
-    // A draw moves the greedy id by up to 3: enough to tell seeds apart.
-    const ids = greedy.map((id, row) => id + Math.floor((sampling?.uniforms[row] ?? 0) * 4));
+  #predict(greedy: number[], positions: number[], ask: RowAsk): Predictions {
+    const { sampling, targets } = ask;
+    const predictions = emptyPredictions(greedy.length, ask, this.config);
     const confidence = this.#options.confidence ?? ((position) => 0.5 + ((position * 7) % 10) / 20);
-    return {
-      ids: Int32Array.from(ids),
-      probs: Float32Array.from(positions, confidence),
-      entropies: new Float32Array(ids.length),
-    };
+    for (const [row, id] of greedy.entries()) {
+      // A draw moves the greedy id by up to 3: enough to tell seeds apart.
+      const moved = sampling && sampling.temperature > 0 ? Math.floor((sampling.uniforms[row] ?? 0) * 4) : 0;
+      predictions.ids[row] = this.#adjusted(id + moved, sampling?.adjustments?.[row]);
+      const prob = confidence(positions[row]!);
+      predictions.probs[row] = prob;
+      // What the greedy id leaves is shared by all others.
+      const others = (1 - prob) / (this.config.vocabSize - 2);
+      const target = targets?.[row];
+      if (target === undefined || !predictions.targetProbs) continue;
+      predictions.targetProbs[row] = target === id ? prob : target === this.config.maskTokenId ? 0 : others;
+    }
+    return predictions;
+  }
+
+  /** The argmax where the chosen id's logit is 5 and every other's 0. */
+  #adjusted(
+    chosen: number,
+    { ids, deltas }: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() },
+  ): number {
+    const moved = new Map(Array.from(ids, (id, i) => [id, deltas[i]!]));
+    let [best, most] = [chosen, 5 + (moved.get(chosen) ?? 0)];
+    for (let id = 0; id < this.config.vocabSize; id++) {
+      const logit = (moved.get(id) ?? 0) + (id === chosen ? 5 : 0);
+      if (id === this.config.maskTokenId || logit < most || (logit === most && id > best)) continue;
+      [best, most] = [id, logit];
+    }
+    return best;
   }
 }
 
@@ -211,9 +271,13 @@ export class FakeCache implements KvCache {
   readonly ids: number[] = [];
   busy = false;
   freed = false;
+  readonly #onShare: (ids: readonly number[]) => void;
+  /** Ids that were shared, and so can no longer be truncated. */
+  #final = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, onShare: (ids: readonly number[]) => void) {
     this.capacity = capacity;
+    this.#onShare = onShare;
   }
 
   get length(): number {
@@ -222,11 +286,19 @@ export class FakeCache implements KvCache {
 
   truncate(length: number): void {
     breach(this.busy || length > this.ids.length, 'truncate during a forward, or past the end');
+    breach(length < this.#final, 'truncate of what was shared');
     this.ids.length = length;
+  }
+
+  share(): void {
+    breach(this.busy || this.freed, 'share during a forward, or after free');
+    this.#final = this.ids.length;
+    this.#onShare(this.ids);
   }
 
   free(): void {
     breach(this.busy, 'free during a forward');
+    if (!this.freed) this.share();
     this.freed = true;
   }
 }

@@ -30,7 +30,14 @@ export async function wasmModel(
   kvTokens = 128,
   activations: Activations = 'int8',
 ): Promise<WasmModel> {
-  const options = { kernels: kernelModules, flavour, activations, memoryBudget: 1 << 30, kvTokens };
+  const options = {
+    kernels: kernelModules,
+    flavour,
+    activations,
+    memoryBudget: 1 << 30,
+    kvTokens,
+    prefixCache: true,
+  };
   return WasmModel.load(source, await readModelConfig(source), options);
 }
 

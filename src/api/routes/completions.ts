@@ -26,8 +26,9 @@ const route = createRoute({
     404: failure('No such model.'),
     413: failure('The body is too large.'),
     415: failure('The body is not JSON.'),
+    429: failure('Too many requests wait already: try again after `retry-after` seconds.'),
     500: failure('The server failed.'),
-    503: failure('The model did not load, or there is no room now: try again after `retry-after` seconds.'),
+    503: failure('The model did not load, or no room came free in time: try again after `retry-after` seconds.'),
   },
 });
 
@@ -40,11 +41,10 @@ export function registerCompletions(app: OpenAPIHono, host: Host): void {
     keepAlive(c, loading);
     const engine = await loading;
     const request = resolveRequest(body, engine.model, host.settings);
-    const admitted = engine.admit(request);
     const answer = new CompletionBody(host.modelName, request.seed);
     const response = body.stream
-      ? await completeInEvents(c, admitted, answer, body.stream_options?.include_usage ?? false)
-      : await completeAtOnce(c, admitted, answer);
+      ? await completeInEvents(c, engine, request, answer, body.stream_options?.include_usage ?? false)
+      : await completeAtOnce(c, engine, request, answer);
     // A stream has no typed form; zod-openapi would accept only its typed responses.
     return response as never;
   });

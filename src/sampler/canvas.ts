@@ -1,0 +1,105 @@
+import type { ModelConfig } from '../model/config.ts';
+import type { Predictions } from '../model/model.ts';
+import type { StepEvent } from './events.ts';
+
+/** The completion while it is written: ids and masks, and what the forward under way changed. */
+export class Canvas {
+  readonly length: number;
+  readonly #ids: Int32Array; // (maxTokens)
+  readonly #probs: Float32Array; // (maxTokens)
+  readonly #mask: number;
+  readonly #eos: readonly number[];
+  #changed = new Map<number, { readonly revised: boolean }>();
+  #remasked = new Set<number>();
+
+  constructor(maxTokens: number, config: ModelConfig) {
+    this.length = maxTokens;
+    this.#mask = config.maskTokenId;
+    this.#eos = config.eosTokenIds;
+    this.#ids = new Int32Array(maxTokens).fill(config.maskTokenId);
+    this.#probs = new Float32Array(maxTokens);
+  }
+
+  at(offset: number): number {
+    return this.#ids[offset] ?? this.#mask;
+  }
+
+  /** Probability that the id at an offset was decided with. */
+  prob(offset: number): number {
+    return this.#probs[offset] ?? 0;
+  }
+
+  isMask(offset: number): boolean {
+    return this.#ids[offset] === this.#mask;
+  }
+
+  isEos(offset: number): boolean {
+    return this.#eos.includes(this.at(offset));
+  }
+
+  /** A copy of the ids from `start` to `end`. */
+  slice(start: number, end: number): Int32Array {
+    return this.#ids.slice(start, end);
+  }
+
+  /** The first offset from `start` on that is a mask or an EOS; `length` if none is. */
+  prefix(start: number): number {
+    let offset = start;
+    while (offset < this.length && !this.isMask(offset) && !this.isEos(offset)) offset++;
+    return offset;
+  }
+
+  /** Masked offsets from `start` to `end`, relative to `origin`. */
+  masked(start: number, end: number, origin: number): Int32Array {
+    const found: number[] = [];
+    for (let offset = start; offset < end; offset++) if (this.isMask(offset)) found.push(offset - origin);
+    return Int32Array.from(found);
+  }
+
+  /** Decided offsets from `start` to `end`. */
+  decided(start: number, end: number): Int32Array {
+    const found: number[] = [];
+    for (let offset = start; offset < end; offset++) if (!this.isMask(offset)) found.push(offset);
+    return Int32Array.from(found);
+  }
+
+  /** @throws Error when the model predicted the mask token: a broken runtime, nothing a caller can mend */
+  write(offset: number, predictions: Predictions, row: number): void {
+    const id = predictions.ids[row] ?? this.#mask;
+    if (id === this.#mask) throw new Error('the model predicted the mask token');
+    if (this.#ids[offset] === id) return;
+    this.#changed.set(offset, { revised: !this.isMask(offset) });
+    this.#remasked.delete(offset);
+    this.#ids[offset] = id;
+    this.#probs[offset] = predictions.probs[row] ?? 0;
+  }
+
+  remask(offset: number): void {
+    if (this.isMask(offset)) return;
+    this.#ids[offset] = this.#mask;
+    this.#changed.delete(offset);
+    this.#remasked.add(offset);
+  }
+
+  /** Masks everything from `start` on. */
+  clear(start: number): void {
+    for (let offset = start; offset < this.length; offset++) this.remask(offset);
+  }
+
+  /** What changed since the last call. */
+  takeStep(block: number): StepEvent {
+    const positions = Int32Array.from(this.#changed.keys()).sort();
+    const step: StepEvent = {
+      type: 'step',
+      block,
+      positions,
+      ids: positions.map((offset) => this.at(offset)),
+      probs: Float32Array.from(positions, (offset) => this.prob(offset)),
+      revised: positions.filter((offset) => this.#changed.get(offset)?.revised),
+      remasked: Int32Array.from(this.#remasked).sort(),
+    };
+    this.#changed = new Map();
+    this.#remasked = new Set();
+    return step;
+  }
+}

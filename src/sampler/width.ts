@@ -1,0 +1,112 @@
+import { type CostCurve, costOf } from '../model/cost-curve.ts';
+
+/** How far ahead a forward looks: the end of the window of masks that it predicts. */
+export interface Width {
+  /** Tokens per block: what a step's block number counts in. */
+  readonly blockLength: number;
+  /**
+   * @param from the first undecided offset
+   * @param pending clean tokens that the same forward commits
+   * @returns the offset after the window's last position, more than `from`
+   */
+  end(from: number, pending: number): number;
+  /** Of `offered` drafts, `held` agreed with the causal predictions. Called after each verification. */
+  observe(held: number, offered: number): void;
+}
+
+/** Blocks at multiples of their length, one after the other. */
+export function blocks(blockLength: number): Width {
+  return {
+    blockLength,
+    end: (from) => (Math.floor(from / blockLength) + 1) * blockLength,
+    observe() {},
+  };
+}
+
+/** The next `blockLength` positions, wherever they begin. */
+export function sliding(blockLength: number): Width {
+  return { blockLength, end: (from) => from + blockLength, observe() {} };
+}
+
+/** How often drafts hold: shared by the requests of an engine, so that a short one starts with what others learned. */
+export class Acceptance {
+  #held: number;
+  #offered: number;
+
+  /** @param prior share of drafts expected to hold before any was seen, in (0, 1) */
+  constructor(prior: number) {
+    this.#held = PRIOR_WEIGHT * prior;
+    this.#offered = PRIOR_WEIGHT;
+  }
+
+  /** Probability that one more draft holds. */
+  get rate(): number {
+    return this.#held / this.#offered;
+  }
+
+  observe(held: number, offered: number): void {
+    this.#held = this.#held * MEMORY + held;
+    this.#offered = this.#offered * MEMORY + offered;
+  }
+}
+
+/** Drafts that the prior counts for. */
+const PRIOR_WEIGHT = 8;
+/** Share of what was learned that outlives one verification. */
+const MEMORY = 0.97;
+/** A narrower window that the host would reward at this rate is worth a look now and then. */
+const HOPEFUL = 0.95;
+const WORTH_PROBING = 1.1;
+const PROBE_EVERY = 64;
+const PROBE_WIDTH = 3;
+
+/**
+ * As wide as pays: the window that decodes the most tokens for the host's cost of a forward, at the rate at which drafts
+ * have been holding. Where no draft can pay it is 1, which is block length 1.
+ * @param longest window at most, positions
+ */
+export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: number): Width {
+  let forwards = 0;
+  const probes = gain(costs, HOPEFUL, bestWindow(costs, HOPEFUL, longest)) >= WORTH_PROBING;
+  return {
+    blockLength: longest,
+    end(from) {
+      forwards += 1;
+      const width = bestWindow(costs, acceptance.rate, longest);
+      if (width === 1 && probes && forwards % PROBE_EVERY === 0) return from + Math.min(PROBE_WIDTH, longest);
+      return from + width;
+    },
+    observe: (held, offered) => acceptance.observe(held, offered),
+  };
+}
+
+/** The window with the highest gain. */
+export function bestWindow(costs: CostCurve, rate: number, longest: number): number {
+  let best = 1;
+  let highest = 1;
+  for (let window = 2; window <= longest; window++) {
+    const value = gain(costs, rate, window);
+    if (value > highest) [best, highest] = [window, value];
+  }
+  return best;
+}
+
+/**
+ * Tokens per unit of cost with a window of W positions, relative to one at a time, when each draft holds with
+ * probability r given that those before it did.
+ *
+ * A window of W drafts k = W - 1 ids. A forward that checks k drafts gives 1 + sum r^i tokens; with probability r^k all
+ * hold and the next forward has drafts again, else one without drafts comes between (one token).
+ */
+export function gain(costs: CostCurve, rate: number, window: number): number {
+  const drafts = window - 1;
+  let held = 0;
+  let all = 1;
+  for (let i = 0; i < drafts; i++) {
+    all *= rate;
+    held += all;
+  }
+  const checking = costOf(costs, 1 + 2 * drafts);
+  const drafting = costOf(costs, 1 + drafts);
+  return (1 + held + (1 - all)) / (checking + (1 - all) * drafting);
+}
