@@ -3,6 +3,7 @@ import type { EngineEvent } from '../engine/request.ts';
 import type { Completion } from './schemas.ts';
 
 type Done = Extract<EngineEvent, { type: 'done' }>;
+type Step = Extract<EngineEvent, { type: 'step' }>;
 type FinishReason = Done['finishReason'];
 
 function usageOf({ usage }: Done) {
@@ -35,6 +36,15 @@ export class CompletionBody {
 
   textChunk(text: string): Completion {
     return this.#withChoice(text, null);
+  }
+
+  /** A chunk without text: clients that do not know `diffusing` see nothing new in it. */
+  stepChunk({ block, positions, probs, texts, revised, remasked }: Step): Completion {
+    const tokens = texts.map((text, i) => {
+      const position = positions[i] ?? 0;
+      return { position, text, prob: probs[i] ?? 0, revised: revised.includes(position) };
+    });
+    return { ...this.#withChoice('', null), diffusing: { block, tokens, remasked: Array.from(remasked) } };
   }
 
   finalChunk(done: Done): Completion {

@@ -6,18 +6,16 @@ import type { Engine } from './host.ts';
 import { type Lease, openLease } from './lease.ts';
 import { respondWithEvents } from './sse.ts';
 
-type Visible = Exclude<EngineEvent, { type: 'step' }>;
-
 /** nginx's status for a client that has gone; nobody reads it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-/** Events that a client sees: text, then the end. Stops at an abort; an end without `done` is an error. */
-async function* visibleEvents({ admitted, signal }: Lease): AsyncGenerator<Visible> {
+/** Events that a client sees: steps, text, then the end. Stops at an abort; an end without `done` is an error. */
+async function* visibleEvents({ admitted, signal }: Lease): AsyncGenerator<EngineEvent> {
   let finished = false;
   for await (const event of admitted.run(signal)) {
     if (signal.aborted) return;
     if (event.type === 'done') finished = true;
-    if (event.type === 'done' || (event.type === 'block' && event.text !== '')) yield event;
+    if (event.type !== 'block' || event.text !== '') yield event;
   }
   if (!finished && !signal.aborted) throw new Error('The engine ended without a finish reason');
 }
@@ -39,7 +37,7 @@ export async function completeAtOnce(
     let text = '';
     for await (const event of visibleEvents(lease)) {
       if (event.type === 'done') return c.json(body.whole(text, event));
-      text += event.text;
+      if (event.type === 'block') text += event.text;
     }
     return clientGone();
   } catch (error) {
@@ -50,17 +48,23 @@ export async function completeAtOnce(
   }
 }
 
-/** One message per block. The stream starts with the first text, so that whatever fails before is an HTTP status. */
+export interface StreamFields {
+  readonly includeUsage: boolean;
+  /** A message for every step too. */
+  readonly diffusing: boolean;
+}
+
+/** One message per piece of text. The stream starts with the first, so that whatever fails before is an HTTP status. */
 export async function completeInEvents(
   c: Context,
   engine: Engine,
   request: GenerateRequest,
   body: CompletionBody,
-  includeUsage: boolean,
+  { includeUsage, diffusing }: StreamFields,
 ): Promise<Response> {
   const lease = await openLease(c, engine, request);
   if (lease === null) return clientGone();
-  const events = visibleEvents(lease);
+  const events = diffusing ? visibleEvents(lease) : withoutSteps(visibleEvents(lease));
   const head = await events.next().catch(async (error: unknown) => {
     const aborted = lease.signal.aborted;
     await lease.close();
@@ -73,14 +77,17 @@ export async function completeInEvents(
   }
   return respondWithEvents(c, lease, async (send) => {
     const withUsage = (chunk: object) => (includeUsage ? { ...chunk, usage: null } : chunk);
-    for (let next: IteratorResult<Visible> = head; !next.done; next = await events.next()) {
+    for (let next: IteratorResult<EngineEvent> = head; !next.done; next = await events.next()) {
       const event = next.value;
-      if (event.type === 'block') {
-        await send(withUsage(body.textChunk(event.text)));
-        continue;
-      }
+      if (event.type === 'step') await send(withUsage(body.stepChunk(event)));
+      if (event.type === 'block') await send(withUsage(body.textChunk(event.text)));
+      if (event.type !== 'done') continue;
       await send(withUsage(body.finalChunk(event)));
       if (includeUsage) await send(body.usageChunk(event));
     }
   });
+}
+
+async function* withoutSteps(events: AsyncGenerator<EngineEvent>): AsyncGenerator<EngineEvent> {
+  for await (const event of events) if (event.type !== 'step') yield event;
 }

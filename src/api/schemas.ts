@@ -76,6 +76,10 @@ export const completionRequestSchema = z
         include_obfuscation: neutral((value) => value === false, 'false'),
       })
       .nullish(),
+    diffusing: z.boolean().nullish().openapi({
+      description:
+        'With `stream`: a chunk for every forward as well, without text, whose `diffusing` says what was decided, revised or masked again.',
+    }),
     user: text.nullish().openapi({ description: 'Accepted and ignored on purpose.' }),
     decoding: decodingSchema.nullish(),
     n: neutral((value) => value === 1, '1'),
@@ -87,8 +91,11 @@ export const completionRequestSchema = z
     }),
   })
   .superRefine((body, context) => {
-    if (body.stream_options == null || body.stream === true) return;
-    context.addIssue({ code: 'custom', path: ['stream_options'], message: "is allowed only with 'stream': true" });
+    if (body.stream === true) return;
+    for (const field of ['stream_options', 'diffusing'] as const) {
+      if (!body[field]) continue;
+      context.addIssue({ code: 'custom', path: [field], message: "is allowed only with 'stream': true" });
+    }
   })
   .openapi('CompletionRequest');
 
@@ -126,6 +133,21 @@ const costSchema = z.object({
   seed: z.int(),
 });
 
+const stepSchema = z
+  .object({
+    block: z.int(),
+    tokens: z.array(
+      z.object({
+        position: z.int().openapi({ description: 'Offset in the completion, tokens.' }),
+        text: z.string(),
+        prob: z.number().openapi({ description: 'Plain probability of the token, whatever the temperature.' }),
+        revised: z.boolean().openapi({ description: 'Another token stood there before: a draft that did not hold.' }),
+      }),
+    ),
+    remasked: z.array(z.int()).openapi({ description: 'Offsets that were decided and are masks again.' }),
+  })
+  .openapi({ description: 'One forward, where the request asked for `diffusing`.' });
+
 /** The whole answer; chunks of a stream have the same shape with parts of the text. */
 export const completionSchema = z
   .object({
@@ -142,6 +164,7 @@ export const completionSchema = z
       }),
     ),
     usage: usageSchema.nullish(),
+    diffusing: stepSchema.optional(),
     seedling: costSchema.optional().openapi({ description: 'What the generation cost; beside the finish reason.' }),
   })
   .openapi('Completion');

@@ -163,7 +163,7 @@ export class Admitted {
     for await (const event of sampleBlocks(forwards, this.#endings(), this.#settings, first)) {
       decodeMs += performance.now() - start;
       if (event.type === 'step') {
-        yield event;
+        yield { ...event, texts: Array.from(event.ids, (id) => tokenText(this.#tokenizer, id)) };
       } else {
         const last = event.end !== null;
         const delta = text.push(event.ids, last);
@@ -191,6 +191,10 @@ export class Admitted {
     const { config } = this.#model;
     return this.#request.suffix !== null && config.infill ? endingAtMiddle(config, config.infill) : config;
   }
+}
+
+function tokenText(tokenizer: Tokenizer, id: number): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(tokenizer.bytes(id));
 }
 
 /** Share of drafts that a new engine expects to hold. */

@@ -67,7 +67,8 @@ export interface Cost {
 }
 
 export type EngineEvent =
-  | StepEvent
+  /** With the text of each id by itself: bytes that are no character yet become U+FFFD. */
+  | (StepEvent & { readonly texts: readonly string[] })
   /** Text that will never change again: several per block, as its first ids are final before its last ones. */
   | { readonly type: 'block'; readonly block: number; readonly text: string }
   | { readonly type: 'done'; readonly finishReason: 'stop' | 'length'; readonly usage: Usage; readonly cost: Cost };

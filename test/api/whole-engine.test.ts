@@ -173,6 +173,55 @@ test('a model that fails frees the cache, before and after the first byte', asyn
   expect(model.freeTokens).toBe(model.maxTokens);
 });
 
+describe('diffusing', () => {
+  const ask = { max_tokens: 24, stream: true, diffusing: true, seed: 1 };
+  /** The text that the steps leave, and how many were taken back. */
+  // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+  function replay(chunks: any[]) {
+    const shown: string[] = [];
+    let takenBack = 0;
+    for (const { diffusing } of chunks) {
+      for (const { position, text, revised } of diffusing?.tokens ?? []) {
+        expect(revised).toBe(shown[position] !== undefined);
+        shown[position] = text;
+        takenBack += Number(revised);
+      }
+      for (const position of diffusing?.remasked ?? []) {
+        expect(shown[position]).toBeDefined();
+        delete shown[position];
+        takenBack += 1;
+      }
+    }
+    return { text: shown.join(''), takenBack };
+  }
+
+  test.each([
+    [{ block_length: 1 }, false],
+    [{ block_length: 8 }, true],
+    [{ block_length: 8, verify: false }, false],
+    [{ block_length: 8, remasking: { sigma: 0.4 }, policy: 'fixed', steps: 8 }, true],
+  ])('the steps of %j add up to the text', async (decoding, takesBack) => {
+    const draft = (position: number, id: number) => (position % 4 === 0 ? 65 : id);
+    const { post } = setUp({ confidence: () => 0.95, ...('verify' in decoding ? {} : { draft }) });
+    const chunks = messages(await (await post({ ...ask, decoding })).text()).slice(0, -1);
+    const text = chunks.map((chunk) => chunk.choices[0]?.text ?? '').join('');
+    const replayed = replay(chunks);
+    expect(replayed.text).toBe(text);
+    expect(replayed.takenBack > 0).toBe(takesBack);
+    expect(chunks.filter((chunk) => chunk.diffusing).every((chunk) => chunk.choices[0].text === '')).toBe(true);
+    const again = messages(await (await post({ ...ask, decoding })).text()).slice(0, -1);
+    expect(again.map((chunk) => chunk.diffusing)).toEqual(chunks.map((chunk) => chunk.diffusing));
+  });
+
+  test('is off unless asked for, and only for streams', async () => {
+    const { post } = setUp();
+    const chunks = messages(await (await post({ max_tokens: 8, stream: true })).text()).slice(0, -1);
+    expect(chunks.some((chunk) => 'diffusing' in chunk)).toBe(false);
+    const refused = await post({ max_tokens: 8, diffusing: true });
+    expect([refused.status, (await refused.json()).error.param]).toEqual([400, 'diffusing']);
+  });
+});
+
 describe('a suffix', () => {
   const infill = { prefix: 256 + 3, suffix: 256 + 4, middle: 256 + 5, end: 256 + 6 };
   const config = { vocabSize: 256 + 8, infill };

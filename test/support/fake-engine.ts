@@ -115,6 +115,7 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0, limits }: Fak
           positions: Int32Array.of(id),
           ids: Int32Array.of(id),
           probs: Float32Array.of(1),
+          texts: [` ${id}`],
           revised: new Int32Array(),
           remasked: new Int32Array(),
         };

@@ -19,7 +19,7 @@ const route = createRoute({
   request: { body: { required: true, content: { 'application/json': { schema: completionRequestSchema } } } },
   responses: {
     200: {
-      description: 'The completion, or with `stream` one event per block and `data: [DONE]` at the end.',
+      description: 'The completion, or with `stream` one event per piece of text and `data: [DONE]` at the end.',
       content: { 'application/json': { schema: completionSchema }, 'text/event-stream': { schema: completionSchema } },
     },
     400: failure('The body is malformed, a field is wrong or unsupported, or the context is too long.'),
@@ -42,8 +42,9 @@ export function registerCompletions(app: OpenAPIHono, host: Host): void {
     const engine = await loading;
     const request = resolveRequest(body, engine.model, host.settings);
     const answer = new CompletionBody(host.modelName, request.seed);
+    const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
     const response = body.stream
-      ? await completeInEvents(c, engine, request, answer, body.stream_options?.include_usage ?? false)
+      ? await completeInEvents(c, engine, request, answer, fields)
       : await completeAtOnce(c, engine, request, answer);
     // A stream has no typed form; zod-openapi would accept only its typed responses.
     return response as never;
