@@ -7,15 +7,28 @@ import { directorySource } from '../../src/directory-source.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Cost, GenerateRequest } from '../../src/engine/request.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/engine/tokenizer.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
 import type { DiffusionModel } from '../../src/model/model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
 import { readSettings } from '../../src/settings.ts';
 import { kernelModules } from './kernels.ts';
 
-/** @param model a directory of `models` */
-export async function openEngine(model: string, models = 'models'): Promise<Engine> {
+/**
+ * @param model a directory of `models`
+ * @param assumed what its config.json does not say, for models that were converted before it could
+ */
+export async function openEngine(
+  model: string,
+  models = 'models',
+  assumed: Partial<ModelConfig> = {},
+): Promise<Engine> {
   const settings = readSettings(process.env);
-  return assembleEngine({ ...settings, source: directorySource(join(models, model)), kernels: kernelModules });
+  const files = directorySource(join(models, model));
+  const json = async (file: string) => {
+    const parsed = await files.json(file);
+    return file === 'config.json' ? { ...assumed, ...(parsed as object) } : parsed;
+  };
+  return assembleEngine({ ...settings, source: { ...files, json }, kernels: kernelModules });
 }
 
 /** The tokenizer of a model's engine, which keeps its own to itself. */
@@ -33,10 +46,14 @@ export interface Completion {
 
 export interface GreedySettings {
   readonly maxTokens: number;
-  readonly blockLength: number;
-  readonly threshold: number;
-  readonly verify?: boolean;
+  /** Null here and below: what a request gets that does not choose. */
+  readonly blockLength: number | null;
+  readonly threshold: number | null;
+  /** False unless given. */
+  readonly verify?: boolean | null;
   readonly stop?: readonly string[];
+  /** The prompt is the prefix of a hole. */
+  readonly suffix?: string;
 }
 
 /** A greedy completion under the confidence policy. */
@@ -62,14 +79,20 @@ export function greedyRequest(
   prompt: string | Int32Array,
   settings: GreedySettings,
 ): GenerateRequest {
-  const { maxTokens, blockLength, threshold, stop = [], verify = false } = settings;
+  const { maxTokens, blockLength, threshold, stop = [], verify = false, suffix } = settings;
   const body = completionRequestSchema.parse({
     prompt: typeof prompt === 'string' ? prompt : Array.from(prompt),
     max_tokens: maxTokens,
     temperature: 0,
     seed: 0,
     stop: [...stop],
-    decoding: { policy: 'confidence', threshold, block_length: blockLength, verify },
+    suffix,
+    decoding: {
+      policy: 'confidence',
+      threshold: threshold ?? undefined,
+      block_length: blockLength ?? undefined,
+      verify: verify ?? undefined,
+    },
   });
   // A key of its own: whatever is measured runs its whole prompt.
   return { ...resolveRequest(body, model, readSettings(process.env)), cacheKey: crypto.randomUUID() };

@@ -236,8 +236,9 @@ export class FakeModel implements DiffusionModel {
     const predictions = emptyPredictions(greedy.length, ask, this.config);
     const confidence = this.#options.confidence ?? ((position) => 0.5 + ((position * 7) % 10) / 20);
     for (const [row, id] of greedy.entries()) {
-      // A draw moves the greedy id by up to 3: enough to tell seeds apart.
-      const moved = sampling && sampling.temperature > 0 ? Math.floor((sampling.uniforms[row] ?? 0) * 4) : 0;
+      // A draw moves the greedy id, unless it is special, by up to 3: enough to tell seeds apart.
+      const moved =
+        sampling && sampling.temperature > 0 && id < EOS ? Math.floor((sampling.uniforms[row] ?? 0) * 4) : 0;
       predictions.ids[row] = this.#adjusted(id + moved, sampling?.adjustments?.[row]);
       const prob = confidence(positions[row]!);
       predictions.probs[row] = prob;
