@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Semantics, TokenizerFacts } from '../../src/convert/checkpoint.ts';
 import { parseHfConfig } from '../../src/convert/hf-config.ts';
 import { readHfTokenizer } from '../../src/convert/hf-tokenizer.ts';
+import { resolveInfillTokens } from '../../src/convert/infill-tokens.ts';
 import { resolveMaskTokenId } from '../../src/convert/mask-token.ts';
 import { resolveModelConfig } from '../../src/convert/model-config.ts';
 import { CONFIG, TOKENIZER, writeCheckpoint } from './support/tiny-checkpoint.ts';
@@ -78,5 +79,25 @@ describe('resolveModelConfig', () => {
     expect(() => resolve({ eos_token_id: null }, {})).toThrow('--eos-token-id');
     expect(() => resolve({}, {}, tokenizer({ '<extra>': 41 }))).toThrow('<extra> as 41, the embedding only 40 rows');
     expect(() => resolve({}, { maskTokenId: 40 })).toThrow('maskTokenId 40 is outside the vocabulary of 40');
+  });
+});
+
+describe('the ids around a hole', () => {
+  const fim = { '<|fim_prefix|>': 8, '<|fim_suffix|>': 9, '<|fim_middle|>': 10 };
+
+  it.each([
+    [
+      { ...fim, '<|fim_end|>': 11 },
+      { prefix: 8, suffix: 9, middle: 10, end: 11 },
+    ],
+    [fim, { prefix: 8, suffix: 9, middle: 10, end: null }],
+    [
+      { '<PRE>': 1, '<SUF>': 2, '<MID>': 3, '<EOT>': 4 },
+      { prefix: 1, suffix: 2, middle: 3, end: 4 },
+    ],
+    [{ '<|fim_prefix|>': 8, '<|fim_suffix|>': 9 }, null],
+    [{}, null],
+  ])('%j are %j', (tokens, expected) => {
+    expect(resolveInfillTokens(tokenizer(tokens))).toEqual(expected);
   });
 });
