@@ -123,6 +123,7 @@ describe('a GGUF', () => {
       blockLength: 8,
       eosTokenIds: [0, 2],
       startTokenId: 0,
+      infill: null,
     });
   });
 
