@@ -1,12 +1,22 @@
 /** The deployed Worker in a local workerd, as `wrangler dev` runs it, with a view into its memory. */
+import OpenAI from 'openai';
 import { unstable_startWorker } from 'wrangler';
+
+/** Bytes of the isolate: three parts that do not overlap. */
+export interface IsolateMemory {
+  /** The model's WASM memory, as `/health` reports it. */
+  readonly wasm: number;
+  /** V8 heap in use. */
+  readonly heap: number;
+  /** What backs array buffers. */
+  readonly buffers: number;
+}
 
 export interface Isolate {
   readonly url: URL;
-  /** Milliseconds from sending a streamed completion to the first SSE byte. */
-  firstByteMs(body: object): Promise<number>;
-  /** Bytes of the isolate: V8 heap in use, and what backs array buffers and WASM memories. */
-  memory(): Promise<{ heap: number; buffers: number }>;
+  /** Refusals are not tried again: a bench has to show them. */
+  readonly client: OpenAI;
+  memory(): Promise<IsolateMemory>;
   stop(): Promise<void>;
 }
 
@@ -22,23 +32,16 @@ export async function startIsolate(): Promise<Isolate> {
   const inspector = await worker.inspectorUrl;
   return {
     url,
-    async firstByteMs(body) {
-      const start = performance.now();
-      const response = await fetch(new URL('/v1/completions', url), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ ...body, stream: true }),
-      });
-      if (!response.ok || !response.body) throw new Error(`${response.status} ${await response.text()}`);
-      const reader = response.body.getReader();
-      await reader.read();
-      const elapsed = performance.now() - start;
-      while (!(await reader.read()).done);
-      return elapsed;
-    },
-    memory: () => heapUsage(inspector as URL),
+    client: new OpenAI({ baseURL: new URL('/v1', url).href, apiKey: 'bench', maxRetries: 0 }),
+    memory: async () => ({ wasm: await wasmBytes(url), ...(await heapUsage(inspector as URL)) }),
     stop: () => worker.dispose(),
   };
+}
+
+async function wasmBytes(url: URL): Promise<number> {
+  const health = (await (await fetch(new URL('/health', url))).json()) as { memory_bytes?: { total: number } };
+  if (!health.memory_bytes) throw new Error('the Worker has not loaded its model');
+  return health.memory_bytes.total;
 }
 
 /** workerd does not answer `HeapProfiler.collectGarbage`: garbage not yet collected is counted. */

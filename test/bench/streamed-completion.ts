@@ -1,0 +1,47 @@
+/** One streamed completion through the OpenAI client, timed as its user sees it. */
+import type OpenAI from 'openai';
+
+export interface StreamedCompletion {
+  readonly promptTokens: number;
+  readonly tokens: number;
+  /** Forwards after the prefill, as the server counts them. */
+  readonly nfe: number;
+  /** From the request to the first chunk with text. */
+  readonly firstMs: number;
+  /** From the request to the end of the stream. */
+  readonly totalMs: number;
+}
+
+export interface CompletionAsk {
+  readonly prompt: string;
+  readonly maxTokens: number;
+}
+
+/** Greedy, with the server's own way of decoding. @throws where the server refuses it */
+export async function streamCompletion(client: OpenAI, ask: CompletionAsk): Promise<StreamedCompletion> {
+  const start = performance.now();
+  const stream = await client.completions.create({
+    model: 'seedling-135m',
+    prompt: ask.prompt,
+    max_tokens: ask.maxTokens,
+    temperature: 0,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  let firstMs = Number.NaN;
+  let usage: OpenAI.CompletionUsage | undefined;
+  let nfe = Number.NaN;
+  for await (const chunk of stream) {
+    if (Number.isNaN(firstMs) && chunk.choices[0]?.text) firstMs = performance.now() - start;
+    usage = chunk.usage ?? usage;
+    nfe = (chunk as { seedling?: { nfe: number } }).seedling?.nfe ?? nfe;
+  }
+  if (!usage) throw new Error('the stream ended without its usage');
+  return {
+    promptTokens: usage.prompt_tokens,
+    tokens: usage.completion_tokens,
+    nfe,
+    firstMs,
+    totalMs: performance.now() - start,
+  };
+}
