@@ -2,6 +2,8 @@
 
 /** 16 x 0x0f. */
 export const NIBBLE_MASK: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
+/** 8 x i16 15. */
+export const NIBBLE_MASK_I16: usize = memory.data<u16>([15, 15, 15, 15, 15, 15, 15, 15], 16);
 /** 8 x i16 1. */
 export const ONES_I16: usize = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
 

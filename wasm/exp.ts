@@ -1,3 +1,5 @@
+import { rounder } from './round';
+
 // Constants lie in memory, four lanes each, because V8 rebuilds a literal at every use.
 const TABLE: usize = memory.data<f32>([
   -87.0, -87.0, -87.0, -87.0,
@@ -22,7 +24,8 @@ const BIAS: usize = memory.data<i32>([127, 127, 127, 127], 16);
 @inline
 export function expF32x4(x: v128): v128 {
   const kept = f32x4.gt(x, v128.load(TABLE, 0));
-  const n = f32x4.nearest(f32x4.mul(x, v128.load(TABLE, 16)));
+  const rounded = f32x4.add(f32x4.mul(x, v128.load(TABLE, 16)), rounder());
+  const n = f32x4.sub(rounded, rounder());
   let r = f32x4.sub(x, f32x4.mul(n, v128.load(TABLE, 32)));
   r = f32x4.sub(r, f32x4.mul(n, v128.load(TABLE, 48)));
   let p = v128.load(TABLE, 64);
@@ -32,7 +35,8 @@ export function expF32x4(x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), v128.load(TABLE, 128));
   p = f32x4.add(f32x4.mul(p, r), v128.load(TABLE, 144));
   p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), v128.load(TABLE, 160));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), v128.load(BIAS)), 23);
+  // The low bits of `rounded` are n; the shift drops the others.
+  const power = i32x4.shl(i32x4.add(rounded, v128.load(BIAS)), 23);
   return v128.and(f32x4.mul(p, power), kept);
 }
 

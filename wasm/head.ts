@@ -1,23 +1,30 @@
 import { expF32x4, sumF32x4 } from './exp';
 
+/** Bytes of an adjustment: { id i32, delta f32, plain f32 }. */
+const ENTRY: i32 = 12;
+
 /**
- * One row of logits to one prediction: result = { id i32, prob f32, entropy f32 }.
+ * One row of logits to one prediction: result = { id i32, prob f32, entropy f32, targetProb f32 }.
  *
- * The mask token can never be predicted: its logit is dropped first. `prob` and `entropy` belong to the plain softmax.
- * temperature 0: the argmax, lowest id on ties. Otherwise the draw that `uniform` in [0, 1) picks, in id order, from
- * softmax(logits / temperature) cut to the topK most probable ids (0: all) and then to the smallest set with mass topP;
- * ids that tie with the last one kept are kept.
+ * The mask token can never be predicted: its logit is dropped first. `prob` (of id), `entropy` and `targetProb` (of
+ * `target`; 0 where it is negative) belong to the plain softmax, whatever follows.
  *
- * logits (V) f32 are overwritten when sampling; the row is padded to a multiple of 4 floats here.
+ * adjustments (count), ids distinct and inside the vocabulary: each delta is added to its id's logit, and the id's plain
+ * logit is kept in the entry. Then temperature 0: the argmax, lowest id on ties. Otherwise the draw that `uniform` in
+ * [0, 1) picks, in id order, from softmax(logits / temperature) cut to the topK most probable ids (0: all) and then to
+ * the smallest set with mass topP; ids that tie with the last one kept are kept.
+ *
+ * logits (V) f32 are overwritten when adjusting or sampling; the row is padded to a multiple of 4 floats here.
  */
 export function head_predict(
   result: usize, logits: usize, vocab: i32, maskId: i32, temperature: f32, topK: i32, topP: f32, uniform: f32,
+  target: i32, adjustments: usize, count: i32,
 ): void {
   if (maskId >= 0 && maskId < vocab) store<f32>(logits + maskId * 4, -Infinity as f32);
   for (let i = vocab; i & 3; i++) store<f32>(logits + i * 4, -Infinity as f32);
   const bytes = vocab * 4;
-  const best = argmax(logits, bytes);
-  const most = load<f32>(logits + best * 4);
+  let id = argmax(logits, bytes);
+  const most = load<f32>(logits + id * 4);
   const shift = f32x4.splat(most);
   let sum = f32x4.splat(0);
   let weighted = f32x4.splat(0);
@@ -29,16 +36,37 @@ export function head_predict(
     weighted = f32x4.add(weighted, f32x4.mul(e, x));
   }
   const total = sumF32x4(sum);
-  let id = best;
-  let prob: f32 = <f32>1.0 / total;
+  store<f32>(result, Mathf.log(total) - sumF32x4(weighted) / total, 8);
+  store<f32>(result, target < 0 ? <f32>0 : Mathf.exp(load<f32>(logits + target * 4) - most) / total, 12);
+
+  if (count > 0) {
+    adjust(logits, adjustments, count);
+    id = argmax(logits, bytes);
+  }
+  let plain = load<f32>(logits + id * 4);
   if (temperature > 0) {
-    // draw() overwrites the logits, so the plain weight of each id is kept by its inverse: e^(x/T) to the power T.
-    id = draw(logits, bytes, most, temperature, topK, topP, uniform);
-    prob = Mathf.pow(load<f32>(logits + id * 4), temperature) / total;
+    const peak = plain;
+    id = draw(logits, bytes, peak, temperature, topK, topP, uniform);
+    // draw() left e^((x - peak) / temperature) in place of x.
+    plain = peak + temperature * Mathf.log(load<f32>(logits + id * 4));
+  }
+  for (let i = 0; i < count; i++) {
+    const entry = adjustments + i * ENTRY;
+    if (load<i32>(entry) == id) plain = load<f32>(entry, 8);
   }
   store<i32>(result, id);
-  store<f32>(result, prob, 4);
-  store<f32>(result, Mathf.log(total) - sumF32x4(weighted) / total, 8);
+  store<f32>(result, Mathf.exp(plain - most) / total, 4);
+}
+
+/** Adds each delta to its id's logit, which is kept in the entry as it was. */
+function adjust(logits: usize, adjustments: usize, count: i32): void {
+  for (let i = 0; i < count; i++) {
+    const entry = adjustments + i * ENTRY;
+    const at = logits + load<i32>(entry) * 4;
+    const plain = load<f32>(at);
+    store<f32>(entry, plain, 8);
+    store<f32>(at, plain + load<f32>(entry, 4));
+  }
 }
 
 /** Index of the largest of the floats, the lowest on ties. */

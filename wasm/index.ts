@@ -6,7 +6,6 @@ export { gemm_q8_q8 } from './gemm-q8';
 export { head_predict } from './head';
 export { kv_store } from './kv';
 export { add_bias, rms_norm } from './norm';
-export { quantize_q16, quantize_q8 } from './quantize';
+export { quantize, rms_norm_quantize, swiglu, swiglu_quantize } from './quantize';
 export { repack_q4, repack_q8 } from './repack';
 export { rope } from './rope';
-export { swiglu } from './swiglu';

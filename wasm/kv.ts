@@ -1,3 +1,5 @@
+import { largest, roundI32x4 } from './round';
+
 /**
  * KV pages. A page holds `pageTokens` tokens of every layer, one layer after another:
  *   K (kvHeads, pageTokens, d) i16 | V (kvHeads, pageTokens, d) i16 | K scales (kvHeads, pageTokens) f32 | V scales
@@ -37,24 +39,22 @@ export function kv_store(
   }
 }
 
-/** x (d) f32 to y (d) i16; returns the scale. */
+/** x (d) f32 to y (d) i16; returns the scale. d is a multiple of 8. */
 function storeVector(y: usize, x: usize, d: i32): f32 {
-  let m = f32x4.splat(0);
-  for (let j = 0; j < d * 4; j += 16) m = f32x4.max(m, f32x4.abs(v128.load(x + j)));
-  const largest = Mathf.max(
-    Mathf.max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
-    Mathf.max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
-  );
-  toI16(y, x, d, largest > 0 ? <f32>KV_MAX / largest : <f32>0.0);
-  return largest / <f32>KV_MAX;
-}
-
-/** y (d) i16 = round(x (d) f32 * factor). d is a multiple of 8. */
-function toI16(y: usize, x: usize, d: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  for (let j = 0; j < d; j += 8) {
-    const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + j * 4), f)));
-    const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + j * 4, 16), f)));
-    v128.store(y + j * 2, i16x8.narrow_i32x4_s(low, high));
+  let high = v128.load(x);
+  let low = high;
+  for (let j = 0; j < d * 4; j += 32) {
+    const x0 = v128.load(x + j, 0);
+    const x1 = v128.load(x + j, 16);
+    high = f32x4.pmax(high, f32x4.pmax(x0, x1));
+    low = f32x4.pmin(low, f32x4.pmin(x0, x1));
   }
+  const most = largest(high, low);
+  const factor = f32x4.splat(most > 0 ? <f32>KV_MAX / most : <f32>0.0);
+  for (let j = 0; j < d; j += 8) {
+    const x0 = roundI32x4(f32x4.mul(v128.load(x + j * 4, 0), factor));
+    const x1 = roundI32x4(f32x4.mul(v128.load(x + j * 4, 16), factor));
+    v128.store(y + j * 2, i16x8.narrow_i32x4_s(x0, x1));
+  }
+  return most / <f32>KV_MAX;
 }

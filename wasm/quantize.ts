@@ -1,94 +1,202 @@
+import { BYTES_RECORD, WORDS_RECORD } from './activations';
 import { GROUP } from './constants';
+import { expF32x4, sumF32x4 } from './exp';
+import { largest, roundF32x4, roundI32x4 } from './round';
+
+/** One group of floats on its way to a record. */
+const FLOATS: usize = memory.data(128, 16);
+
+/** Bytes of a record in the encoding that a reader of `words` wants. */
+// @ts-ignore: decorator
+@inline
+function recordBytes(words: i32): i32 {
+  return !ASC_FEATURE_RELAXED_SIMD || words ? WORDS_RECORD : BYTES_RECORD;
+}
+
+/** Address of the first group's record of row r. */
+// @ts-ignore: decorator
+@inline
+function recordOf(q: usize, r: i32, groups: i32, words: i32): usize {
+  return q + ((r & ~3) * groups + (r & 3)) * recordBytes(words);
+}
+
+/** Bytes from a group's record to the next group's, in the tile of row r. */
+// @ts-ignore: decorator
+@inline
+function groupBytes(r: i32, total: i32, words: i32): i32 {
+  return min(4, total - (r & ~3)) * recordBytes(words);
+}
 
 /**
- * Activations to int8, one scale per group of 32: q = round(x / scale), scale = max|x| / 127.
- * `correction` holds -8 * sum(q) per group: int4 weights are stored with 8 as zero point, and the GEMM starts
- * each group's sum there instead of subtracting 8 from every weight.
+ * Activations to int8, one scale per group of 32: round(x / scale), scale = max|x| / 127. With `limbs` 2, what that
+ * rounding left over is quantized again and is one more row, for 15 bits together.
  *
- * x (rows, K) f32 -> q (rows, K) i8, scale (rows, K/32) f32, correction (rows, K/32) i32. K is a multiple of 32.
+ * x (rows, K) f32 -> q: records of rows * limbs rows (`activations.ts`), of words if `words` is 1 and in the build
+ * without relaxed SIMD, else of bytes. K is a multiple of 32.
  */
-export function quantize_q8(q: usize, scale: usize, correction: usize, x: usize, rows: i32, k: i32): void {
-  const groups = (rows * k) / GROUP;
-  for (let g = 0; g < groups; g++) {
-    quantizeGroup(q, scale, correction, x);
-    x += 128;
-    q += 32;
-    scale += 4;
-    correction += 4;
+export function quantize(q: usize, x: usize, rows: i32, k: i32, limbs: i32, words: i32): void {
+  const groups = k / GROUP;
+  const total = rows * limbs;
+  for (let r = 0; r < total; r += limbs) {
+    const step = groupBytes(r, total, words);
+    let at = recordOf(q, r, groups, words);
+    for (let g = 0; g < groups; g++) {
+      for (let j = 0; j < 128; j += 32) {
+        v128.store(FLOATS + j, v128.load(x + j, 0), 0);
+        v128.store(FLOATS + j, v128.load(x + j, 16), 16);
+      }
+      quantizeGroup(at, limbs, words);
+      x += 128;
+      at += step;
+    }
   }
 }
 
-/**
- * Activations to 15 bits as two int8 rows each: what the first row's rounding left over, quantized again, is the second.
- * x (rows, K) f32, overwritten by the second remainder -> q (rows, 2, K) i8, scale and correction (rows, 2, K/32).
- */
-export function quantize_q16(q: usize, scale: usize, correction: usize, x: usize, rows: i32, k: i32): void {
-  const groups = k / GROUP;
-  for (let r = 0; r < rows; r++) {
-    for (let g = 0; g < groups; g++) {
-      quantizeGroup(q, scale, correction, x);
-      const s = v128.load32_splat(scale);
-      for (let j = 0; j < 32; j += 4) {
-        const rounded = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(q + j))));
-        v128.store(x + j * 4, f32x4.sub(v128.load(x + j * 4), f32x4.mul(rounded, s)));
-      }
-      quantizeGroup(q + k, scale + groups * 4, correction + groups * 4, x);
-      x += 128;
-      q += 32;
-      scale += 4;
-      correction += 4;
+/** `quantize` of x / sqrt(mean(x^2) + eps) * w. x (rows, d) f32, w (d) f32; d is a multiple of 32. */
+export function rms_norm_quantize(
+  q: usize, x: usize, w: usize, rows: i32, d: i32, eps: f32, limbs: i32, words: i32,
+): void {
+  const groups = d / GROUP;
+  const total = rows * limbs;
+  for (let r = 0; r < total; r += limbs) {
+    let squares = f32x4.splat(0);
+    for (let j = 0; j < d * 4; j += 16) {
+      const v = v128.load(x + j);
+      squares = f32x4.add(squares, f32x4.mul(v, v));
     }
-    q += k;
-    scale += groups * 4;
-    correction += groups * 4;
+    const inverse = f32x4.splat(<f32>1.0 / Mathf.sqrt(sumF32x4(squares) / <f32>d + eps));
+    const step = groupBytes(r, total, words);
+    let at = recordOf(q, r, groups, words);
+    let weights = w;
+    for (let g = 0; g < groups; g++) {
+      for (let j = 0; j < 128; j += 32) {
+        v128.store(FLOATS + j, f32x4.mul(f32x4.mul(v128.load(x + j, 0), inverse), v128.load(weights + j, 0)), 0);
+        v128.store(FLOATS + j, f32x4.mul(f32x4.mul(v128.load(x + j, 16), inverse), v128.load(weights + j, 16)), 16);
+      }
+      quantizeGroup(at, limbs, words);
+      x += 128;
+      weights += 128;
+      at += step;
+    }
   }
 }
+
+/** `quantize` of silu(gate) * up, silu(g) = g / (1 + e^-g). gateUp (rows, 2n) f32: gate then up; n % 32 = 0. */
+export function swiglu_quantize(q: usize, gateUp: usize, rows: i32, n: i32, limbs: i32, words: i32): void {
+  const groups = n / GROUP;
+  const total = rows * limbs;
+  for (let r = 0; r < total; r += limbs) {
+    const step = groupBytes(r, total, words);
+    let at = recordOf(q, r, groups, words);
+    for (let g = 0; g < groups; g++) {
+      for (let j = 0; j < 128; j += 16) {
+        v128.store(FLOATS + j, siluTimes(v128.load(gateUp + j), v128.load(gateUp + n * 4 + j)));
+      }
+      quantizeGroup(at, limbs, words);
+      gateUp += 128;
+      at += step;
+    }
+    gateUp += n * 4;
+  }
+}
+
+/** y = silu(gate) * up. gateUp (rows, 2n) f32: gate then up; y (rows, n). n % 4 = 0. */
+export function swiglu(y: usize, gateUp: usize, rows: i32, n: i32): void {
+  const bytes = n * 4;
+  for (let r = 0; r < rows; r++) {
+    for (let j = 0; j < bytes; j += 16) {
+      v128.store(y + j, siluTimes(v128.load(gateUp + j), v128.load(gateUp + bytes + j)));
+    }
+    gateUp += 2 * bytes;
+    y += bytes;
+  }
+}
+
+const LARGEST: usize = memory.data<f32>([87.0, 87.0, 87.0, 87.0], 16);
+const ONES: usize = memory.data<f32>([1.0, 1.0, 1.0, 1.0], 16);
 
 // @ts-ignore: decorator
 @inline
-function quantizeGroup(q: usize, scale: usize, correction: usize, x: usize): void {
-    const x0 = v128.load(x, 0);
-    const x1 = v128.load(x, 16);
-    const x2 = v128.load(x, 32);
-    const x3 = v128.load(x, 48);
-    const x4 = v128.load(x, 64);
-    const x5 = v128.load(x, 80);
-    const x6 = v128.load(x, 96);
-    const x7 = v128.load(x, 112);
-    let m = f32x4.max(f32x4.max(f32x4.abs(x0), f32x4.abs(x1)), f32x4.max(f32x4.abs(x2), f32x4.abs(x3)));
-    m = f32x4.max(
-      m,
-      f32x4.max(f32x4.max(f32x4.abs(x4), f32x4.abs(x5)), f32x4.max(f32x4.abs(x6), f32x4.abs(x7))),
-    );
-    const max = Mathf.max(
-      Mathf.max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
-      Mathf.max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
-    );
-    const inverse = f32x4.splat(max > 0 ? <f32>127.0 / max : <f32>0.0);
-    const lowHalf = i8x16.narrow_i16x8_s(
-      i16x8.narrow_i32x4_s(round(x0, inverse), round(x1, inverse)),
-      i16x8.narrow_i32x4_s(round(x2, inverse), round(x3, inverse)),
-    );
-    const highHalf = i8x16.narrow_i16x8_s(
-      i16x8.narrow_i32x4_s(round(x4, inverse), round(x5, inverse)),
-      i16x8.narrow_i32x4_s(round(x6, inverse), round(x7, inverse)),
-    );
-    v128.store(q, lowHalf, 0);
-    v128.store(q, highHalf, 16);
-    const sums = i32x4.extadd_pairwise_i16x8_s(
-      i16x8.add(i16x8.extadd_pairwise_i8x16_s(lowHalf), i16x8.extadd_pairwise_i8x16_s(highHalf)),
-    );
-    const sum =
-      i32x4.extract_lane(sums, 0) +
-      i32x4.extract_lane(sums, 1) +
-      i32x4.extract_lane(sums, 2) +
-      i32x4.extract_lane(sums, 3);
-    store<f32>(scale, max / <f32>127.0);
-    store<i32>(correction, -8 * sum);
+function siluTimes(gate: v128, up: v128): v128 {
+  // e^-g past 2^127 would be infinite; silu is 0 to f32 precision long before.
+  const e = expF32x4(f32x4.pmin(f32x4.neg(gate), v128.load(LARGEST)));
+  return f32x4.mul(f32x4.div(gate, f32x4.add(v128.load(ONES), e)), up);
+}
+
+/** FLOATS to the record at `at`, or with two limbs to it and the one behind it. Overwrites FLOATS. */
+function quantizeGroup(at: usize, limbs: i32, words: i32): void {
+  oneLimb(at, words, limbs == 2);
+  if (limbs == 2) oneLimb(at + recordBytes(words), words, false);
+}
+
+function oneLimb(at: usize, words: i32, keepRest: bool): void {
+  const x0 = v128.load(FLOATS, 0);
+  const x1 = v128.load(FLOATS, 16);
+  const x2 = v128.load(FLOATS, 32);
+  const x3 = v128.load(FLOATS, 48);
+  const x4 = v128.load(FLOATS, 64);
+  const x5 = v128.load(FLOATS, 80);
+  const x6 = v128.load(FLOATS, 96);
+  const x7 = v128.load(FLOATS, 112);
+  const high = f32x4.pmax(
+    f32x4.pmax(f32x4.pmax(x0, x1), f32x4.pmax(x2, x3)),
+    f32x4.pmax(f32x4.pmax(x4, x5), f32x4.pmax(x6, x7)),
+  );
+  const low = f32x4.pmin(
+    f32x4.pmin(f32x4.pmin(x0, x1), f32x4.pmin(x2, x3)),
+    f32x4.pmin(f32x4.pmin(x4, x5), f32x4.pmin(x6, x7)),
+  );
+  const max = largest(high, low);
+  const inverse = f32x4.splat(max > 0 ? <f32>127.0 / max : <f32>0.0);
+  const first = i8x16.narrow_i16x8_s(
+    i16x8.narrow_i32x4_s(round(x0, inverse), round(x1, inverse)),
+    i16x8.narrow_i32x4_s(round(x2, inverse), round(x3, inverse)),
+  );
+  const second = i8x16.narrow_i16x8_s(
+    i16x8.narrow_i32x4_s(round(x4, inverse), round(x5, inverse)),
+    i16x8.narrow_i32x4_s(round(x6, inverse), round(x7, inverse)),
+  );
+  const scale = max / <f32>127.0;
+  // Two 16-bit sums in each 32-bit lane: of k % 4 in {0, 1}, and of {2, 3}.
+  let sums = i16x8.add(i16x8.extadd_pairwise_i8x16_s(first), i16x8.extadd_pairwise_i8x16_s(second));
+  sums = i16x8.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
+  sums = i16x8.add(sums, v128.shuffle<i32>(sums, sums, 1, 0, 3, 2));
+  const correction = i32x4.extract_lane(i16x8.shl(i16x8.neg(sums), 3), 0);
+  if (!ASC_FEATURE_RELAXED_SIMD || words) {
+    v128.store(at, i16x8.shr_s(i16x8.shl(first, 8), 8), 0);
+    v128.store(at, i16x8.shr_s(first, 8), 16);
+    v128.store(at, i16x8.shr_s(i16x8.shl(second, 8), 8), 32);
+    v128.store(at, i16x8.shr_s(second, 8), 48);
+    store<f32>(at, scale, 64);
+    store<i32>(at, <i32>(<i16>correction) + (correction >> 16), 68);
+  } else {
+    v128.store(at, first, 0);
+    v128.store(at, second, 16);
+    store<f32>(at, scale, 32);
+    store<i32>(at, correction, 36);
+  }
+  if (keepRest) {
+    const unit = f32x4.splat(scale);
+    v128.store(FLOATS, rest(x0, inverse, unit), 0);
+    v128.store(FLOATS, rest(x1, inverse, unit), 16);
+    v128.store(FLOATS, rest(x2, inverse, unit), 32);
+    v128.store(FLOATS, rest(x3, inverse, unit), 48);
+    v128.store(FLOATS, rest(x4, inverse, unit), 64);
+    v128.store(FLOATS, rest(x5, inverse, unit), 80);
+    v128.store(FLOATS, rest(x6, inverse, unit), 96);
+    v128.store(FLOATS, rest(x7, inverse, unit), 112);
+  }
 }
 
 // @ts-ignore: decorator
 @inline
 function round(x: v128, inverse: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, inverse)));
+  return roundI32x4(f32x4.mul(x, inverse));
+}
+
+/** What the rounding of x left over. */
+// @ts-ignore: decorator
+@inline
+function rest(x: v128, inverse: v128, unit: v128): v128 {
+  return f32x4.sub(x, f32x4.mul(roundF32x4(f32x4.mul(x, inverse)), unit));
 }

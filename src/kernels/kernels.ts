@@ -5,28 +5,36 @@
 
 /** Exports of `wasm/index.ts`. `ld` arguments are row strides in floats. */
 export interface Kernels {
-  quantize_q8(q: number, scale: number, correction: number, x: number, rows: number, k: number): void;
-  quantize_q16(q: number, scale: number, correction: number, x: number, rows: number, k: number): void;
+  quantize(q: number, x: number, rows: number, k: number, limbs: number, words: number): void;
+  rms_norm_quantize(
+    q: number,
+    x: number,
+    w: number,
+    rows: number,
+    d: number,
+    eps: number,
+    limbs: number,
+    words: number,
+  ): void;
+  swiglu_quantize(q: number, gateUp: number, rows: number, n: number, limbs: number, words: number): void;
   gemm_q8_q4(
     y: number,
     ldy: number,
     accumulate: number,
     q: number,
-    scale: number,
-    correction: number,
     w: number,
     wscale: number,
     rows: number,
     n: number,
     k: number,
     limbs: number,
+    panel: number,
   ): void;
   gemm_q8_q8(
     y: number,
     ldy: number,
     accumulate: number,
     q: number,
-    scale: number,
     w: number,
     wscale: number,
     rows: number,
@@ -78,6 +86,9 @@ export interface Kernels {
     topK: number,
     topP: number,
     uniform: number,
+    target: number,
+    adjustments: number,
+    count: number,
   ): void;
 }
 

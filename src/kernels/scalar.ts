@@ -145,28 +145,42 @@ export function swiglu(gate: Float32Array, up: Float32Array): Float32Array {
   return gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0));
 }
 
-export interface HeadDraw {
+/** What the head is asked of a row: how to choose its id, and whose probability is wanted too. */
+export interface HeadAsk {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
   readonly uniform: number;
+  /** Negative: none. */
+  readonly target: number;
+  /** Ids, distinct, and what is added to their logits before the choice. */
+  readonly ids: Int32Array; // (A)
+  readonly deltas: Float32Array; // (A)
 }
 
-/** One row of logits (V) to id, plain probability and entropy; see `wasm/head.ts` for the rules of the draw. */
-export function headPredict(
-  logits: Float32Array,
-  maskId: number,
-  draw: HeadDraw,
-): { id: number; prob: number; entropy: number } {
+export interface HeadPrediction {
+  readonly id: number;
+  readonly prob: number;
+  readonly entropy: number;
+  readonly targetProb: number;
+}
+
+/** One row of logits (V) to a prediction; see `wasm/head.ts` for the rules. */
+export function headPredict(logits: Float32Array, maskId: number, ask: HeadAsk): HeadPrediction {
   const x = Float64Array.from(logits, (v, i) => (i === maskId ? Number.NEGATIVE_INFINITY : v));
-  const probs = softmax(x);
-  const entropy = probs.reduce((h, p) => (p > 0 ? h - p * Math.log(p) : h), 0);
-  let id = x.reduce((best, v, i) => (v > (x[best] ?? 0) ? i : best), 0);
-  if (draw.temperature > 0) id = drawId(softmax(x.map((v) => v / draw.temperature)), draw);
-  return { id, prob: probs[id] ?? 0, entropy };
+  const plain = softmax(x);
+  const entropy = plain.reduce((h, p) => (p > 0 ? h - p * Math.log(p) : h), 0);
+  ask.ids.forEach((id, i) => {
+    x[id] = (x[id] ?? 0) + (ask.deltas[i] ?? 0);
+  });
+  const id =
+    ask.temperature > 0
+      ? drawId(softmax(x.map((v) => v / ask.temperature)), ask)
+      : x.reduce((best, v, i) => (v > (x[best] ?? 0) ? i : best), 0);
+  return { id, prob: plain[id] ?? 0, entropy, targetProb: plain[ask.target] ?? 0 };
 }
 
-function drawId(probs: Float64Array, { topK, topP, uniform }: HeadDraw): number {
+function drawId(probs: Float64Array, { topK, topP, uniform }: HeadAsk): number {
   const sorted = probs.slice().sort().reverse();
   let cut = topK > 0 ? (sorted[Math.min(topK, sorted.length) - 1] ?? 0) : 0;
   const mass = () => probs.reduce((sum, p) => (p >= cut ? sum + p : sum), 0);

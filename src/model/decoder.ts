@@ -3,8 +3,9 @@ import type { Arena } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
+import type { Adjustment, Predictions, RowAsk } from './model.ts';
 import type { Tensor, Tensors } from './weights.ts';
-import { HEAD_ROWS, logitStride, type Workspace } from './workspace.ts';
+import { HEAD_ROWS, logitStride, MAX_ROWS, type Workspace } from './workspace.ts';
 
 interface Layer {
   readonly inputNorm: number;
@@ -20,25 +21,11 @@ interface Layer {
   readonly down: Tensor;
 }
 
-/** How a row's prediction is drawn; `temperature` 0 is the argmax. */
-export interface RowDraw {
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly uniform: number;
-}
-
 /**
  * How the input of a quantized layer is rounded: one int8 row, or two that carry 15 bits together at about twice the
  * multiplications.
  */
 export type Activations = 'int8' | 'int16';
-
-export interface RowPrediction {
-  readonly id: number;
-  readonly prob: number;
-  readonly entropy: number;
-}
 
 export class Decoder {
   private readonly config: ModelConfig;
@@ -86,7 +73,7 @@ export class Decoder {
     this.embedding = matrix('model.embed_tokens.weight', vocabSize, hiddenSize);
     this.layers = Array.from({ length: config.numLayers }, (_, i) => {
       const name = (rest: string) => `model.layers.${i}.${rest}`;
-      return {
+      const layer: Layer = {
         inputNorm: vector(name('input_layernorm.weight'), hiddenSize),
         q: matrix(name('self_attn.q_proj.weight'), qWidth, hiddenSize),
         k: matrix(name('self_attn.k_proj.weight'), kvWidth, hiddenSize),
@@ -110,6 +97,9 @@ export class Decoder {
         up: matrix(name('mlp.up_proj.weight'), intermediateSize, hiddenSize),
         down: matrix(name('mlp.down_proj.weight'), hiddenSize, intermediateSize),
       };
+      requireOneType(layer.q, layer.k, layer.v);
+      requireOneType(layer.gate, layer.up);
+      return layer;
     });
     this.finalNorm = vector('model.norm.weight', hiddenSize);
     this.head = config.tieWordEmbeddings ? this.embedding : matrix('lm_head.weight', vocabSize, hiddenSize);
@@ -119,6 +109,7 @@ export class Decoder {
    * Runs `ids` at positions `start`..., writing their KV to the pages; hidden states stay in the workspace.
    * @param visible per row, how many positions (from 0) it attends to. (rows)
    * @param from first row whose hidden state is wanted: rows before it end with the last layer's KV
+   * @param depth layers to run; fewer only to time them
    */
   forward(
     ids: Int32Array,
@@ -127,6 +118,7 @@ export class Decoder {
     pages: Int32Array,
     pageTokens: number,
     from: number,
+    depth = this.layers.length,
   ): void {
     const { kernels: k, at, config } = this;
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = config;
@@ -139,9 +131,9 @@ export class Decoder {
     this.arena.i32(at.pages, pages.length).set(pages);
     this.arena.i32(at.visible, rows).set(visible);
     for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
-    this.layers.forEach((layer, l) => {
-      k.rms_norm(at.normed, at.x, layer.inputNorm, rows, hiddenSize, rmsNormEps);
-      this.quantize(at.normed, rows, hiddenSize, layer.q, layer.k, layer.v);
+    for (let l = 0; l < depth; l++) {
+      const layer = this.layers[l] as Layer;
+      this.norm(at.x, layer.inputNorm, rows, layer.q);
       this.linear(at.qkv, qkvWidth, 0, at.normed, layer.q, rows);
       this.linear(keys, qkvWidth, 0, at.normed, layer.k, rows);
       this.linear(values, qkvWidth, 0, at.normed, layer.v, rows);
@@ -159,7 +151,7 @@ export class Decoder {
       }
       k.rope(at.qkv, qkvWidth, at.rope, start, rows, numHeads + numKvHeads, headDim);
       k.kv_store(at.pages, l, start, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
-      const first = l === this.layers.length - 1 ? from : 0;
+      const first = l === depth - 1 ? from : 0;
       const count = rows - first;
       const x = at.x + first * hiddenSize * 4;
       const queries = at.qkv + first * qkvWidth * 4;
@@ -180,34 +172,72 @@ export class Decoder {
       );
       this.quantize(at.normed, count, qWidth, layer.o);
       this.linear(x, hiddenSize, 1, at.normed, layer.o, count);
-      k.rms_norm(at.normed, x, layer.postNorm, count, hiddenSize, rmsNormEps);
-      this.quantize(at.normed, count, hiddenSize, layer.gate, layer.up);
+      this.norm(x, layer.postNorm, count, layer.gate);
       this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
       this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
-      k.swiglu(at.act, at.gateUp, count, intermediateSize);
-      this.quantize(at.act, count, intermediateSize, layer.down);
+      if (layer.down.type === 'f32') k.swiglu(at.act, at.gateUp, count, intermediateSize);
+      else k.swiglu_quantize(at.q8, at.gateUp, count, intermediateSize, this.limbs, words(layer.down));
       this.linear(x, hiddenSize, 1, at.act, layer.down, count);
-    });
+    }
   }
 
-  /** Predictions read from rows of the last forward. @param draw null: the argmax of every row. */
-  predict(rows: Int32Array, draw: ((i: number) => RowDraw) | null): RowPrediction[] {
-    const { at, kernels, config } = this;
-    const stride = logitStride(config.vocabSize);
-    const id = this.arena.i32(at.result, 1);
-    const numbers = this.arena.f32(at.result, 3);
-    const predictions: RowPrediction[] = [];
+  /**
+   * Answers `ask` for rows of the last forward, before the next one.
+   * @param at entry of `ask` and of `predictions` that the first row fills
+   */
+  predict(rows: Int32Array, { sampling, targets }: RowAsk, predictions: Predictions, at: number): void {
+    const { kernels, config } = this;
+    const { logits, result } = this.at;
+    const stride = logitStride(config.vocabSize) * 4;
+    const id = this.arena.i32(result, 1);
+    const numbers = this.arena.f32(result, 4);
+    let uploaded: Adjustment | undefined;
     for (let from = 0; from < rows.length; from += HEAD_ROWS) {
       const count = Math.min(HEAD_ROWS, rows.length - from);
       this.logits(rows.subarray(from, from + count));
       for (let i = 0; i < count; i++) {
-        const { temperature, topK, topP, uniform } = draw?.(from + i) ?? GREEDY;
-        const row = at.logits + i * stride * 4;
-        kernels.head_predict(at.result, row, config.vocabSize, config.maskTokenId, temperature, topK, topP, uniform);
-        predictions.push({ id: id[0] ?? 0, prob: numbers[1] ?? 0, entropy: numbers[2] ?? 0 });
+        const entry = at + from + i;
+        const adjustment = sampling?.adjustments?.[entry];
+        if (adjustment && adjustment !== uploaded) this.upload(adjustment);
+        uploaded = adjustment;
+        kernels.head_predict(
+          result,
+          logits + i * stride,
+          config.vocabSize,
+          config.maskTokenId,
+          sampling?.temperature ?? 0,
+          sampling?.topK ?? 0,
+          sampling?.topP ?? 1,
+          sampling?.uniforms[entry] ?? 0,
+          targets?.[entry] ?? -1,
+          this.adjustments,
+          adjustment?.ids.length ?? 0,
+        );
+        predictions.ids[entry] = id[0] ?? 0;
+        predictions.probs[entry] = numbers[1] ?? 0;
+        predictions.entropies[entry] = numbers[2] ?? 0;
+        if (predictions.targetProbs) predictions.targetProbs[entry] = numbers[3] ?? 0;
       }
     }
-    return predictions;
+  }
+
+  /** @throws RangeError on more adjustments than there is room for */
+  private upload({ ids, deltas }: Adjustment): void {
+    const { numHeads, numKvHeads, headDim } = this.config;
+    const room = MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim;
+    if (ids.length * 3 > room)
+      throw new RangeError(`${ids.length} adjusted ids, there is room for ${Math.floor(room / 3)}`);
+    const entries = this.arena.i32(this.adjustments, ids.length * 3);
+    const floats = this.arena.f32(this.adjustments, ids.length * 3);
+    for (let i = 0; i < ids.length; i++) {
+      entries[3 * i] = ids[i] ?? 0;
+      floats[3 * i + 1] = deltas[i] ?? 0;
+    }
+  }
+
+  /** Entries of `head_predict`. They share the bytes of qkv, which nothing reads between a forward and the next. */
+  private get adjustments(): number {
+    return this.at.qkv;
   }
 
   /** Logits of at most HEAD_ROWS rows of the last forward, in the workspace: (R, logitStride(V)). For parity tests. */
@@ -235,29 +265,29 @@ export class Decoder {
     else this.arena.f32(y, k).set(this.arena.f32(part.data + row * k * 4, k));
   }
 
-  /**
-   * Input of the `linear` calls that follow, where their weights are quantized. x may be overwritten then.
-   * @throws ModelLoadError where some of them are and some are not: they share the input
-   */
-  private quantize(x: number, rows: number, k: number, ...readers: readonly Tensor[]): void {
-    const quantized = readers.filter((tensor) => tensor.type !== 'f32').length;
-    if (quantized === 0) return;
-    if (quantized < readers.length) throw new ModelLoadError(`${readers[0]?.name} and its siblings differ in type`);
-    const { q8, scale, correction } = this.at;
-    if (this.limbs === 1) this.kernels.quantize_q8(q8, scale, correction, x, rows, k);
-    else this.kernels.quantize_q16(q8, scale, correction, x, rows, k);
+  /** RMSNorm of x (rows, hidden), as the `linear` calls that follow read it: records, or floats in `normed`. */
+  private norm(x: number, weight: number, rows: number, reader: Tensor): void {
+    const { kernels: k, at, limbs } = this;
+    const { hiddenSize, rmsNormEps } = this.config;
+    if (reader.type === 'f32') k.rms_norm(at.normed, x, weight, rows, hiddenSize, rmsNormEps);
+    else k.rms_norm_quantize(at.q8, x, weight, rows, hiddenSize, rmsNormEps, limbs, words(reader));
   }
 
-  /** y (rows, ldy) = or += x W^T. Quantized weights read the input that `quantize` left. */
+  /** Input of the `linear` calls that follow, where their weights are quantized. */
+  private quantize(x: number, rows: number, k: number, reader: Tensor): void {
+    if (reader.type !== 'f32') this.kernels.quantize(this.at.q8, x, rows, k, this.limbs, words(reader));
+  }
+
+  /** y (rows, ldy) = or += x W^T. Quantized weights read the records that `norm` or `quantize` left. */
   private linear(y: number, ldy: number, accumulate: 0 | 1, x: number, w: Tensor, rows: number): void {
     const { kernels: k, at, limbs } = this;
     for (const { from, to, data, scales } of w.parts) {
       const out = y + from * 4;
       const n = to - from;
       if (w.type === 'int4') {
-        k.gemm_q8_q4(out, ldy, accumulate, at.q8, at.scale, at.correction, data, scales, rows, n, w.k, limbs);
+        k.gemm_q8_q4(out, ldy, accumulate, at.q8, data, scales, rows, n, w.k, limbs, at.panel);
       } else if (w.type === 'int8') {
-        k.gemm_q8_q8(out, ldy, accumulate, at.q8, at.scale, data, scales, rows, n, w.k, limbs);
+        k.gemm_q8_q8(out, ldy, accumulate, at.q8, data, scales, rows, n, w.k, limbs);
       } else {
         k.gemm_f32(out, ldy, accumulate, x, data, rows, n, w.k);
       }
@@ -265,4 +295,13 @@ export class Decoder {
   }
 }
 
-const GREEDY: RowDraw = { temperature: 0, topK: 0, topP: 1, uniform: 0 };
+/** @throws ModelLoadError where tensors that read the same input have different types: it is rounded once for all */
+function requireOneType(first: Tensor, ...siblings: readonly Tensor[]): void {
+  const other = siblings.find((tensor) => tensor.type !== first.type);
+  if (other) throw new ModelLoadError(`${first.name} is ${first.type} and ${other.name} is ${other.type}`);
+}
+
+/** Which encoding of the input a tensor's kernel reads: 1 for words, 0 for what suits int4. */
+function words(reader: Tensor): 0 | 1 {
+  return reader.type === 'int8' ? 1 : 0;
+}

@@ -42,9 +42,9 @@ export function weightBytes(manifest: Manifest): number {
   return manifest.shards.reduce((sum, shard) => sum + align(shard.bytes), 0);
 }
 
-/** Scratch bytes that `loadWeights` needs while it repacks: one panel of four rows. */
+/** Scratch bytes that `loadWeights` needs while it repacks: one panel of eight rows. */
 export function panelBytes(manifest: Manifest): number {
-  return Math.max(...manifest.tensors.map((t) => 4 * rowBytes(t.type, t.shape[1] ?? 1)));
+  return Math.max(...manifest.tensors.map((t) => 8 * rowBytes(t.type, t.shape[1] ?? 1)));
 }
 
 /**

@@ -7,22 +7,23 @@ import { GROUP } from './manifest.ts';
 export const MAX_ROWS = 64;
 /** int8 rows that one row of activations may become. */
 const MAX_LIMBS = 2;
+/** The larger of the two encodings of 32 activations (`wasm/activations.ts`). */
+const RECORD_BYTES = 72;
 /** Rows whose logits exist at a time: B x V floats are the largest buffer there is. */
 export const HEAD_ROWS = 8;
 
 export interface Workspace {
   readonly x: number; // (MAX_ROWS, hidden) the residual stream
   readonly normed: number; // (MAX_ROWS, max(hidden, heads*d)) also the attention's output
-  readonly q8: number; // (MAX_ROWS, MAX_LIMBS, widest K) i8
-  readonly scale: number; // (MAX_ROWS, MAX_LIMBS, widest K / 32)
-  readonly correction: number; // (MAX_ROWS, MAX_LIMBS, widest K / 32) i32
+  readonly q8: number; // (MAX_ROWS * MAX_LIMBS, widest K / 32) records of `quantize`
+  readonly panel: number; // 13 x widest K bytes: one panel of weights, unpacked, and its integer sums
   readonly qkv: number; // (MAX_ROWS, (heads + 2 kvHeads) * d)
   readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
   readonly act: number; // (MAX_ROWS, intermediate)
   readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
   readonly visible: number; // (MAX_ROWS) i32
   readonly pages: number; // (pages of the largest cache) i32
-  readonly attention: number; // 2d i16, then scores of one head
+  readonly attention: number; // 2d i16, then scores of the heads that share a K
   readonly rope: number; // (maxTokens, d)
   readonly result: number; // id i32, prob f32, entropy f32
 }
@@ -39,14 +40,13 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   return {
     x: MAX_ROWS * hiddenSize * 4,
     normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
-    q8: MAX_ROWS * MAX_LIMBS * widest,
-    scale: MAX_ROWS * MAX_LIMBS * groups * 4,
-    correction: MAX_ROWS * MAX_LIMBS * groups * 4,
+    q8: MAX_ROWS * MAX_LIMBS * groups * RECORD_BYTES,
+    panel: 13 * groups * GROUP,
     qkv: MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim * 4,
     feedForward: Math.max(gateUp + act, logits),
     visible: MAX_ROWS * 4,
     pages: (maxTokens / pageTokens) * 4,
-    attention: headDim * 4 + (maxTokens + 4) * 4,
+    attention: headDim * 4 + (numHeads / numKvHeads) * (maxTokens + 8) * 4,
     rope: maxTokens * headDim * 4,
     result: 16,
   };

@@ -1,139 +1,162 @@
 import { describe, expect, test } from 'vitest';
-import { dequantizeInt4, dequantizeInt8, matmul, quantizeQ8, roundTripQ8 } from '../../src/kernels/scalar.ts';
+import type { KernelFlavour } from '../../src/kernels/kernels.ts';
+import { dequantizeInt4, dequantizeInt8, matmul, rmsNorm, roundTripQ8, swiglu } from '../../src/kernels/scalar.ts';
 import { Bench, flavours, randomBytes, randomFloats, randomHalves, relativeError } from '../support/kernels.ts';
 
-/** [rows, n, k]: shapes of SmolLM2-135M with every remainder of rows, and tails of n % 4. */
+/** [rows, n, k]: shapes of SmolLM2-135M with every remainder of rows, and tails of n % 8. */
 const SHAPES = [
   [1, 576, 576],
   [2, 192, 576],
   [3, 1536, 576],
   [5, 576, 1536],
   [8, 64, 576],
+  [16, 24, 96],
   [17, 12, 64],
+  [35, 10, 64],
   [1, 7, 32],
   [4, 1, 96],
   [6, 3, 32],
   [7, 10, 160],
 ] as const;
 
+/** int4 or int8 weights in the kernels' layout, and what they stand for. */
+function weights(bench: Bench, type: 'int4' | 'int8', n: number, k: number, seed: number) {
+  const data = randomBytes(type === 'int4' ? (n * k) / 2 : n * k, seed);
+  const scales = randomHalves((n * k) / 32, seed + 1);
+  const at = { type, data: bench.put(data), scales: bench.put(scales), n, k };
+  const panel = bench.arena.take(8 * k);
+  if (type === 'int4') bench.kernels.repack_q4(at.data, at.scales, n, k, panel);
+  else bench.kernels.repack_q8(at.data, at.scales, n, k, panel);
+  return { ...at, floats: (type === 'int4' ? dequantizeInt4 : dequantizeInt8)(data, scales, n, k) };
+}
+
+type Weights = ReturnType<typeof weights>;
+
+/** Records of x (rows, K). */
+function quantized(bench: Bench, x: Float32Array, { type, k }: Weights, limbs: number): number {
+  const rows = x.length / k;
+  const q = bench.arena.take((rows * limbs * k * 72) / 32);
+  bench.kernels.quantize(q, bench.put(x), rows, k, limbs, type === 'int8' ? 1 : 0);
+  return q;
+}
+
+function multiply(
+  bench: Bench,
+  y: number,
+  ldy: number,
+  accumulate: number,
+  q: number,
+  w: Weights,
+  rows: number,
+  limbs = 1,
+) {
+  const { gemm_q8_q4, gemm_q8_q8 } = bench.kernels;
+  const { data, scales, n, k } = w;
+  if (w.type === 'int4') {
+    gemm_q8_q4(y, ldy, accumulate, q, data, scales, rows, n, k, limbs, bench.arena.take(13 * k));
+  } else {
+    gemm_q8_q8(y, ldy, accumulate, q, data, scales, rows, n, k, limbs);
+  }
+}
+
+/** y (rows, n) of x (rows, K). */
+function product(bench: Bench, x: Float32Array, w: Weights, limbs = 1): Float32Array {
+  const rows = x.length / w.k;
+  const y = bench.floats(rows * w.n);
+  multiply(bench, y, w.n, 0, quantized(bench, x, w, limbs), w, rows, limbs);
+  return bench.f32(y, rows * w.n);
+}
+
+const twice = (values: Float32Array) => values.map((v) => 2 * v);
+
+describe.each(flavours.flatMap((flavour) => (['int4', 'int8'] as const).map((type) => [flavour, type] as const)))(
+  '%s, %s weights',
+  (flavour, type) => {
+    test.each(SHAPES)('%i rows, n %i, K %i', (rows, n, k) => {
+      const bench = new Bench(flavour);
+      const w = weights(bench, type, n, k, 2);
+      const x = randomFloats(rows * k, 4, 2);
+      x.fill(0, 0, 32); // a group of zeros
+      const expected = matmul(roundTripQ8(x), w.floats, rows, n, k);
+      const q = quantized(bench, x, w, 1);
+      // A stride wider than n: the columns between must stay untouched.
+      const ldy = n + 5;
+      const y = bench.floats(rows * ldy);
+      multiply(bench, y, ldy, 0, q, w, rows);
+      const strided = bench.f32(y, rows * ldy);
+      const dense = (values: Float32Array) => values.filter((_, i) => i % ldy < n);
+      expect(relativeError(dense(strided), expected)).toBeLessThan(2e-6);
+      expect(strided.filter((_, i) => i % ldy >= n).every((v) => v === -12345)).toBe(true);
+      multiply(bench, y, ldy, 1, q, w, rows);
+      expect(relativeError(dense(bench.f32(y, rows * ldy)), twice(expected))).toBeLessThan(2e-6);
+    });
+
+    test.each(SHAPES)('two limbs: 15-bit activations (%i rows, n %i, K %i)', (rows, n, k) => {
+      const bench = new Bench(flavour);
+      const w = weights(bench, type, n, k, 14);
+      const x = randomFloats(rows * k, 13, 2);
+      // Against activations that were not rounded at all.
+      expect(relativeError(product(bench, x, w, 2), matmul(x, w.floats, rows, n, k))).toBeLessThan(1e-4);
+    });
+
+    test.each([1, 2])('a row is the same whatever rows are beside it, %i limbs', (limbs) => {
+      const bench = new Bench(flavour);
+      const [rows, n, k] = [21, 27, 160];
+      const w = weights(bench, type, n, k, 20);
+      const x = randomFloats(rows * k, 21, 2);
+      const whole = product(bench, x, w, limbs);
+      for (let count = 1; count < rows; count++) {
+        for (const from of [0, rows - count]) {
+          const part = product(bench, x.slice(from * k, (from + count) * k), w, limbs);
+          expect(part).toEqual(whole.slice(from * n, (from + count) * n));
+        }
+      }
+    });
+
+    test('fused inputs: RMSNorm and SwiGLU', () => {
+      const bench = new Bench(flavour);
+      const [rows, n, k] = [6, 16, 96];
+      const w = weights(bench, type, n, k, 22);
+      const words = type === 'int8' ? 1 : 0;
+      for (const [limbs, tolerance] of [
+        [1, 1e-2],
+        [2, 1e-4],
+      ] as const) {
+        const run = (q: number) => {
+          const y = bench.floats(rows * n);
+          multiply(bench, y, n, 0, q, w, rows, limbs);
+          return bench.f32(y, rows * n);
+        };
+        const [x, norm] = [randomFloats(rows * k, 23, 20), randomFloats(k, 24)];
+        const q = bench.arena.take(rows * limbs * k * 3);
+        bench.kernels.rms_norm_quantize(q, bench.put(x), bench.put(norm), rows, k, 1e-5, limbs, words);
+        expect(relativeError(run(q), matmul(rmsNorm(x, norm, k, 1e-5), w.floats, rows, n, k))).toBeLessThan(tolerance);
+        const gateUp = randomFloats(rows * 2 * k, 25, 12);
+        const half = (which: number) => gateUp.filter((_, i) => Math.floor((i % (2 * k)) / k) === which);
+        bench.kernels.swiglu_quantize(q, bench.put(gateUp), rows, k, limbs, words);
+        expect(relativeError(run(q), matmul(swiglu(half(0), half(1)), w.floats, rows, n, k))).toBeLessThan(tolerance);
+      }
+    });
+  },
+);
+
 describe.each(flavours)('%s', (flavour) => {
-  test.each(SHAPES)('quantize_q8 (%i rows, n %i, K %i)', (rows, _n, k) => {
+  test('extreme int4 weights and activations stay inside 16-bit sums', () => {
     const bench = new Bench(flavour);
-    const x = randomFloats(rows * k, 1, 3);
-    x.fill(0, 0, 32); // a group of zeros
-    const q = bench.arena.take(rows * k);
-    const scale = bench.floats((rows * k) / 32);
-    const correction = bench.floats((rows * k) / 32);
-    bench.kernels.quantize_q8(q, scale, correction, bench.put(x), rows, k);
-    const expected = quantizeQ8(x);
-    const bytes = new Int8Array(bench.arena.bytes(q, rows * k));
-    expect(bytes).toEqual(expected.q);
-    expect(relativeError(bench.f32(scale, (rows * k) / 32), expected.scale)).toBeLessThan(1e-6);
-    const sums = Int32Array.from(
-      { length: (rows * k) / 32 },
-      (_, g) => -8 * expected.q.subarray(g * 32, g * 32 + 32).reduce((sum, v) => sum + v, 0),
-    );
-    expect(bench.arena.i32(correction, sums.length).slice()).toEqual(sums);
-  });
-
-  test.each(SHAPES)('gemm_q8_q4 (%i rows, n %i, K %i)', (rows, n, k) => {
-    const bench = new Bench(flavour);
-    const data = randomBytes((n * k) / 2, 2);
-    const scales = randomHalves((n * k) / 32, 3);
-    const x = randomFloats(rows * k, 4, 2);
-    const expected = matmul(roundTripQ8(x), dequantizeInt4(data, scales, n, k), rows, n, k);
-    const w = bench.put(data);
-    const wscale = bench.put(scales);
-    bench.kernels.repack_q4(w, wscale, n, k, bench.arena.take(2 * k));
-    const q = bench.arena.take(rows * k);
-    const scale = bench.floats((rows * k) / 32);
-    const correction = bench.floats((rows * k) / 32);
-    bench.kernels.quantize_q8(q, scale, correction, bench.put(x), rows, k);
-    // A stride wider than n: the columns between must stay untouched.
-    const ldy = n + 5;
-    const y = bench.floats(rows * ldy);
-    bench.kernels.gemm_q8_q4(y, ldy, 0, q, scale, correction, w, wscale, rows, n, k, 1);
-    const strided = bench.f32(y, rows * ldy);
-    const dense = strided.filter((_, i) => i % ldy < n);
-    expect(relativeError(dense, expected)).toBeLessThan(2e-6);
-    expect(strided.filter((_, i) => i % ldy >= n).every((v) => v === -12345)).toBe(true);
-    bench.kernels.gemm_q8_q4(y, ldy, 1, q, scale, correction, w, wscale, rows, n, k, 1);
-    const doubled = bench.f32(y, rows * ldy).filter((_, i) => i % ldy < n);
-    expect(
-      relativeError(
-        doubled,
-        expected.map((v) => 2 * v),
-      ),
-    ).toBeLessThan(2e-6);
-  });
-
-  test.each(SHAPES)('gemm_q8_q8 (%i rows, n %i, K %i)', (rows, n, k) => {
-    const bench = new Bench(flavour);
-    const data = randomBytes(n * k, 5);
-    const scales = randomHalves((n * k) / 32, 6);
-    const x = randomFloats(rows * k, 7, 2);
-    const expected = matmul(roundTripQ8(x), dequantizeInt8(data, scales, n, k), rows, n, k);
-    const w = bench.put(data);
-    const wscale = bench.put(scales);
-    bench.kernels.repack_q8(w, wscale, n, k, bench.arena.take(4 * k));
-    const q = bench.arena.take(rows * k);
-    const scale = bench.floats((rows * k) / 32);
-    bench.kernels.quantize_q8(q, scale, bench.floats((rows * k) / 32), bench.put(x), rows, k);
-    const y = bench.floats(rows * n);
-    bench.kernels.gemm_q8_q8(y, n, 0, q, scale, w, wscale, rows, n, k, 1);
-    expect(relativeError(bench.f32(y, rows * n), expected)).toBeLessThan(2e-6);
-    bench.kernels.gemm_q8_q8(y, n, 1, q, scale, w, wscale, rows, n, k, 1);
-    expect(
-      relativeError(
-        bench.f32(y, rows * n),
-        expected.map((v) => 2 * v),
-      ),
-    ).toBeLessThan(2e-6);
-  });
-
-  test.each(SHAPES)('two limbs: 15-bit activations (%i rows, n %i, K %i)', (rows, n, k) => {
-    const bench = new Bench(flavour);
-    const x = randomFloats(rows * k, 13, 2);
-    const [q4, q8] = [randomBytes((n * k) / 2, 14), randomBytes(n * k, 15)];
-    const scales = randomHalves((n * k) / 32, 16);
-    const [w4, s4, w8, s8] = [bench.put(q4), bench.put(scales), bench.put(q8), bench.put(scales)] as const;
-    bench.kernels.repack_q4(w4, s4, n, k, bench.arena.take(2 * k));
-    bench.kernels.repack_q8(w8, s8, n, k, bench.arena.take(4 * k));
-    const q = bench.arena.take(2 * rows * k);
-    const scale = bench.floats((2 * rows * k) / 32);
-    const correction = bench.floats((2 * rows * k) / 32);
-    bench.kernels.quantize_q16(q, scale, correction, bench.put(x), rows, k);
-    const y = bench.floats(rows * n);
-    bench.kernels.gemm_q8_q4(y, n, 0, q, scale, correction, w4, s4, rows, n, k, 2);
-    // Against activations that were not rounded at all.
-    const expected4 = matmul(x, dequantizeInt4(q4, scales, n, k), rows, n, k);
-    expect(relativeError(bench.f32(y, rows * n), expected4)).toBeLessThan(1e-4);
-    bench.kernels.gemm_q8_q8(y, n, 0, q, scale, w8, s8, rows, n, k, 2);
-    const expected8 = matmul(x, dequantizeInt8(q8, scales, n, k), rows, n, k);
-    expect(relativeError(bench.f32(y, rows * n), expected8)).toBeLessThan(1e-4);
-  });
-
-  test('extreme int4 weights do not overflow the 16-bit sums', () => {
-    const bench = new Bench(flavour);
-    const k = 64;
+    const [n, k] = [9, 64]; // 9: the edge too
+    const scales = new Uint16Array((n * k) / 32).fill(0x3c00); // 1.0
+    const signs = { equal: () => 1, alternating: (j: number) => (j % 4 < 2 ? 1 : -1) };
     for (const byte of [0x00, 0xff]) {
-      const data = new Uint8Array((4 * k) / 2).fill(byte);
-      const scales = new Uint16Array((4 * k) / 32).fill(0x3c00); // 1.0
+      const data = new Uint8Array((n * k) / 2).fill(byte);
+      const at = { data: bench.put(data), scales: bench.put(scales) };
+      bench.kernels.repack_q4(at.data, at.scales, n, k, bench.arena.take(8 * k));
+      const w: Weights = { type: 'int4', ...at, n, k, floats: dequantizeInt4(data, scales, n, k) };
       for (const sign of [1, -1]) {
-        const x = new Float32Array(k).fill(sign);
-        const w = bench.put(data);
-        const wscale = bench.put(scales);
-        bench.kernels.repack_q4(w, wscale, 4, k, bench.arena.take(2 * k));
-        const [q, scale, correction, y] = [
-          bench.arena.take(k),
-          bench.floats(2),
-          bench.floats(2),
-          bench.floats(4),
-        ] as const;
-        bench.kernels.quantize_q8(q, scale, correction, bench.put(x), 1, k);
-        bench.kernels.gemm_q8_q4(y, 4, 0, q, scale, correction, w, wscale, 1, 4, k, 1);
-        const value = sign * k * ((byte & 15) - 8);
-        expect(relativeError(bench.f32(y, 4), [value, value, value, value])).toBeLessThan(1e-6);
+        for (const of of Object.values(signs)) {
+          const x = Float32Array.from({ length: k }, (_, j) => sign * of(j));
+          const expected = sign * ((byte & 15) - 8) * x.reduce((sum, v) => sum + sign * v, 0);
+          for (const y of product(bench, x, w)) expect(y).toBeCloseTo(expected, 3);
+        }
       }
     }
   });
@@ -152,20 +175,11 @@ describe.each(flavours)('%s', (flavour) => {
   });
 });
 
-test('both builds give the same bits for int4', () => {
-  const outputs = flavours.map((flavour) => {
+test.each(['int4', 'int8'] as const)('both builds give the same bits, %s', (type) => {
+  const output = (flavour: KernelFlavour) => {
     const bench = new Bench(flavour);
-    const [rows, n, k] = [5, 64, 576];
-    const w = bench.put(randomBytes((n * k) / 2, 10));
-    const wscale = bench.put(randomHalves((n * k) / 32, 11));
-    bench.kernels.repack_q4(w, wscale, n, k, bench.arena.take(2 * k));
-    const q = bench.arena.take(rows * k);
-    const scale = bench.floats((rows * k) / 32);
-    const correction = bench.floats((rows * k) / 32);
-    bench.kernels.quantize_q8(q, scale, correction, bench.put(randomFloats(rows * k, 12)), rows, k);
-    const y = bench.floats(rows * n);
-    bench.kernels.gemm_q8_q4(y, n, 0, q, scale, correction, w, wscale, rows, n, k, 1);
-    return bench.f32(y, rows * n);
-  });
-  expect(outputs[0]).toEqual(outputs[1]);
+    const [rows, n, k] = [23, 61, 576];
+    return product(bench, randomFloats(rows * k, 12), weights(bench, type, n, k, 10));
+  };
+  expect(output('relaxed-simd')).toEqual(output('simd'));
 });

@@ -61,7 +61,7 @@ describe.each(flavours)('%s', (flavour) => {
     expect(relativeError(bench.f32(y, rows * n), swiglu(pick(0), pick(1)))).toBeLessThan(1e-6);
   });
 
-  test.each([8, 10])('embed_q4 and embed_q8, every row of %i', (rows) => {
+  test.each([8, 10, 19])('embed_q4 and embed_q8, every row of %i', (rows) => {
     const bench = new Bench(flavour);
     const k = 96;
     const scales = randomHalves((rows * k) / 32, 7);
@@ -70,8 +70,8 @@ describe.each(flavours)('%s', (flavour) => {
     const expected4 = dequantizeInt4(q4, scales, rows, k);
     const expected8 = dequantizeInt8(q8, scales, rows, k);
     const [w4, s4, w8, s8] = [bench.put(q4), bench.put(scales), bench.put(q8), bench.put(scales)] as const;
-    bench.kernels.repack_q4(w4, s4, rows, k, bench.arena.take(4 * k));
-    bench.kernels.repack_q8(w8, s8, rows, k, bench.arena.take(4 * k));
+    bench.kernels.repack_q4(w4, s4, rows, k, bench.arena.take(8 * k));
+    bench.kernels.repack_q8(w8, s8, rows, k, bench.arena.take(8 * k));
     const y = bench.floats(k);
     for (let row = 0; row < rows; row++) {
       bench.kernels.embed_q4(y, w4, s4, row, rows, k);
@@ -89,6 +89,7 @@ describe.each(flavours)('%s', (flavour) => {
     [3, 5, 4, 2, 16, 4],
     [2, 30, 2, 1, 128, 8],
     [5, 2, 4, 4, 32, 3],
+    [3, 9, 14, 2, 32, 12],
   ])('kv_store and attention (%i rows after %i)', (rows, before, heads, kvHeads, d, pageTokens) => {
     const bench = new Bench(flavour);
     const layers = 2;
@@ -131,7 +132,7 @@ describe.each(flavours)('%s', (flavour) => {
       new Int32Array(rows).fill(tokens),
     ]) {
       const out = bench.floats(rows * heads * d);
-      const scratch = bench.arena.take(d * 4 + (tokens + 4) * 4);
+      const scratch = bench.arena.take(d * 4 + (heads / kvHeads) * (tokens + 8) * 4);
       bench.kernels.attention(
         out,
         bench.put(q),

@@ -1,0 +1,57 @@
+/** Records of `quantize`, taken apart: values, scales and corrections against the oracle. */
+import { describe, expect, test } from 'vitest';
+import { quantizeQ8 } from '../../src/kernels/scalar.ts';
+import { Bench, flavours, randomFloats, relativeError } from '../support/kernels.ts';
+
+/** Order of a words record's 16-bit values: even k of a half, then odd k. */
+const WORD_ORDER = [0, 16].flatMap((half) =>
+  [0, 1].flatMap((odd) => Array.from({ length: 8 }, (_, i) => half + 2 * i + odd)),
+);
+
+/** What a record holds, in the order of k. The correction is the sum of its parts. */
+function record(bench: Bench, address: number, words: boolean) {
+  const view = new DataView(bench.arena.memory.buffer, address);
+  const values = new Int8Array(32);
+  for (let i = 0; i < 32; i++) {
+    if (words) values[WORD_ORDER[i] ?? 0] = view.getInt16(2 * i, true);
+    else values[i] = view.getInt8(i);
+  }
+  const end = words ? 64 : 32;
+  return {
+    values,
+    scale: view.getFloat32(end, true),
+    correction: words ? [view.getInt32(end + 4, true)] : [view.getInt16(end + 4, true), view.getInt16(end + 6, true)],
+  };
+}
+
+describe.each(flavours)('%s', (flavour) => {
+  test.each([
+    [1, 64, 0],
+    [3, 96, 1],
+    [4, 32, 0],
+    [7, 576, 0],
+    [9, 64, 1],
+  ])('%i rows of %i, words %i', (rows, k, asked) => {
+    const bench = new Bench(flavour);
+    const words = asked === 1 || flavour === 'simd';
+    const bytes = words ? 72 : 40;
+    const groups = k / 32;
+    const x = randomFloats(rows * k, 1, 3);
+    x.fill(0, 0, 32); // a group of zeros
+    const q = bench.arena.take(rows * groups * bytes);
+    bench.kernels.quantize(q, bench.put(x), rows, k, 1, asked);
+    const expected = quantizeQ8(x);
+    for (let r = 0; r < rows; r++) {
+      const inTile = Math.min(4, rows - (r & ~3));
+      for (let g = 0; g < groups; g++) {
+        const at = q + ((r & ~3) * groups + g * inTile + (r & 3)) * bytes;
+        const { values, scale, correction } = record(bench, at, words);
+        const group = expected.q.slice((r * groups + g) * 32, (r * groups + g + 1) * 32);
+        expect(values).toEqual(group);
+        expect(relativeError([scale], [expected.scale[r * groups + g] ?? 0])).toBeLessThan(1e-6);
+        const sum = (of: (i: number) => boolean) => group.reduce((total, v, i) => (of(i) ? total - 8 * v : total), 0);
+        expect(correction).toEqual(words ? [sum(() => true)] : [sum((i) => i % 4 < 2), sum((i) => i % 4 > 1)]);
+      }
+    }
+  });
+});
