@@ -7,6 +7,8 @@ import { Turns } from '../sampler/turns.ts';
 import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom, tokensNeeded } from './admission.ts';
 import { CompletionText } from './completion-text.ts';
+import { AdmittedEdit, editCacheIfRoom, planEdit } from './edit.ts';
+import type { EditRequest } from './edit-request.ts';
 import { endingAtMiddle, infillPrompt, requireInfill, suffixStop } from './infill.ts';
 import { planBlocks } from './plan.ts';
 import { promptIds } from './prompt.ts';
@@ -54,6 +56,13 @@ export class Engine {
     const ids = promptIds(prompt, this.#tokenizer, config);
     if (suffix === null) return ids;
     return infillPrompt(ids, promptIds(suffix, this.#tokenizer, config), requireInfill(config));
+  }
+
+  /** The same for an edit of code. Nothing of it is kept for other requests. @throws what `planEdit` does, and as `admit` */
+  async admitEdit(request: EditRequest, signal: AbortSignal = new AbortController().signal): Promise<AdmittedEdit> {
+    const plan = planEdit(request, this.#tokenizer, this.model);
+    const place = await this.queue.enter(() => editCacheIfRoom(this.model, plan), signal);
+    return new AdmittedEdit(this.model, plan, place, this.#turns.join());
   }
 
   /** `admit` and `run` in one: what `admit` throws comes out of the first `next()`. */

@@ -162,6 +162,21 @@ describe('localisation', () => {
     expect((await find(wrong, { ...SETTINGS, tau_ratio: 0.2 })).spans.length).toBe(2);
   });
 
+  it('looks at the token before a surprise, which may be what is wrong', async () => {
+    class Credulous extends KnowingModel {
+      override async commit(...[ids, cache, ask]: Parameters<KnowingModel['commit']>) {
+        const predictions = await super.commit(ids, cache, ask);
+        const { targetProbs } = predictions;
+        for (const [row, target] of (ask.targets ?? []).entries())
+          if (target === 88) targetProbs?.fill(0.5, row, row + 1);
+        return predictions;
+      }
+    }
+    const draft = draftOf(wrong);
+    const [span] = await localise(forwardsOn(new Credulous(TEXT), 200), draft, 1, draft.length, SETTINGS);
+    expect([span?.start, span?.suspects[0]?.causalProb]).toEqual([at, 0.5]);
+  });
+
   it('looks from where it is told', async () => {
     expect((await find(wrong, SETTINGS, at + 4)).spans).toEqual([]);
     expect((await find(wrong, SETTINGS, at + 3)).spans.map(({ start }) => start)).toEqual([at + 3]);

@@ -1,0 +1,179 @@
+/** Code in, edited code out: `Engine.admitEdit` has the memory taken, `AdmittedEdit` runs. */
+import { OutOfMemoryError } from '../model/errors.ts';
+import type { DiffusionModel, KvCache } from '../model/model.ts';
+import { EditForwards } from '../sampler/editing/edit-forwards.ts';
+import { type ConsideredEvent, canEdit, type EditedEvent, edit, ROOM_TO_GROW } from '../sampler/editing/editor.ts';
+import { unifiedDiff } from './diff.ts';
+import type { EditEvent, EditRequest, EditResult, EditSpan } from './edit-request.ts';
+import { EditableText } from './editable-text.ts';
+import type { Place } from './queue.ts';
+import { RequestError } from './request.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** A request that can be served, and the memory that it takes. */
+export interface EditPlan {
+  readonly request: EditRequest;
+  readonly text: EditableText;
+  /** Of the cache. */
+  readonly maxTokens: number;
+}
+
+/**
+ * Everything that can be refused, before any work.
+ * @throws RequestError `context_length_exceeded` for code that could never fit, `invalid_value` (see `EditableText`),
+ *   `unsupported_model` for a model whose committed tokens do not predict the next one
+ */
+export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: DiffusionModel): EditPlan {
+  const { config } = model;
+  if (!canEdit(config)) {
+    const message = `${config.name} cannot edit: that takes a model with causal context and logit shift.`;
+    throw new RequestError(message, 'unsupported_model', 'model');
+  }
+  const text = new EditableText(request, tokenizer, config);
+  const limit = Math.min(config.contextLength, model.maxTokens);
+  // The start token takes one.
+  if (text.ids.length > limit) {
+    throw new RequestError(
+      `This model edits at most ${limit - 1} tokens at once. However, the code and the instruction have ` +
+        `${text.promptTokens}. Please send less code, such as one function.`,
+      'context_length_exceeded',
+      'code',
+    );
+  }
+  return { request, text, maxTokens: Math.min(limit, text.ids.length + ROOM_TO_GROW) };
+}
+
+/** @returns null when the pool has no room now. The caller frees the cache. Code is private: nothing of it is shared. */
+export function editCacheIfRoom(model: DiffusionModel, { maxTokens }: EditPlan): KvCache | null {
+  try {
+    return model.createCache(maxTokens);
+  } catch (error) {
+    if (error instanceof OutOfMemoryError && error.retryable) return null;
+    throw error;
+  }
+}
+
+/** An edit that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */
+export class AdmittedEdit {
+  readonly #model: DiffusionModel;
+  readonly #plan: EditPlan;
+  readonly #place: Place<KvCache>;
+  readonly #turn: () => Promise<void>;
+  #events: AsyncGenerator<EditEvent, void, void> | null = null;
+  #started = false;
+  #freed = false;
+
+  /** Takes over the place and its cache. Made by `Engine.admitEdit`. */
+  constructor(model: DiffusionModel, plan: EditPlan, place: Place<KvCache>, turn: () => Promise<void>) {
+    this.#model = model;
+    this.#plan = plan;
+    this.#place = place;
+    this.#turn = turn;
+  }
+
+  /**
+   * Edits, once: spans as they are weighed, edits as they are made, then the result. The memory is freed when the events
+   * end: by the last one, an error, an abort or `return()`.
+   * @throws the signal's reason on abort, within one forward; and whatever the model throws
+   */
+  run(signal: AbortSignal = new AbortController().signal): AsyncGenerator<EditEvent, void, void> {
+    if (this.#events !== null || this.#freed) throw new Error('an admitted edit runs once');
+    const events = this.#run(signal);
+    // A generator that was never started skips its `finally` on return().
+    const finish = events.return.bind(events);
+    events.return = (value) => {
+      if (!this.#started) this.#free();
+      return finish(value);
+    };
+    this.#events = events;
+    return events;
+  }
+
+  /** Gives the memory back, once a forward that is under way has ended. Safe to call again, and after `run` ended. */
+  async release(): Promise<void> {
+    if (this.#events !== null) await this.#events.return();
+    else this.#free();
+  }
+
+  #free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    try {
+      this.#place.room.free();
+    } finally {
+      this.#place.leave();
+    }
+  }
+
+  async *#run(signal: AbortSignal): AsyncGenerator<EditEvent, void, void> {
+    this.#started = true;
+    try {
+      yield* this.#edit(signal);
+    } finally {
+      this.#free();
+    }
+  }
+
+  async *#edit(signal: AbortSignal): AsyncGenerator<EditEvent, void, void> {
+    const { request, text, maxTokens } = this.#plan;
+    const { settings } = request;
+    const forwards = new EditForwards(this.#model, this.#place.room, settings.max_forwards, signal, this.#turn);
+    const task = {
+      ids: text.ids,
+      editable: (index: number) => text.editable(index),
+      usable: (id: number) => text.usable(id),
+      maxTokens,
+      settings,
+    };
+    const spans: EditSpan[] = [];
+    let ms = 0;
+    let start = performance.now();
+    for await (const event of edit(forwards, task)) {
+      ms += performance.now() - start;
+      if (event.type === 'edited') {
+        const { nfe, positionForwards } = forwards;
+        yield { type: 'done', result: this.#result(event, spans, { nfe, positionForwards, ms }) };
+        return;
+      }
+      const span = asSpan(event, text);
+      spans.push(span);
+      yield { type: 'span', span };
+      const { accepted } = event;
+      if (accepted) yield { type: 'edit', edit: text.edit(accepted.edit) };
+      start = performance.now();
+    }
+  }
+
+  #result({ edits, passes, complete }: EditedEvent, spans: readonly EditSpan[], cost: EditResult['cost']): EditResult {
+    const { request, text } = this.#plan;
+    const changes = edits.map((edit) => text.edit(edit));
+    const after = text.with(changes);
+    const completionTokens = edits.reduce((sum, { ids }) => sum + ids.length, 0);
+    return {
+      text: after,
+      diff: unifiedDiff(request.code, after, 'code'),
+      edits: changes,
+      spans,
+      passes,
+      complete,
+      usage: { promptTokens: text.promptTokens, completionTokens },
+      cost,
+    };
+  }
+}
+
+function asSpan(
+  { pass, start, end, old, suspects, candidates, accepted }: ConsideredEvent,
+  text: EditableText,
+): EditSpan {
+  const best = accepted ?? candidates[0];
+  return {
+    pass,
+    ...text.range(start, end),
+    text: text.text(old),
+    causalProb: Math.min(...suspects.map((suspect) => suspect.causalProb)),
+    leaveOneOutProb: Math.max(...suspects.map((suspect) => suspect.leaveOneOutProb)),
+    best: best ? { ...text.edit(best.edit), rightGain: best.rightGain } : null,
+    accepted: accepted !== null,
+  };
+}

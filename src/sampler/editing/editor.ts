@@ -1,0 +1,137 @@
+/** Token-to-token editing: finds what the model takes for wrong, and rewrites it in place. */
+import type { ModelConfig } from '../../model/config.ts';
+import { accepts } from './accept.ts';
+import { Draft, type TokenEdit } from './draft.ts';
+import { type EditForwards, ForwardsSpent } from './edit-forwards.ts';
+import { commitUpTo, isConfirmed, leaveOneOut, localise, type Span, type Suspect } from './localise.ts';
+import { type Candidate, propose } from './propose.ts';
+import { type EditingSettings, GROW } from './settings.ts';
+
+export interface EditTask {
+  /** Context and code: at least one token of context before the first that may be edited. */
+  readonly ids: Int32Array; // (N)
+  /** Whether the token at an index may be replaced. */
+  readonly editable: (index: number) => boolean;
+  /** Whether an id may be written. */
+  readonly usable: (id: number) => boolean;
+  /** Tokens that fit the cache, N or more. */
+  readonly maxTokens: number;
+  readonly settings: EditingSettings;
+}
+
+/** A span was suspected, and rewritten when `accepted` is there. */
+export interface ConsideredEvent {
+  readonly type: 'considered';
+  /** From 1. */
+  readonly pass: number;
+  /** Original tokens that the span stands for: from `start` to before `end`. */
+  readonly start: number;
+  readonly end: number;
+  /** What stood there. */
+  readonly old: Int32Array;
+  readonly suspects: readonly Suspect[];
+  /** By likelihood, best first. */
+  readonly candidates: readonly Candidate[];
+  /** The one that was written. */
+  readonly accepted: Candidate | null;
+}
+
+export interface EditedEvent {
+  readonly type: 'edited';
+  /** Everything that changed, in order. */
+  readonly edits: readonly TokenEdit[];
+  /** Passes that began. */
+  readonly passes: number;
+  /** False when the forwards ran out first. */
+  readonly complete: boolean;
+}
+
+export type EditingEvent = ConsideredEvent | EditedEvent;
+
+/** Tokens that an edit may add to its text, all together, where the context has room for them. */
+export const ROOM_TO_GROW = 8 * GROW;
+
+/** Judging tokens causally takes a model whose committed tokens predict the next one. */
+export function canEdit(config: ModelConfig): boolean {
+  return config.contextAttention === 'causal' && config.logitShift;
+}
+
+/**
+ * At most `settings.passes` passes, each left to right, each over what is left suspicious by the one before. An edit is
+ * made only on the evidence of `accepts`; every other token stays. The last event is `edited`.
+ * @throws the signal's reason on abort, within one forward; and whatever the model throws
+ */
+export async function* edit(forwards: EditForwards, task: EditTask): AsyncGenerator<EditingEvent, void, void> {
+  const { ids, editable, settings } = task;
+  const draft = new Draft(ids, editable);
+  let passes = 0;
+  let complete = true;
+  try {
+    for (let from: number | null = 1; from !== null && passes < settings.passes; ) {
+      passes += 1;
+      from = yield* editOnce(forwards, draft, task, from, passes);
+    }
+  } catch (error) {
+    if (!(error instanceof ForwardsSpent)) throw error;
+    complete = false;
+  }
+  yield { type: 'edited', edits: draft.edits(), passes, complete };
+}
+
+/** @returns where the next pass begins, or null when this one changed nothing */
+async function* editOnce(
+  forwards: EditForwards,
+  draft: Draft,
+  task: EditTask,
+  begin: number,
+  pass: number,
+): AsyncGenerator<ConsideredEvent, number | null, void> {
+  const { settings, usable, maxTokens } = task;
+  let [from, to] = [begin, draft.length];
+  while (from < to && !draft.isEditable(from)) from++;
+  while (to > from && !draft.isEditable(to - 1)) to--;
+  if (from === to) return null;
+
+  let first: number | null = null;
+  let shift = 0;
+  for (const found of await localise(forwards, draft, from, to, settings)) {
+    let span = moved(found, shift);
+    await commitUpTo(forwards, draft, span.start - 1);
+    if (first !== null) {
+      // What was found before an edit to its left may be right after it.
+      span = await judgedAgain(forwards, draft, span, settings);
+      if (!span.suspects.every((suspect) => isConfirmed(suspect, settings))) continue;
+      await commitUpTo(forwards, draft, span.start - 1);
+    }
+    const candidates = await propose(forwards, draft, span, maxTokens - draft.length, usable, settings);
+    const accepted = candidates.find((candidate) => accepts(candidate, settings)) ?? null;
+    const old = draft.slice(span.start, span.end);
+    const { start, end } = draft.against(span.start, span.end, old);
+    if (accepted) {
+      draft.replace(accepted.start, accepted.end, accepted.ids, accepted.confidence, accepted.gain);
+      shift += accepted.ids.length - (accepted.end - accepted.start);
+      first ??= accepted.start;
+    }
+    yield { type: 'considered', pass, start, end, old, suspects: span.suspects, candidates, accepted };
+  }
+  // Tokens that have an edit in their right context may look different now.
+  return first === null ? null : Math.max(1, first - settings.block_length);
+}
+
+function moved({ start, end, suspects }: Span, by: number): Span {
+  return {
+    start: start + by,
+    end: end + by,
+    suspects: suspects.map((suspect) => ({ ...suspect, at: suspect.at + by })),
+  };
+}
+
+/** The same span with what its tokens' probabilities are now, right to left as the cache shrinks. */
+async function judgedAgain(forwards: EditForwards, draft: Draft, span: Span, settings: EditingSettings): Promise<Span> {
+  await commitUpTo(forwards, draft, span.end - 2);
+  const suspects: Suspect[] = [];
+  for (const suspect of [...span.suspects].reverse()) {
+    suspects.unshift(await leaveOneOut(forwards, draft, suspect, settings));
+  }
+  return { ...span, suspects };
+}

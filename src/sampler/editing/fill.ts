@@ -1,0 +1,44 @@
+import { confidence } from '../policies/confidence.ts';
+import type { EditForwards } from './edit-forwards.ts';
+import type { EditingSettings } from './settings.ts';
+
+export interface Filled {
+  readonly ids: Int32Array; // (masks)
+  /** Mean of the probabilities that they were decided with. */
+  readonly confidence: number;
+}
+
+/**
+ * Fills the masks between a block's left and right context, several at once where the model is sure.
+ * @param left visible tokens before the hole, the last committed one's successor first; 1 or more
+ * @param right visible tokens after it
+ * @param usable whether an id may stand in the text
+ * @returns null as soon as it cannot become an edit: an id that may not stand there, or a mean of at most `tau_edit`
+ */
+export async function fill(
+  forwards: EditForwards,
+  left: Int32Array,
+  masks: number,
+  right: Int32Array,
+  usable: (id: number) => boolean,
+  { tau_edit, threshold }: EditingSettings,
+): Promise<Filled | null> {
+  const policy = confidence.create({ threshold }, 0);
+  const mask = forwards.maskTokenId;
+  const block = Int32Array.of(...left, ...new Int32Array(masks).fill(mask), ...right);
+  const open = new Set(Array.from({ length: masks }, (_, i) => left.length + i));
+  let doubt = 0;
+  for (let step = 0; open.size > 0; step++) {
+    const positions = Int32Array.from(open);
+    const predictions = await forwards.predict(block, positions);
+    for (const row of policy(predictions, positions, { step, initiallyMasked: masks, offset: 0 })) {
+      const [id, position] = [predictions.ids[row] ?? mask, positions[row] ?? 0];
+      if (!usable(id)) return null;
+      doubt += 1 - (predictions.probs[row] ?? 0);
+      block[position] = id;
+      open.delete(position);
+    }
+    if (1 - doubt / masks <= tau_edit) return null;
+  }
+  return { ids: block.slice(left.length, left.length + masks), confidence: 1 - doubt / masks };
+}

@@ -1,0 +1,27 @@
+import { GROW, SHRINK } from './settings.ts';
+
+/** Which tokens of a span are masked out, and how many masks take their place. */
+export interface Hole {
+  /** Relative to the span: from `start` to before `end`; equal for an insertion. */
+  readonly start: number;
+  readonly end: number;
+  readonly masks: number;
+}
+
+/**
+ * The ways to rewrite a span of suspects that are tried: all of it with a few masks fewer or more; a few masks before it;
+ * and, as one wrong token can make its neighbours improbable, each token alone with none to two masks.
+ * @param length tokens of the span, 1 or more
+ * @param room tokens by which the text may grow, 0 or more
+ */
+export function holes(length: number, room: number): Hole[] {
+  const grow = Math.min(GROW, room);
+  const found: Hole[] = [];
+  const add = (start: number, end: number, fewest: number, most: number) => {
+    for (let masks = Math.max(0, fewest); masks <= most; masks++) found.push({ start, end, masks });
+  };
+  add(0, length, length - SHRINK, length + grow);
+  add(0, 0, 1, grow);
+  if (length > 1) for (let at = 0; at < length; at++) add(at, at + 1, 0, 1 + Math.min(1, grow));
+  return found;
+}

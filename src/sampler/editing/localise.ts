@@ -1,0 +1,148 @@
+/** Where the model finds a token improbable: first from its left context alone, then from both sides. */
+import type { Draft } from './draft.ts';
+import type { EditForwards } from './edit-forwards.ts';
+import { type EditingSettings, LONGEST_SPAN } from './settings.ts';
+
+export interface Suspect {
+  /** Index of the current token. */
+  readonly at: number;
+  /** Given the tokens before it. */
+  readonly causalProb: number;
+  /** Given its block with itself in it; null when that was not asked. */
+  readonly visibleProb: number | null;
+  /** Given its block with itself masked, right context included. */
+  readonly leaveOneOutProb: number;
+  /** Of the most probable token in its place, given the same. */
+  readonly bestProb: number;
+}
+
+/** Adjacent suspects: current tokens from `start` to before `end`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+  readonly suspects: readonly Suspect[];
+}
+
+/** Tokens per forward that only fills the cache or scans: between two of them an abort is noticed. */
+const CHUNK = 64;
+
+/** Brings the cache to exactly `length` tokens of the draft. */
+export async function commitUpTo(forwards: EditForwards, draft: Draft, length: number): Promise<void> {
+  forwards.rewind(length);
+  for (let at = forwards.committed; at < length; at = forwards.committed) {
+    await forwards.append(draft.slice(at, Math.min(at + CHUNK, length)));
+  }
+}
+
+type Scanned = Pick<Suspect, 'at' | 'causalProb' | 'visibleProb'>;
+
+/**
+ * The spans whose every token is improbable given both sides, left to right.
+ *
+ * A scan judges every token causally. Plain confidence of a masked-diffusion model does not find errors (CDLM, arXiv
+ * 2512.15596), so what the scan suspects must also be improbable with itself masked and its right context visible; so must
+ * the token before it, which may be what made it a surprise.
+ * @param from index of the first token that is looked at, at least 1; the cache holds at most the tokens before
+ * @param to index after the last
+ */
+export async function localise(
+  forwards: EditForwards,
+  draft: Draft,
+  from: number,
+  to: number,
+  settings: EditingSettings,
+): Promise<Span[]> {
+  const scanned = new Map<number, Scanned>();
+  for (const token of await scan(forwards, draft, from, to, settings)) scanned.set(token.at, token);
+  const suspicious = ({ causalProb, visibleProb }: Scanned) =>
+    causalProb < settings.tau_suspect || (visibleProb !== null && visibleProb < (settings.tau_visible ?? 0));
+
+  // Right to left: the cache only shrinks, so nothing has to be committed again.
+  const confirmed: Suspect[] = [];
+  let lookAt = -1;
+  for (const token of [...scanned.values()].reverse()) {
+    if (!draft.isEditable(token.at) || !(suspicious(token) || token.at === lookAt)) continue;
+    const suspect = await leaveOneOut(forwards, draft, token, settings);
+    if (!isConfirmed(suspect, settings)) continue;
+    confirmed.push(suspect);
+    if (suspicious(token)) lookAt = token.at - 1;
+  }
+  return grouped(confirmed.reverse());
+}
+
+/** Judges the tokens from `from` to before `to`, each given those before it. */
+async function scan(
+  forwards: EditForwards,
+  draft: Draft,
+  from: number,
+  to: number,
+  { tau_visible, block_length }: EditingSettings,
+): Promise<Scanned[]> {
+  await commitUpTo(forwards, draft, from - 1);
+  const scanned: Scanned[] = [];
+  const chunk = tau_visible === null ? CHUNK : block_length - 1;
+  for (let at = from; at < to; at += chunk) {
+    const targets = draft.slice(at, Math.min(at + chunk, to)); // (C)
+    const seen = tau_visible === null ? null : await visibleProbs(forwards, draft, at, targets);
+    const { targetProbs } = await forwards.judge(draft.slice(at - 1, at - 1 + targets.length), targets);
+    for (const [i, causalProb] of targetProbs.entries()) {
+      scanned.push({ at: at + i, causalProb, visibleProb: seen?.[i] ?? null });
+    }
+  }
+  return scanned;
+}
+
+/** Probability of each target (C) at its own place of the block that shows them all. */
+async function visibleProbs(
+  forwards: EditForwards,
+  draft: Draft,
+  at: number,
+  targets: Int32Array,
+): Promise<Float32Array> {
+  const block = Int32Array.of(draft.at(at - 1), ...targets);
+  return (
+    await forwards.judgeBlock(
+      block,
+      Int32Array.from(targets.keys(), (i) => i + 1),
+      targets,
+    )
+  ).targetProbs;
+}
+
+/**
+ * Judges a token with itself masked: the block is the token before it, the mask, and right context.
+ * The cache is cut to the tokens before that; it must hold them.
+ */
+export async function leaveOneOut(
+  forwards: EditForwards,
+  draft: Draft,
+  token: Scanned,
+  { block_length }: EditingSettings,
+): Promise<Suspect> {
+  const { at, causalProb, visibleProb } = token;
+  forwards.rewind(at - 1);
+  const block = draft.slice(at - 1, at - 1 + block_length);
+  block[1] = forwards.maskTokenId;
+  const { probs, targetProbs } = await forwards.judgeBlock(block, Int32Array.of(1), Int32Array.of(draft.at(at)));
+  return { at, causalProb, visibleProb, leaveOneOutProb: targetProbs[0] ?? 0, bestProb: probs[0] ?? 0 };
+}
+
+/** Whether the model would confidently write something else in a suspect's place. */
+export function isConfirmed({ leaveOneOutProb, bestProb }: Suspect, { tau_mask, tau_ratio }: EditingSettings): boolean {
+  return leaveOneOutProb < tau_mask && leaveOneOutProb < tau_ratio * bestProb;
+}
+
+/** Adjacent suspects together, so many at most. */
+function grouped(suspects: readonly Suspect[]): Span[] {
+  const spans: { start: number; end: number; suspects: Suspect[] }[] = [];
+  for (const suspect of suspects) {
+    const last = spans.at(-1);
+    if (last && last.end === suspect.at && last.suspects.length < LONGEST_SPAN) {
+      last.suspects.push(suspect);
+      last.end += 1;
+    } else {
+      spans.push({ start: suspect.at, end: suspect.at + 1, suspects: [suspect] });
+    }
+  }
+  return spans;
+}
