@@ -2,7 +2,7 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { convertCheckpoint, openCheckpoint } from '../../src/convert/convert.ts';
+import { convert } from '../../src/convert/convert.ts';
 import { directorySource } from '../../src/directory-source.ts';
 import type { KernelFlavour } from '../../src/kernels/kernels.ts';
 import type { Activations } from '../../src/model/decoder.ts';
@@ -19,8 +19,7 @@ export function fixture(name: string): string {
 
 export async function convertFixture(name: string, dtype: Dtype, semantics = {}): Promise<WeightSource> {
   const out = await mkdtemp(join(tmpdir(), 'seedling-'));
-  const checkpoint = await openCheckpoint(fixture(name));
-  await convertCheckpoint(checkpoint, { name, out, dtype, embedding: dtype, semantics });
+  await convert(fixture(name), { name, out, dtype, embedding: dtype, semantics });
   return directorySource(join(out, name));
 }
 

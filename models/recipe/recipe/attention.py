@@ -84,3 +84,49 @@ def two_stream(length: int, block: int) -> Attend:
         return torch.cat([noisy, clean], dim=2)
 
     return attend
+
+
+Layers = list[tuple[Tensor, Tensor]]
+"""Keys and values [1, KV, L, D] of every layer."""
+
+
+def causal_keeping(kept: Layers) -> Attend:
+    """Left-to-right attention that appends each layer's keys and values to `kept`."""
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        kept.append((k, v))
+        return causal(q, k, v)
+
+    return attend
+
+
+def over_clean(kept: Layers, length: int, block: int) -> Attend:
+    """Noisy rows [R, ...] of one text under several masks, over the kept keys and values of its clean half.
+
+    A row sees its own block in its own draw and the clean text before the block: the noisy half of two_stream_mask.
+    """
+    position = torch.arange(length)
+    hidden = position[None, :] >= (position // block * block)[:, None]  # [L, L]
+    layers = iter(kept)
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        kc, vc = next(layers)
+        draws, heads, _, dim = q.shape
+        kv = k.shape[1]
+        group, blocks = heads // kv, length // block
+        # All draws and all query heads of a group are rows of one product per key/value head: [KV, R * G * L, D].
+        rows = (q * dim**-0.5).reshape(draws, kv, group * length, dim)
+        folded = rows.transpose(0, 1).reshape(kv, draws * group * length, dim)
+        outside = (folded @ kc[0].transpose(-1, -2)).view(kv, draws, group, length, length).transpose(0, 1)
+        outside = outside.masked_fill(hidden.to(q.device), float("-inf"))
+        qb = rows.view(draws, kv, group, blocks, block, dim)
+        kb = k.reshape(draws, kv, 1, blocks, block, dim)
+        vb = v.reshape(draws, kv, 1, blocks, block, dim)
+        inside = (qb @ kb.transpose(-1, -2)).view(draws, kv, group, length, block)
+        weight = torch.cat([outside, inside], dim=-1).softmax(dim=-1)
+        far = weight[..., :length].transpose(0, 1).reshape(kv, draws * group * length, length) @ vc[0]
+        far = far.view(kv, draws, group, length, dim).transpose(0, 1)
+        near = weight[..., length:].reshape(draws, kv, group, blocks, block, block) @ vb
+        return (far + near.view(draws, kv, group, length, dim)).reshape(draws, heads, length, dim)
+
+    return attend

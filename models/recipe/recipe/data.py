@@ -27,11 +27,16 @@ class Windows:
         self._order = np.zeros(0, dtype=np.int64)
         self._offset = 0
 
-    def window(self, index: int) -> Tensor:
-        """The index-th window of the run, ids [length]."""
+    def most_frequent(self, count: int) -> Tensor:
+        """The `count` most frequent ids, sorted."""
+        frequency = np.bincount(self.tokens)
+        return torch.from_numpy(np.sort(np.argsort(-frequency, kind="stable")[:count]))
+
+    def window(self, index: int, left: int = 0) -> NDArray[np.int64]:
+        """The index-th window of the run, ids [left + length]: up to `left` tokens before it come first, where there are any."""
         epoch, slot = divmod(index, self.per_epoch)
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, epoch])
             self._epoch, self._order, self._offset = epoch, rng.permutation(self.per_epoch), int(rng.integers(self.length))
         start = self._offset + int(self._order[slot]) * self.length
-        return torch.from_numpy(self.tokens[start : start + self.length].astype(np.int64))
+        return self.tokens[max(0, start - left) : start + self.length].astype(np.int64)

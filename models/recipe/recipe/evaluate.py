@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recipe import attention
-from recipe.corpus import load_split
+from recipe.edits import Confusions, token_kinds
 from recipe.gguf_weights import load_base
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
-from recipe.objective import two_stream_hidden
-from recipe.tokenizer import MASK_ID
+from recipe.objective import clean_half, noisy_half
+from recipe.quantize import QuantizedWeights
+from recipe.repair import repair_scores
+from recipe.token_files import load_split
+from recipe.tokenizer import MASK_ID, text_tokenizer
 
 BLOCK = 8
 LENGTH = 256
@@ -56,10 +59,10 @@ def unmasked_choice(model: Llama, hidden: Tensor) -> Tensor:
     return logits.argmax(-1)
 
 
-def block_choice(model: Llama, ids: Tensor, mask: Tensor, causal: Tensor) -> Tensor:
+def block_choice(model: Llama, ids: Tensor, mask: Tensor, kept: attention.Layers, causal: Tensor) -> Tensor:
     """Greedy ids [L - 1] under a mask [L]: entry i predicts position i + 1, a block's first position causally, as in decoding."""
-    noisy, _ = two_stream_hidden(model, ids, mask, BLOCK)
-    choice = unmasked_choice(model, noisy[:-1])
+    noisy = noisy_half(model, torch.where(mask, MASK_ID, ids)[None], kept, BLOCK)
+    choice = unmasked_choice(model, noisy[0, :-1])
     choice[BLOCK - 1 :: BLOCK] = causal[BLOCK - 1 :: BLOCK]
     return choice
 
@@ -75,7 +78,7 @@ def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
         position = torch.arange(len(ids), device=ids.device)
         offset = position % BLOCK
         target = ids[1:]
-        clean = model.hidden(ids[None], position, attention.causal)[0]
+        clean, kept = clean_half(model, ids, through_clean=False)
         logits = model.logits(clean[:-1])
         logits[:, MASK_ID] = float("-inf")
         nats += float(torch.nn.functional.cross_entropy(logits, target, reduction="sum"))
@@ -83,9 +86,9 @@ def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
         causal.add(left == target)
         rng = np.random.default_rng([1234, index])
         mask = torch.from_numpy(rng.random(len(ids)) < 0.5).to(ids.device)
-        half.add((block_choice(model, ids, mask, left) == target)[mask[1:]])
+        half.add((block_choice(model, ids, mask, kept, left) == target)[mask[1:]])
         for tallies, hidden in ((lookahead, torch.ones_like(mask)), (known, offset > 0)):
-            right = block_choice(model, ids, hidden, left) == target
+            right = block_choice(model, ids, hidden, kept, left) == target
             for k, tally in enumerate(tallies):
                 # The very first block has no context: position 1 of it cannot be predicted at all.
                 tally.add(right[BLOCK - 1 :][(offset == k)[BLOCK:]])
@@ -100,13 +103,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
     parser.add_argument("--sequences", type=int, default=64)
+    parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
+    parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     model = load_base(MASK_ID)
     if arguments.adapter != "none":
         load_adapter(add_adapters(model), Path(arguments.adapter))
-    print(json.dumps(evaluate(model.eval(), held_out_sequences(load_split("heldout"), arguments.sequences))))
+    held_out = load_split("heldout")
+    sequences = held_out_sequences(held_out, arguments.sequences)
+    scores = evaluate(model.eval(), sequences)
+    if arguments.quantized:
+        exact = scores
+        QuantizedWeights(model)
+        scores = evaluate(model, sequences)
+        scores["nats_lost"] = round(scores["causal_ce"] - exact["causal_ce"], 4)
+        scores["half_masked_lost"] = round(exact["half_masked_accuracy"] - scores["half_masked_accuracy"], 4)
+    if arguments.repair_sequences:
+        used = np.unique(np.concatenate(list(held_out.values()))).astype(np.int64)
+        confusions = Confusions(token_kinds(text_tokenizer()), used)
+        scores |= repair_scores(model, held_out_sequences(held_out, arguments.repair_sequences), confusions)
+    print(json.dumps(scores))
 
 
 if __name__ == "__main__":

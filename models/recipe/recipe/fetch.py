@@ -9,22 +9,27 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recipe.filters import SOURCE
 from recipe.paths import cache_dir
 
 PERMISSIVE = {
     "0BSD": r"0BSD",
-    "Apache-2.0": r"Apache(-2\.0| Software License| 2)",
-    "BSD-2-Clause": r"BSD",
-    "BSD-3-Clause": r"BSD",
-    "ISC": r"ISC",
-    "MIT": r"MIT",
+    "Apache-2.0": r"Apache([ -]2| Software License| License)",
+    "BSD-2-Clause": r"\bBSD",
+    "BSD-3-Clause": r"\bBSD",
+    "ISC": r"\bISC\b",
+    "MIT": r"\bMIT\b",
     "PSF-2.0": r"PSF|Python Software Foundation",
+    "Unlicense": r"Unlicense",
 }
 """Accepted licences, each with the pattern that the package's own metadata must match."""
+
+NOT_PERMISSIVE = re.compile(r"GPL|GNU|MPL|Mozilla|EPL|Eclipse|CC-BY|SSPL|BUSL|Business Source|Proprietary|Commercial", re.IGNORECASE)
+"""Refused wherever metadata names it without an alternative."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Package:
     name: str
     version: str
     licence: str
-    kind: str  # npm | pypi | stdlib
+    kind: str  # npm | pypi (a wheel) | sdist | stdlib
     split: str  # train | heldout
     include: list[str] = field(default_factory=list)
     exclude: list[str] = field(default_factory=list)
@@ -62,9 +67,10 @@ def archive_path(package: Package) -> Path:
         if not path.exists():
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return path
-    pattern = f"{package.name.replace('-', '_')}-{package.version}*.whl"
+    stem = f"{package.name.replace('-', '_')}-{package.version}"
+    choice, pattern = ("--only-binary", f"{stem}-*.whl") if package.kind == "pypi" else ("--no-binary", f"{stem}.tar.gz")
     if not any(folder.glob(pattern)):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(folder)]
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", choice, ":all:", "-d", str(folder)]
         subprocess.run([*command, f"{package.name}=={package.version}"], check=True)
     return next(folder.glob(pattern))
 
@@ -74,21 +80,39 @@ def check_licence(package: Package, declared: str) -> None:
     pattern = PERMISSIVE.get(package.licence)
     if pattern is None:
         raise ValueError(f"{package.name}: {package.licence} is not on the list of permissive licences")
+    if NOT_PERMISSIVE.search(declared) and not re.search(r"\bOR\b", declared):
+        raise ValueError(f"{package.name}: its metadata says {declared!r}")
     if not re.search(pattern, declared):
-        raise ValueError(f"{package.name}: packages.json says {package.licence}, its metadata says {declared!r}")
+        raise ValueError(f"{package.name}: the list says {package.licence}, its metadata says {declared!r}")
 
 
 def read_files(package: Package) -> Iterator[tuple[str, bytes]]:
-    """(path, bytes) of every wanted file, after checking version and licence, in sorted order."""
+    """(path, bytes) of every wanted source file, after checking version and licence."""
     if package.kind == "npm":
-        yield from _npm_files(package)
+        yield from _tar_files(package, "package.json", npm_licence)
     elif package.kind == "pypi":
         yield from _wheel_files(package)
-    else:
+    elif package.kind == "sdist":
+        yield from _tar_files(package, "PKG-INFO", core_metadata_licence)
+    elif package.kind == "stdlib":
         yield from _stdlib_files(package)
+    else:
+        raise ValueError(f"{package.name}: unknown kind {package.kind!r}")
 
 
-def _npm_files(package: Package) -> Iterator[tuple[str, bytes]]:
+def npm_licence(package_json: str) -> str:
+    """What package.json declares; old packages have a list of objects."""
+    fields = json.loads(package_json)
+    return str(fields.get("license") or fields.get("licenses"))
+
+
+def core_metadata_licence(metadata: str) -> str:
+    """The licence lines of METADATA or PKG-INFO."""
+    header = metadata.replace("\r\n", "\n").split("\n\n")[0]
+    return "; ".join(line for line in header.splitlines() if re.match(r"License(-Expression)?:|Classifier: License", line))
+
+
+def _tar_files(package: Package, metadata: str, licence: Callable[[str], str]) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(archive_path(package)) as archive:
         members = {m.name.split("/", 1)[1]: m for m in archive.getmembers() if m.isfile() and "/" in m.name}
 
@@ -97,20 +121,20 @@ def _npm_files(package: Package) -> Iterator[tuple[str, bytes]]:
             assert handle is not None
             return handle.read()
 
-        check_licence(package, str(json.loads(content("package.json")).get("license")))
-        for path in sorted(members):
-            if package.wants(path):
+        check_licence(package, licence(content(metadata).decode()))
+        # In the order of the archive: going back in a compressed file means reading it again from the start.
+        for path in members:
+            if SOURCE.search(path) and package.wants(path):
                 yield path, content(path)
 
 
 def _wheel_files(package: Package) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(archive_path(package)) as archive:
         names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-        metadata = archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))).decode().split("\n\n")[0]
-        lines = [line for line in metadata.splitlines() if re.match(r"License(-Expression)?:|Classifier: License", line)]
-        check_licence(package, "; ".join(lines))
+        metadata = archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))).decode()
+        check_licence(package, core_metadata_licence(metadata))
         for path in names:
-            if ".dist-info/" not in path and package.wants(path):
+            if SOURCE.search(path) and package.wants(path):
                 yield path, archive.read(path)
 
 

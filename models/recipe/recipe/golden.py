@@ -18,9 +18,9 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.converted import load_converted
-from recipe.corpus import load_split
 from recipe.llama import Attend, Llama
 from recipe.paths import REPOSITORY_ROOT
+from recipe.token_files import load_split
 
 CONTINUATION = 32
 SEQUENCE = 64

@@ -106,6 +106,8 @@ class Llama(nn.Module):
     """
 
     mask_embedding: nn.Parameter | None
+    mask_rounding: Tensor | None = None
+    """[d], when set: added to mask_embedding, which it takes to the value that is stored (recipe.quantize)."""
 
     def __init__(self, config: LlamaConfig, mask_id: int | None = None) -> None:
         super().__init__()
@@ -120,7 +122,10 @@ class Llama(nn.Module):
         """Final normed states [B, S, d] of ids [B, S] at positions [S]."""
         x: Tensor = self.embed_tokens(ids)
         if self.mask_embedding is not None and self.mask_id is not None:
-            x = torch.where(torch.eq(ids, self.mask_id)[..., None], self.mask_embedding.to(x.dtype), x)
+            mask: Tensor = self.mask_embedding
+            if self.mask_rounding is not None:
+                mask = mask + self.mask_rounding
+            x = torch.where(torch.eq(ids, self.mask_id)[..., None], mask.to(x.dtype), x)
         cos, sin = rotary_tables(positions, self.config.head_dim, self.config.rope_theta)
         cos, sin = cos.to(x.dtype), sin.to(x.dtype)
         for layer in self.layers:

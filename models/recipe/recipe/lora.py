@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +17,33 @@ RANK = 64
 SCALE = 2.0
 
 
+class StraightThrough(torch.autograd.Function):
+    """y = Q x with the gradient of W x + scale * B A x for the adapter: as if rounding to Q were not there."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rounded: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        """x [..., in], rounded [out, in], a [rank, in], b [out, rank] -> [..., out]."""
+        out = F.linear(x, rounded.to(x.dtype))
+        # Under autocast the product is in 16 bits, and so are the products of the backward pass.
+        ctx.save_for_backward(x.to(out.dtype), rounded.to(out.dtype), a, b)
+        ctx.scale, ctx.input_dtype = scale, x.dtype
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, rounded, a, b = ctx.saved_tensors
+        grad, rows = grads[0].flatten(0, -2), x.flatten(0, -2)
+        grad_a = ctx.scale * (grad @ b.to(grad.dtype)).T @ rows
+        grad_b = ctx.scale * grad.T @ (rows @ a.to(grad.dtype).T)
+        grad_x = (grad @ rounded).view_as(x).to(ctx.input_dtype) if ctx.needs_input_grad[0] else None
+        return grad_x, None, grad_a.to(a.dtype), grad_b.to(b.dtype), None
+
+
 class LoraLinear(nn.Module):
     """y = W x + scale * B A x with W frozen; B starts at zero, so that training starts from the base model."""
+
+    rounded: Tensor | None = None
+    """[out, in], when set: the merged weight as it will be stored, used instead of it (recipe.quantize)."""
 
     def __init__(self, base: nn.Linear, rank: int, scale: float) -> None:
         super().__init__()
@@ -28,6 +54,9 @@ class LoraLinear(nn.Module):
         nn.init.normal_(self.lora_a, std=base.in_features**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.rounded is not None:
+            out: Tensor = StraightThrough.apply(x, self.rounded, self.lora_a, self.lora_b, self.scale)  # type: ignore[no-untyped-call]
+            return out
         # One fused multiply-add: scaling and adding apart cost a tenth of a training step on a CPU.
         low = F.linear(x, self.lora_a).flatten(0, -2)
         base = self.base(x)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_LENGTHS = (4, 8, 16)
-BLOCK_WEIGHTS = (0.25, 0.5, 0.25)
+BLOCK_LENGTHS = (4, 8, 16, 32)
+BLOCK_WEIGHTS = (0.25, 0.4, 0.2, 0.15)
 SUFFIX_SHARE = 0.4
 """Share of blocks that look like a step of decoding: a visible prefix, everything after it masked."""
-FIRST_VISIBLE = 0.85
-"""The first id of a block is decided causally before the block is denoised; hidden at times, so that looking ahead without it works too."""
+FIRST_VISIBLE = 0.4
+"""The forward that commits the text before a block also drafts the block, with its first id still hidden; a hole inside a
+text has it visible."""
 
 
 def draw_block_length(rng: np.random.Generator) -> int:

@@ -7,6 +7,7 @@ causal loss itself.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,24 +17,71 @@ from torch import Tensor
 from recipe import attention
 from recipe.llama import Llama
 
-CAUSAL_WEIGHT = 0.5
-
 
 @dataclass(frozen=True)
 class Losses:
-    """Loss of one sequence; the plain numbers are for the log."""
+    """Loss of one sequence; the plain numbers are for the log, nan where there was no such position."""
 
     total: Tensor
     masked: float  # hard cross-entropy of masked positions, nats
     causal: float  # causal cross-entropy of the clean half, nats
     masked_accuracy: float
+    corrected: float  # accuracy at visible positions whose token is wrong
+    kept: float  # accuracy at visible positions whose token is right
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """R noisy versions of one text [L]."""
+
+    ids: Tensor  # [R, L], the mask token where a position is hidden
+    weight: Tensor  # [R, L], what the prediction of a position counts in the mean; 0 at every block's first position
+    own: Tensor | None = None  # [R, L], n > 0: the clean half's n-th best wrong guess stands here instead of the id
+
+
+def mask_noise(ids: Tensor, masks: Tensor, block: int, mask_id: int) -> Noisy:
+    """Mask noise alone: ids [L] under masks [R, L]; every masked position that is not its block's first counts the same."""
+    first = torch.arange(len(ids), device=ids.device) % block == 0
+    return Noisy(torch.where(masks, mask_id, ids), (masks & ~first).float())
+
+
+class Head:
+    """The frozen LM head over a part of the vocabulary.
+
+    Half of the ids never occur in code and the rarest of the others are a five-hundredth of it, but each of them costs as
+    much as the most frequent one: the head is a sixth of a training step. A sequence's own ids are always added.
+    """
+
+    def __init__(self, weight: Tensor, common: Tensor, mask_id: int) -> None:
+        """weight [V, d]; common: sorted ids that are always candidates. The mask token never is."""
+        self.weight = weight
+        self.common = common[common != mask_id]
+        self.rows = weight[self.common]
+        self.mask_id = mask_id
+
+    @staticmethod
+    def whole(model: Llama) -> Head:
+        """All ids but the mask token."""
+        assert model.mask_id is not None
+        weight = model.embed_tokens.weight.detach()
+        return Head(weight, torch.arange(len(weight), device=weight.device), model.mask_id)
+
+    def candidates(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(rows [C, d], their ids [C], column [L] of each of `ids` [L])."""
+        place = torch.searchsorted(self.common, ids).clamp_max(len(self.common) - 1)
+        rare = ids[self.common[place] != ids].unique()  # type: ignore[no-untyped-call]
+        if not len(rare):
+            return self.rows, self.common, place
+        added = torch.searchsorted(rare, ids).clamp_max(len(rare) - 1)
+        column = torch.where(rare[added] == ids, len(self.common) + added, place)
+        return torch.cat([self.rows, self.weight[rare]]), torch.cat([self.common, rare]), column
 
 
 class HeadLoss(torch.autograd.Function):
     """LM head and loss in one step, with the gradient in closed form.
 
     The head is frozen, so only the rows' gradient is needed: (softmax - target) E. Computing it during the forward
-    avoids keeping [rows, V] logits for the backward: a sixth of the step's memory traffic.
+    avoids keeping [rows, C] logits for the backward: a sixth of the step's memory traffic.
     """
 
     @staticmethod
@@ -45,66 +93,111 @@ class HeadLoss(torch.autograd.Function):
         clean_labels: Tensor,
         noisy_labels: Tensor,
         teacher: Tensor,
-        soft: float,
-        mask_id: int,
-    ) -> tuple[Tensor, Tensor]:
-        """clean [C, d], noisy [M, d], weight [V, d], labels [C] and [M], teacher [M] = row of `clean` for each noisy row.
+        soft: Tensor,
+        importance: Tensor,
+        causal_weight: float,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """clean [K, d], noisy [M, d], weight [C, d], labels [K] and [M] in 0..C-1, teacher [M] = row of `clean` for each noisy row.
 
-        Returns the weighted loss and its parts [3] = (masked CE, causal CE, masked accuracy).
+        soft [M]: share of the teacher in a row's target; importance [M]: its weight in the mean. Returns the loss, the
+        causal cross-entropy, each noisy row's hard cross-entropy [M] and whether its best id is the label [M].
         """
-        clean_logits, noisy_logits = clean @ weight.T, noisy @ weight.T
-        for logits in (clean_logits, noisy_logits):
-            logits[:, mask_id] = float("-inf")  # the mask token is never an answer
-        clean_p, noisy_p = clean_logits.float().softmax(-1), noisy_logits.float().softmax(-1)
+        clean_p = (clean @ weight.T).float().softmax(-1)
+        noisy_p = (noisy @ weight.T).float().softmax(-1)
         rows_c = torch.arange(len(clean_labels), device=clean.device)
         rows_m = torch.arange(len(noisy_labels), device=clean.device)
+        share = importance / importance.sum()
         causal_ce = -clean_p[rows_c, clean_labels].clamp_min(1e-30).log().mean()
-        masked_ce = -noisy_p[rows_m, noisy_labels].clamp_min(1e-30).log().mean()
-        accuracy = (noisy_p.argmax(-1) == noisy_labels).float().mean()
-        teacher_p = clean_p[teacher]
-        soft_ce = -(teacher_p * noisy_p.clamp_min(1e-30).log()).sum(-1).mean()
-        total = (1 - soft) * masked_ce + soft * soft_ce + CAUSAL_WEIGHT * causal_ce
+        hard_ce = -noisy_p[rows_m, noisy_labels].clamp_min(1e-30).log()
+        right = noisy_p.argmax(-1) == noisy_labels
+        teacher_p = clean_p[teacher].mul_(soft[:, None])  # a row of zeros where the target is hard
+        soft_ce = -(teacher_p * noisy_p.clamp_min(1e-30).log()).sum(-1)
+        total = (share * ((1 - soft) * hard_ce + soft_ce)).sum() + causal_weight * causal_ce
 
-        noisy_p.sub_(teacher_p, alpha=soft)
+        noisy_p.sub_(teacher_p)
         noisy_p[rows_m, noisy_labels] -= 1 - soft
-        clean_p[rows_c, clean_labels] -= 1
-        grad_noisy = (noisy_p.to(weight.dtype) @ weight) / len(noisy_labels)
-        grad_clean = (clean_p.to(weight.dtype) @ weight) * (CAUSAL_WEIGHT / len(clean_labels))
+        grad_noisy = (noisy_p.to(weight.dtype) @ weight) * share[:, None]
+        grad_clean = torch.zeros_like(clean)
+        if causal_weight:
+            clean_p[rows_c, clean_labels] -= 1
+            grad_clean = (clean_p.to(weight.dtype) @ weight) * (causal_weight / len(clean_labels))
         ctx.save_for_backward(grad_clean.to(clean.dtype), grad_noisy.to(noisy.dtype))
-        parts = torch.stack([masked_ce, causal_ce, accuracy])
-        ctx.mark_non_differentiable(parts)
-        return total, parts
+        ctx.mark_non_differentiable(causal_ce, hard_ce, right)
+        return total, causal_ce, hard_ce, right
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_clean, grad_noisy = ctx.saved_tensors
-        return grads[0] * grad_clean, grads[0] * grad_noisy, None, None, None, None, None, None
+        return grads[0] * grad_clean, grads[0] * grad_noisy, None, None, None, None, None, None, None
 
 
-def two_stream_hidden(model: Llama, ids: Tensor, mask: Tensor, block: int) -> tuple[Tensor, Tensor]:
-    """Final states (noisy [L, d], clean [L, d]) of one sequence ids [L] under mask [L]."""
-    assert model.mask_id is not None
-    length = len(ids)
-    noisy = torch.where(mask, model.mask_id, ids)
-    position = torch.arange(length, device=ids.device).repeat(2)
-    hidden = model.hidden(torch.cat([noisy, ids])[None], position, attention.two_stream(length, block))[0]
-    return hidden[:length], hidden[length:]
+def clean_half(model: Llama, ids: Tensor, through_clean: bool) -> tuple[Tensor, attention.Layers]:
+    """Final states [L, d] of the text ids [L] itself and every layer's keys and values; no gradient without `through_clean`."""
+    kept: attention.Layers = []
+    with nullcontext() if through_clean else torch.no_grad():
+        position = torch.arange(len(ids), device=ids.device)
+        return model.hidden(ids[None], position, attention.causal_keeping(kept))[0], kept
 
 
-def predicted_rows(mask: Tensor, block: int) -> Tensor:
-    """Rows of the noisy half that carry loss: row i predicts the masked position i + 1 of the same block."""
-    position = torch.arange(len(mask), device=mask.device)
-    return (position[mask & (position % block != 0)]) - 1
+def noisy_half(model: Llama, noisy: Tensor, kept: attention.Layers, block: int) -> Tensor:
+    """Final states [R, L, d] of noisy ids [R, L] whose blocks see the kept clean text before them."""
+    length = noisy.shape[1]
+    position = torch.arange(length, device=noisy.device)
+    return model.hidden(noisy, position, attention.over_clean(kept, length, block))
 
 
-def sequence_loss(model: Llama, ids: Tensor, mask: Tensor, block: int, soft: float) -> Losses:
-    """Loss of one sequence ids [L]. `soft` is the share of the clean half's own distribution in the target.
+@torch.no_grad()
+def own_guesses(head: Head, clean: Tensor, ids: Tensor, rank: Tensor) -> Tensor:
+    """Wrong ids [N]: for each (position, n) of rank [N, 2], the n-th best guess of the clean rows [L, d] except ids[position]."""
+    weight, names, column = head.candidates(ids)
+    position, n = rank.T
+    logits = clean[position - 1] @ weight.T
+    logits[torch.arange(len(position), device=ids.device), column[position]] = float("-inf")
+    best = logits.topk(int(n.max()), dim=-1).indices
+    return names[best.gather(1, n[:, None] - 1)[:, 0]]
 
-    Every clean row but the last carries causal loss: its logits are the soft targets anyway.
+
+def with_own_guesses(noisy: Noisy, head: Head, clean: Tensor, ids: Tensor) -> Tensor:
+    """Noisy ids [R, L] with the clean half's wrong guesses at the places that noisy.own names."""
+    if noisy.own is None or not bool(noisy.own.any()):
+        return noisy.ids
+    draw, position = noisy.own.nonzero(as_tuple=True)
+    rank = torch.stack([position, noisy.own[draw, position]], dim=1)
+    changed = noisy.ids.clone()
+    changed[draw, position] = own_guesses(head, clean, ids, rank)
+    return changed
+
+
+def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: int, soft: float, causal_weight: float) -> Losses:
+    """Loss of one sequence ids [L] and its noisy versions.
+
+    `soft` is the share of the clean half's own distribution in the target, except where the right token is visible: there
+    the distribution without it knows less. A causal weight of 0 keeps the clean half out of the backward pass: it is then
+    a fixed teacher and context.
     """
-    assert model.mask_id is not None
-    noisy, clean = two_stream_hidden(model, ids, mask, block)
-    rows = predicted_rows(mask, block)
-    weight, labels = model.embed_tokens.weight, (ids[1:], ids[rows + 1])
-    total, parts = HeadLoss.apply(clean[:-1], noisy[rows], weight, *labels, rows, soft, model.mask_id)  # type: ignore[no-untyped-call]
-    return Losses(total, *(float(part) for part in parts))
+    clean, kept = clean_half(model, ids, through_clean=causal_weight > 0)
+    noisy_ids = with_own_guesses(noisy, head, clean, ids)
+    hidden = noisy_half(model, noisy_ids, kept, block)
+    # Row i predicts position i + 1 of the same block.
+    draw, position = noisy.weight.nonzero(as_tuple=True)
+    rows = position - 1
+    weight, _, column = head.candidates(ids)
+    if causal_weight > 0:
+        taught, teacher = torch.arange(len(ids) - 1, device=ids.device), rows
+    else:
+        taught, teacher = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    seen = noisy_ids[draw, position]
+    masked, right_seen = seen == head.mask_id, seen == ids[position]
+    total, causal, hard_ce, right = HeadLoss.apply(  # type: ignore[no-untyped-call]
+        clean[taught],
+        hidden[draw, rows],
+        weight,
+        column[taught + 1],
+        column[position],
+        teacher,
+        torch.where(right_seen, 0.0, soft),
+        noisy.weight[draw, position],
+        causal_weight,
+    )
+    accuracies = [float(right[where].float().mean()) for where in (masked, ~masked & ~right_seen, right_seen)]
+    return Losses(total, float(hard_ce[masked].mean()), float(causal), *accuracies)

@@ -15,7 +15,14 @@ END_OF_TEXT = 0
 IM_END = 2
 MASK_ID = 16
 EOS_IDS = (END_OF_TEXT, IM_END)
-RENAMED = {8: "<|fim_prefix|>", 9: "<|fim_suffix|>", 10: "<|fim_middle|>", 11: "<|fim_end|>", MASK_ID: "<|mask|>"}
+FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE, FIM_END = 8, 9, 10, 11
+RENAMED = {
+    FIM_PREFIX: "<|fim_prefix|>",
+    FIM_SUFFIX: "<|fim_suffix|>",
+    FIM_MIDDLE: "<|fim_middle|>",
+    FIM_END: "<|fim_end|>",
+    MASK_ID: "<|mask|>",
+}
 """Special tokens the base model never uses on code, given a new meaning."""
 
 CONTROL_TOKEN = 3
@@ -52,6 +59,13 @@ def load_tokenizer() -> Tokenizer:
     if not path.exists():
         build_tokenizer().save(str(path))
     return Tokenizer.from_file(str(path))
+
+
+def text_tokenizer() -> Tokenizer:
+    """load_tokenizer for text that is only text: a special token spelled out in a source file stays ordinary characters."""
+    tokenizer = load_tokenizer()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 def chat_template(path: Path | None = None) -> str:

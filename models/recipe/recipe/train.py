@@ -8,49 +8,45 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from recipe.corpus import load_split
 from recipe.data import Windows
 from recipe.evaluate import evaluate, held_out_sequences
 from recipe.gguf_weights import load_base
 from recipe.llama import Llama
-from recipe.lora import adapter_state, add_adapters, save_adapter
-from recipe.noise import draw_block_length, draw_mask
-from recipe.objective import sequence_loss
+from recipe.lora import adapter_state, add_adapters, load_adapter, save_adapter
+from recipe.objective import Head, Losses, sequence_loss
 from recipe.paths import cache_dir
-from recipe.tokenizer import MASK_ID
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides a run; written to the run folder."""
-
-    tokens: int = 500_000  # clean tokens after which the learning rate is 0
-    minutes: float = 60.0  # wall clock after which it is 0, whichever comes first
-    batch: int = 4  # sequences per optimizer step
-    length: int = 256
-    learning_rate: float = 1e-3
-    warmup: int = 20  # steps
-    soft_target: float = 0.5
-    clip: float = 1.0
-    seed: int = 0
-    checkpoint_minutes: float = 10.0
-    eval_minutes: float = 20.0
+from recipe.quantize import QuantizedWeights
+from recipe.sequences import NoisySequence, NoisySequences
+from recipe.settings import Settings
+from recipe.token_files import load_split
+from recipe.tokenizer import MASK_ID, text_tokenizer
 
 
 class Run:
     """One training run: model, optimizer and position in the data, in a folder. `workers` sequences run side by side."""
 
-    def __init__(self, model: Llama, windows: Windows, settings: Settings, folder: Path, workers: int = 1) -> None:
-        self.model, self.windows, self.settings, self.folder = model, windows, settings, folder
+    def __init__(
+        self, model: Llama, windows: Windows, settings: Settings, folder: Path, tokenizer: Tokenizer | None, workers: int = 1
+    ) -> None:
+        self.model, self.settings, self.folder = model, settings, folder
+        # Before the head copies its rows of the embedding.
+        self.quantized = QuantizedWeights(model) if settings.qat else None
+        common = windows.most_frequent(settings.head_ids)
+        assert model.mask_id is not None
+        weight = model.embed_tokens.weight.detach()
+        self.head = Head(weight, common.to(weight.device), model.mask_id)
         self.device = next(model.parameters()).device
+        self.data = NoisySequences(windows, settings, tokenizer, common.numpy(), model.mask_id, self.device)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         # One sequence per core: threads inside an operation would meet at thousands of barriers a step, and each
@@ -78,30 +74,24 @@ class Run:
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
 
-    def noisy_sequence(self, index: int) -> tuple[Tensor, Tensor, int]:
-        """(ids [L], mask [L], block length) of the index-th sequence: a function of seed and index alone."""
-        rng = np.random.default_rng([self.settings.seed, 7, index])
-        block = draw_block_length(rng)
-        mask = torch.from_numpy(draw_mask(self.settings.length, block, rng))
-        return self.windows.window(index).to(self.device), mask.to(self.device), block
-
-    def sequence_gradient(self, noisy: tuple[Tensor, Tensor, int]) -> tuple[tuple[Tensor, ...], tuple[float, ...]]:
-        """Gradients of one sequence and its numbers (loss, masked CE, causal CE, masked accuracy)."""
+    def sequence_gradient(self, sequence: NoisySequence) -> tuple[tuple[Tensor, ...], dict[str, float]]:
+        """Gradients of one sequence and its numbers for the log."""
         if self.pool:
             torch.set_num_threads(1)  # a per-thread setting
-        ids, mask, block = noisy
         with self._autocast():
-            losses = sequence_loss(self.model, ids, mask, block, self.settings.soft_target)
-        gradients = torch.autograd.grad(losses.total, self.trained)
-        return gradients, (float(losses.total.detach()), losses.masked, losses.causal, losses.masked_accuracy)
+            losses = sequence_loss(
+                self.model, self.head, sequence.ids, sequence.noisy, sequence.block, self.settings.soft_target, sequence.causal_weight
+            )
+        return torch.autograd.grad(losses.total, self.trained), numbers(losses)
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step over `batch` sequences; returns the numbers for the log."""
         s = self.settings
-        rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * max(0.0, 1.0 - self.progress)
+        rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * min(1.0, max(0.0, 1.0 - self.progress) / s.decay)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        inputs = [self.noisy_sequence(self.sequences + offset) for offset in range(s.batch)]
+        second_stage = self.progress >= 1 - s.stage2_share
+        inputs = [self.data.sequence(self.sequences + offset, second_stage) for offset in range(s.batch)]
         results = list(self.pool.map(self.sequence_gradient, inputs) if self.pool else map(self.sequence_gradient, inputs))
         # Summed in the order of the data whatever order the workers finished in: a run stays reproducible.
         for parameter, *grads in zip(self.trained, *(gradient for gradient, _ in results), strict=True):
@@ -111,10 +101,13 @@ class Run:
         if not np.isfinite(norm):
             raise FloatingPointError(f"gradient norm {norm} at step {self.step}")
         self.optimizer.step()
+        if self.quantized:
+            self.quantized.refresh()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        loss, masked, causal, accuracy = np.mean([numbers for _, numbers in results], axis=0)
-        return {"loss": loss, "masked_ce": masked, "causal_ce": causal, "masked_accuracy": accuracy, "grad_norm": norm, "lr": rate}
+        # A batch without edit noise has no accuracy at visible positions.
+        each = {name: [value for _, record in results if np.isfinite(value := record[name])] for name in results[0][1]}
+        return {name: float(np.mean(values)) for name, values in each.items() if values} | {"grad_norm": norm, "lr": rate}
 
     def log(self, record: dict[str, Any]) -> None:
         """Appends one line to log.jsonl."""
@@ -130,6 +123,7 @@ class Run:
             "step": self.step,
             "sequences": self.sequences,
             "seconds": self.elapsed,
+            "quantized": self.quantized.state() if self.quantized else None,
         }
         torch.save(state, self.folder / "state.tmp")
         (self.folder / "state.tmp").replace(self.folder / "state.pt")
@@ -143,6 +137,10 @@ class Run:
         assert state["adapter"].keys() == own.keys(), "the checkpoint belongs to another model"
         for name, tensor in state["adapter"].items():
             own[name].copy_(tensor)
+        if self.quantized:
+            rounding = state.get("quantized")
+            assert rounding, "the checkpoint is of a run without --qat: start from its adapter with --init"
+            self.quantized.restore(rounding)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.sequences, self.seconds = state["step"], state["sequences"], state["seconds"]
         self.started = time.monotonic()
@@ -159,8 +157,8 @@ class Run:
             left = (1.0 - self.progress) * now / max(1e-9, self.progress)
             self.log(record | {"tokens_per_s": round(speed, 1)})
             print(
-                f"step {self.step} tokens {self.tokens} masked {record['masked_ce']:.3f} causal {record['causal_ce']:.3f} "
-                f"acc {record['masked_accuracy']:.3f} | {speed:.0f} tokens/s, {left / 60:.1f} min left",
+                f"step {self.step} tokens {self.tokens} masked {record.get('masked_ce', nan):.3f} causal {record['causal_ce']:.3f} "
+                f"acc {record.get('masked_accuracy', nan):.3f} | {speed:.0f} tokens/s, {left / 60:.1f} min left",
                 flush=True,
             )
             if self.step % 10 == 0:
@@ -175,11 +173,28 @@ class Run:
         self.save()
 
 
+def numbers(losses: Losses) -> dict[str, float]:
+    """The fields of the log."""
+    return {
+        "loss": float(losses.total.detach()),
+        "masked_ce": losses.masked,
+        "causal_ce": losses.causal,
+        "masked_accuracy": losses.masked_accuracy,
+        "corrected": losses.corrected,
+        "kept": losses.kept,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in asdict(Settings()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
     parser.add_argument("--run", default="v0", help="name of the folder under runs/ in the cache")
+    parser.add_argument("--init", type=Path, help="adapter to start from, with a fresh optimizer")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="CPU cores to use")
     parser.add_argument("--eval-sequences", type=int, default=12)
@@ -189,9 +204,11 @@ def main() -> None:
     settings = Settings(**{name: arguments[name] for name in asdict(Settings())})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = add_adapters(load_base(MASK_ID)).to(device)
+    if arguments["init"]:
+        load_adapter(model, arguments["init"])
     windows = Windows(load_split("train").values(), settings.length, settings.seed)
     workers = 1 if device.type == "cuda" else arguments["threads"]
-    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], workers)
+    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers)
     if arguments["resume"]:
         run.resume()
     (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")

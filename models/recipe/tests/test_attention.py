@@ -49,3 +49,22 @@ def test_noisy_block_in_training_equals_the_block_at_inference(tiny: Llama) -> N
     training = tiny.hidden(torch.cat([noisy, ids])[None], positions, attention.two_stream(12, 4))[0, 8:12]
     served = tiny.hidden(noisy[None], torch.arange(12), attention.dense(attention.prefix_block_mask(8, 4)))[0, 8:]
     torch.testing.assert_close(training, served)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+@pytest.mark.parametrize("block", [2, 4, 8])
+def test_draws_over_a_kept_clean_half_equal_the_dense_mask(block: int, draws: int) -> None:
+    torch.manual_seed(block)
+    clean = [torch.randn(1, heads, 16, 8) for heads in (6, 2, 2)]
+    noisy = [torch.randn(draws, heads, 16, 8) for heads in (6, 2, 2)]
+    kept: attention.Layers = []
+    clean_out = attention.causal_keeping(kept)(*clean)
+    assert torch.equal(kept[0][0], clean[1])
+    assert torch.equal(kept[0][1], clean[2])
+    out = attention.over_clean(kept, 16, block)(*noisy)
+    dense = attention.dense(attention.two_stream_mask(16, block))
+    for draw in range(draws):
+        both = [torch.cat([n[draw : draw + 1], c], dim=2) for n, c in zip(noisy, clean, strict=True)]
+        expected = dense(*both)
+        torch.testing.assert_close(out[draw], expected[0, :, :16])
+        torch.testing.assert_close(clean_out, expected[:, :, 16:])

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import tarfile
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from recipe.corpus import PACKAGES
-from recipe.fetch import PERMISSIVE, Package, check_licence, read_packages
-from recipe.filters import evaluation_grams, fingerprint, grams, reject_reason
+from recipe import corpus
+from recipe.corpus import PACKAGES, build
+from recipe.dedupe import Marks, Seen, signature
+from recipe.fetch import PERMISSIVE, Package, check_licence, core_metadata_licence, npm_licence, read_files, read_packages
+from recipe.filters import evaluation_grams, fingerprint, grams, overlaps, reject_reason
+from recipe.token_files import token_path
+from recipe.tokenizer import END_OF_TEXT
+from tests.toy_tokenizer import toy_tokenizer
 
 CODE = "export function add(a: number, b: number): number {\n  return a + b;\n}\n" * 6
 
@@ -45,9 +54,11 @@ def test_thirteen_words_in_a_row_are_an_overlap(tmp_path: Path) -> None:
         gzip.compress(json.dumps({"x": ["One two three four five six seven eight nine ten 11 12 13"]}).encode())
     )
     banned = evaluation_grams(tmp_path)
-    assert not banned.isdisjoint(grams("begin(" + ", ".join(words[3:16]) + ") end"))
-    assert banned.isdisjoint(grams(" ".join(words[3:15])))
-    assert not banned.isdisjoint(grams("ONE two three four five six seven eight nine ten 11 12 13"))
+    assert overlaps(grams("begin(" + ", ".join(words[3:16]) + ") end"), banned)
+    assert not overlaps(grams(" ".join(words[3:15])), banned)
+    assert not overlaps(grams(" ".join(reversed(words))), banned)
+    assert overlaps(grams("ONE two three four five six seven eight nine ten 11 12 13"), banned)
+    assert not overlaps(grams("ONE two three"), banned)
 
 
 def test_missing_evaluation_sets_are_an_error(tmp_path: Path) -> None:
@@ -69,6 +80,151 @@ def test_licences_are_checked_against_metadata() -> None:
     check_licence(package, "MIT")
     with pytest.raises(ValueError, match="metadata"):
         check_licence(package, "GPL-3.0")
+    with pytest.raises(ValueError, match="its metadata says"):
+        check_licence(package, "MIT AND GPL-3.0-only")
+    with pytest.raises(ValueError, match="list says MIT"):
+        check_licence(package, "UNLIMITED")
+    check_licence(package, "(MIT OR GPL-3.0-only)")
     with pytest.raises(ValueError, match="not on the list"):
         check_licence(Package("x", "1.0.0", "GPL-3.0", "npm", "train"), "GPL-3.0")
     assert [package.wants(p) for p in ("src/a.ts", "src/locales/a.ts", "lib/a.ts")] == [True, False, False]
+
+
+def source(seed: int, lines: int = 60) -> str:
+    """A file of random statements, three words each."""
+    letters = np.random.default_rng(seed).integers(ord("a"), ord("z") + 1, (lines, 2, 6), dtype=np.uint8)
+    return "".join(f"const {name.tobytes().decode()} = {value.tobytes().decode()};\n" for name, value in letters)
+
+
+def test_near_copies_are_found_and_different_files_are_not() -> None:
+    seen, marks = Seen(), Marks([], [])
+    first = source(1)
+    assert seen.reason_or_add(first, marks) is None
+    assert seen.reason_or_add(first.replace("\n", "\n\n"), marks) == "duplicate"
+    assert seen.reason_or_add(first.replace("const", "let", 2), marks) == "near duplicate"
+    assert seen.reason_or_add(first + source(2, 5), marks) == "near duplicate"
+    assert seen.reason_or_add(first + source(2, 60), marks) is None
+    assert seen.reason_or_add(source(3), marks) is None
+    assert len(marks.signatures) == 3
+    again = Seen()
+    again.restore(Marks.restored(**marks.arrays()))  # type: ignore[arg-type]
+    assert again.reason_or_add(source(3) + "// end\n", Marks([], [])) == "near duplicate"
+
+
+def test_files_too_short_for_a_shingle_are_compared_exactly() -> None:
+    seen, marks = Seen(), Marks([], [])
+    assert [seen.reason_or_add(text, marks) for text in ("a b", "c d", "a  b", "e")] == [None, None, "duplicate", None]
+
+
+def test_signatures_estimate_the_jaccard_similarity() -> None:
+    one, two = source(4, 200), source(5, 200)
+    both = (signature(one + two) == signature(one)).mean()
+    assert both == pytest.approx(0.5, abs=0.13)
+
+
+def write_tar(path: Path, files: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"top/{name}")
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+
+
+def write_wheel(path: Path, files: dict[str, str]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+@pytest.fixture
+def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with one archive of every kind, as npm and pip leave them."""
+    monkeypatch.setenv("SEEDLING_CACHE", str(tmp_path))
+    folder = tmp_path / "packages"
+    package_json = json.dumps({"name": "@s/one", "license": "MIT"})
+    write_tar(
+        folder / "s-one-1.0.0.tgz", {"package.json": package_json, "src/b.ts": source(10), "src/a.js": source(11), "t/a.ts": source(12)}
+    )
+    metadata = "Metadata-Version: 2.4\nName: my-two\nLicense-Expression: BSD-3-Clause\n\nLicense: GPL in the text below\n"
+    write_wheel(folder / "my_two-2.0-py3-none-any.whl", {"my_two/x.py": source(13), "my_two-2.0.dist-info/METADATA": metadata})
+    classifier = "Name: three\r\nClassifier: License :: OSI Approved :: MIT License\r\n\r\n"
+    write_tar(folder / "three-3.0.tar.gz", {"PKG-INFO": classifier, "three.py": source(10) + "# the same\n", "setup.py": source(14)})
+    return tmp_path
+
+
+ONE = Package("@s/one", "1.0.0", "MIT", "npm", "train", include=["src/"])
+TWO = Package("my-two", "2.0", "BSD-3-Clause", "pypi", "heldout")
+THREE = Package("three", "3.0", "MIT", "sdist", "train", exclude=["^setup.py"])
+
+
+def test_archives_of_every_kind(archives: Path) -> None:
+    assert sorted(path for path, _ in read_files(ONE)) == ["src/a.js", "src/b.ts"]
+    assert dict(read_files(TWO)) == {"my_two/x.py": source(13).encode()}
+    assert [path for path, _ in read_files(THREE)] == ["three.py"]
+    with pytest.raises(ValueError, match="unknown kind"):
+        list(read_files(Package("x", "1", "MIT", "gem", "train")))
+
+
+def test_declared_licences() -> None:
+    assert npm_licence('{"license": "ISC"}') == "ISC"
+    assert "MIT" in npm_licence('{"licenses": [{"type": "MIT", "url": "u"}]}')
+    assert npm_licence("{}") == "None"
+    assert (
+        core_metadata_licence("Name: x\nLicense: MIT\nClassifier: License :: Y\n\nLicense: Z") == "License: MIT; Classifier: License :: Y"
+    )
+
+
+NOTHING_BANNED = np.zeros(0, dtype=np.uint64)
+
+
+def test_a_build_skips_what_is_there_and_redoes_what_follows_a_change(
+    archives: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, tokenizer = archives / "manifest.json", toy_tokenizer()
+
+    def built(packages: list[Package], banned: np.typing.NDArray[np.uint64] = NOTHING_BANNED) -> list[str]:
+        build(packages, tokenizer, banned, manifest)
+        return [json.loads(line)["name"] for line in capsys.readouterr().out.splitlines()]
+
+    assert built([TWO, ONE, THREE]) == ["my-two", "@s/one", "three"]
+    listed = {p["name"]: p for p in json.loads(manifest.read_text())["packages"]}
+    assert listed["@s/one"]["files"] == 2
+    assert set(listed["@s/one"]["languages"]) == {"typescript", "javascript"}
+    assert listed["three"]["dropped"] == {"near duplicate": 1}
+    ids = np.load(token_path("my-two", "heldout"))
+    assert tokenizer.decode(ids[:-1].tolist()) == source(13)
+    assert ids[-1] == END_OF_TEXT
+    first = manifest.read_text()
+
+    assert built([TWO, ONE, THREE]) == []
+    assert manifest.read_text() == first
+    assert built([TWO, THREE]) == ["three"], "its duplicate is gone, so it is another corpus"
+    assert json.loads(manifest.read_text())["packages"][1]["dropped"] == {}
+    assert built([TWO, ONE, THREE], grams(source(11))) == ["my-two", "@s/one", "three"]
+    assert json.loads(manifest.read_text())["packages"][1]["dropped"] == {"contaminated": 1}
+    monkeypatch.setattr(corpus, "VERSION", 99)
+    assert len(built([TWO, ONE, THREE])) == 3
+
+
+def test_a_large_package_is_cut_evenly(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"package.json": '{"license": "MIT"}'} | {f"src/{n:02}.ts": source(100 + n) for n in range(40)}
+    write_tar(archives / "packages" / "s-one-1.0.0.tgz", files)
+    monkeypatch.setattr(corpus, "MAX_CHARACTERS", 10 * len(source(100)))
+    build([ONE], toy_tokenizer(), NOTHING_BANNED, archives / "manifest.json")
+    entry = json.loads((archives / "manifest.json").read_text())["packages"][0]
+    assert entry["files"] + entry["dropped"]["over the limit of a package"] == 40
+    assert 9 <= entry["files"] <= 12
+    text = toy_tokenizer().decode(np.load(token_path("@s/one", "train")).tolist())
+    kept = [n for n in range(40) if source(100 + n)[:40] in text]
+    assert max(kept) > 25, "not the first files of the alphabet"
+
+
+def test_a_special_token_in_a_source_file_stays_text(archives: Path) -> None:
+    write_tar(archives / "packages" / "s-one-1.0.0.tgz", {"package.json": '{"license": "MIT"}', "src/a.ts": source(1) + '"<|mask|>";\n'})
+    tokenizer = toy_tokenizer()
+    tokenizer.encode_special_tokens = True
+    build([ONE], tokenizer, NOTHING_BANNED, archives / "manifest.json")
+    ids = np.load(token_path("@s/one", "train"))
+    assert (ids < 17).sum() == 1
+    assert tokenizer.decode(ids[:-1].tolist()).endswith('"<|mask|>";\n')

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recipe.noise import BLOCK_LENGTHS, draw_block_length, draw_mask
+from recipe.noise import BLOCK_LENGTHS, BLOCK_WEIGHTS, FIRST_VISIBLE, draw_block_length, draw_mask
 
 
 @pytest.mark.parametrize("block", BLOCK_LENGTHS)
@@ -14,7 +14,7 @@ def test_every_block_hides_a_position_that_is_not_its_first(block: int) -> None:
 
 def test_shares_of_the_three_kinds_of_block() -> None:
     mask = draw_mask(8 * 20_000, 8, np.random.default_rng(1)).reshape(-1, 8)
-    assert mask[:, 0].mean() == pytest.approx(0.15, abs=0.01)
+    assert mask[:, 0].mean() == pytest.approx(1 - FIRST_VISIBLE, abs=0.01)
     later = mask[:, 1:]
     all_hidden = later.all(axis=1).mean()
     # Suffix blocks: 0.4 x (1/2 + 1/2 x 1/7); random blocks: 0.6 x integral of t^7 = 0.6 / 8.
@@ -28,4 +28,4 @@ def test_noise_depends_on_the_generator_alone() -> None:
     assert (draws[0] == draws[1]).all()
     lengths = [draw_block_length(np.random.default_rng(i)) for i in range(400)]
     assert set(lengths) == set(BLOCK_LENGTHS)
-    assert lengths.count(8) / 400 == pytest.approx(0.5, abs=0.1)
+    assert lengths.count(8) / 400 == pytest.approx(BLOCK_WEIGHTS[BLOCK_LENGTHS.index(8)], abs=0.1)
