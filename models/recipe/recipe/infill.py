@@ -1,0 +1,84 @@
+"""Prefix-suffix-middle documents: the text around a hole first, then the hole's content and an explicit end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
+
+MARKERS = (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE, FIM_END)
+KINDS = ("rest of line", "lines", "span", "characters")
+KIND_WEIGHTS = (0.35, 0.25, 0.25, 0.15)
+MAX_LINES = 6
+MAX_SPAN = 24
+"""Longest span hole, tokens."""
+MAX_CHARACTERS = 120
+MAX_PADDING = 8
+"""Up to this many end-of-text ids may follow the end of the middle, so that the rest of a block has something to be."""
+
+
+def hole(text: str, kind: str, rng: np.random.Generator) -> tuple[int, int]:
+    """Character range [start, end) of a middle of the given kind; never empty unless the text is."""
+    if kind == "span":  # token-like boundaries: word starts
+        starts = [i for i in range(1, len(text)) if not (text[i - 1].isalnum() and text[i].isalnum())] or [0]
+        first = int(rng.integers(len(starts)))
+        last = min(len(starts) - 1, first + int(rng.integers(1, MAX_SPAN)))
+        return starts[first], (starts[last] if last > first else len(text))
+    if kind == "characters":
+        start = int(rng.integers(len(text)))
+        return start, min(len(text), start + int(rng.integers(1, MAX_CHARACTERS)))
+    lines = text.splitlines(keepends=True)
+    offsets = np.concatenate([[0], np.cumsum([len(line) for line in lines])])
+    wanted = [i for i, line in enumerate(lines) if line.strip()]
+    if not wanted:
+        return 0, len(text)
+    first = int(rng.choice(wanted))
+    if kind == "rest of line":
+        body = lines[first].rstrip("\r\n")
+        indent = len(body) - len(body.lstrip())
+        column = indent if rng.random() < 0.5 else int(rng.integers(indent, len(body)))
+        return int(offsets[first]) + column, int(offsets[first]) + len(body)
+    last = min(len(lines), first + int(rng.integers(1, MAX_LINES + 1)))
+    return int(offsets[first]), int(offsets[last])
+
+
+def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: int) -> list[int]:
+    """<prefix> P <suffix> S <middle> M <end>, sometimes padded. Each part is tokenized by itself, as at inference.
+
+    Never more than `room` ids where the middle and its markers fit: P gives way from its left, then S from its right.
+    """
+    start, end = hole(text, str(rng.choice(KINDS, p=KIND_WEIGHTS)), rng)
+    parts = tokenizer.encode_batch([text[:start], text[end:], text[start:end]], add_special_tokens=False)
+    prefix, suffix, middle = (part.ids for part in parts)
+    padding = int(rng.integers(1, MAX_PADDING + 1)) if rng.random() < 0.5 else 0
+    over = max(0, len(prefix) + len(suffix) + len(middle) + padding + len(MARKERS) - room)
+    suffix = suffix[: max(0, len(suffix) - max(0, over - len(prefix)))]
+    prefix = prefix[over:]
+    return [FIM_PREFIX, *prefix, FIM_SUFFIX, *suffix, FIM_MIDDLE, *middle, FIM_END, *[END_OF_TEXT] * padding]
+
+
+def with_hole(ids: NDArray[np.int64], length: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A window [length] whose longest document is rearranged; `ids` is a longer window (more left context).
+
+    The documents before and after stay as they are; what does not fit is cut from the left, or from the right where
+    the rearranged document itself would lose its markers.
+    """
+    cuts = np.flatnonzero(ids == END_OF_TEXT)
+    bounds = np.concatenate([[-1], cuts, [len(ids)]])
+    longest = int(np.argmax(np.diff(bounds)))
+    start, end = int(bounds[longest]) + 1, int(bounds[longest + 1])
+    # The markers and a retokenized seam need room: a document that fills the window gives up some of its left.
+    start = max(start, end - (length - MAX_PADDING - 16))
+    # A window may begin or end inside a character.
+    text = tokenizer.decode(ids[start:end].tolist(), skip_special_tokens=False).strip("\ufffd")
+    if not text:
+        return ids[-length:]
+    middle = rearranged(text, tokenizer, rng, length)
+    after = ids[end:].tolist()
+    room = max(0, length - len(middle))
+    right = after[: min(len(after), room)]
+    left = ids[:start].tolist()[-(room - len(right)) :] if room > len(right) else []
+    window = np.array(left + middle + right, dtype=np.int64)
+    return window if len(window) == length else ids[-length:]

@@ -1,0 +1,77 @@
+"""Training sequences: windows of the corpus, rearranged, hidden and corrupted as the settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from recipe.data import Windows
+from recipe.edits import Confusions, edit_noise, token_kinds
+from recipe.infill import with_hole
+from recipe.noise import draw_block_length, draw_mask
+from recipe.objective import Noisy, mask_noise
+from recipe.settings import Settings
+
+EXTRA_LEFT = 32
+"""Tokens before a window that may move into it when a document is rearranged."""
+
+
+@dataclass(frozen=True)
+class NoisySequence:
+    """One text ids [L] and its noisy versions."""
+
+    ids: Tensor
+    noisy: Noisy
+    block: int
+    causal_weight: float
+
+
+class NoisySequences:
+    """The sequences of a run, by index."""
+
+    def __init__(
+        self,
+        windows: Windows,
+        settings: Settings,
+        tokenizer: Tokenizer | None,
+        common: NDArray[np.int64],
+        mask_id: int,
+        device: torch.device,
+    ) -> None:
+        """`common`: frequent ids, candidates for substitutes. Rearranging and edit noise need the tokenizer."""
+        self.windows, self.settings, self.tokenizer, self.mask_id, self.device = windows, settings, tokenizer, mask_id, device
+        assert tokenizer or settings.infill_rate == 0, "rearranging text needs a tokenizer"
+        self.confusions = None
+        if settings.edit_rate > 0:
+            assert tokenizer, "edit noise needs a tokenizer: it substitutes tokens of the same kind"
+            self.confusions = Confusions(token_kinds(tokenizer), common)
+
+    def sequence(self, index: int, second_stage: bool = False) -> NoisySequence:
+        """The index-th sequence: a function of seed, index and stage alone."""
+        s = self.settings
+        rng = np.random.default_rng([s.seed, 7, index])
+        block = draw_block_length(rng)
+        masks = np.stack([draw_mask(s.length, block, rng) for _ in range(s.draws)])
+        causal_weight = s.causal_weight if rng.random() < s.causal_share else 0.0
+        ids = self.windows.window(index, EXTRA_LEFT)
+        if self.tokenizer and rng.random() < s.infill_rate:
+            ids = with_hole(ids, s.length, self.tokenizer, rng)
+        ids = ids[-s.length :]
+        text = torch.from_numpy(ids).to(self.device)
+        if self.confusions and second_stage and rng.random() < s.edit_rate:
+            noisy = self._edited(ids, masks, block, rng)
+        else:
+            noisy = mask_noise(text, torch.from_numpy(masks).to(self.device), block, self.mask_id)
+        return NoisySequence(text, noisy, block, causal_weight)
+
+    def _edited(self, ids: NDArray[np.int64], masks: NDArray[np.bool_], block: int, rng: np.random.Generator) -> Noisy:
+        """Edit noise and mask noise, drawn anew for every version."""
+        assert self.confusions is not None
+        draws = [edit_noise(ids, mask, block, self.confusions, rng) for mask in masks]
+        versions = (np.stack([edited.ids for edited, _ in draws]), np.stack([w for _, w in draws]), np.stack([e.own for e, _ in draws]))
+        return Noisy(*(torch.from_numpy(array).to(self.device) for array in versions))

@@ -1,0 +1,31 @@
+"""What decides a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a run; written to the run folder."""
+
+    tokens: int = 500_000  # clean tokens after which the learning rate is 0
+    minutes: float = 60.0  # wall clock after which it is 0, whichever comes first
+    batch: int = 4  # sequences per optimizer step
+    length: int = 256
+    learning_rate: float = 1e-3
+    warmup: int = 20  # steps
+    decay: float = 1.0  # last share of the run over which the learning rate falls linearly to 0; it is constant before
+    soft_target: float = 0.5
+    draws: int = 2  # noisy halves per clean half
+    causal_share: float = 0.34  # sequences whose clean half is trained; the others use it as a fixed context
+    causal_weight: float = 1.0
+    infill_rate: float = 0.5  # sequences rearranged to prefix, suffix, middle
+    edit_rate: float = 0.0  # sequences of the second stage with edit noise beside mask noise
+    stage2_share: float = 0.2  # last share of the run that is the second stage
+    qat: bool = False  # the forward pass uses int4 weights, rounded as the converter does it
+    head_ids: int = 16384  # most frequent ids that compete in the head's softmax, beside a sequence's own
+    clip: float = 1.0
+    seed: int = 0
+    checkpoint_minutes: float = 10.0
+    eval_minutes: float = 20.0
