@@ -1,0 +1,176 @@
+"""python -m recipe.gptq: rounds an exported model to int4 so that its outputs change least, matrix by matrix.
+
+Rounding to nearest keeps each weight close; what counts is the product with the inputs that really come. Each column's
+rounding error is passed on to the columns not yet rounded, in proportion to how the inputs of the two move together.
+GPTQ (Frantar et al. 2022, arXiv 2210.17323), section 3. The layers are done in order, each on inputs that the rounded layers
+before it give. Half of the calibration rows are noisy: Quant-dLLM (arXiv 2510.03274) found masked inputs to matter.
+
+The result is an ordinary export whose matrices lie on the int4 grid of src/convert/quantize.ts: converting them loses nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from recipe.attention import two_stream
+from recipe.converted import GROUP
+from recipe.data import Windows
+from recipe.export import write_model
+from recipe.llama import DecoderLayer, Llama, LlamaConfig, rotary_tables
+from recipe.noise import draw_block_length, draw_mask
+from recipe.paths import cache_dir
+from recipe.quantize import choose_int4
+from recipe.token_files import load_split
+from recipe.tokenizer import MASK_ID
+
+DAMPING = 0.01
+"""Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
+LENGTH = 256
+CHUNK = 1 << 15
+"""Groups rounded at once."""
+
+
+@dataclass
+class Calibration:
+    """One text under one mask: its residual stream x [1, 2L, d] = [noisy | clean], and its block length."""
+
+    x: Tensor
+    block: int
+
+
+def inverse_factor(hessian: Tensor) -> Tensor:
+    """Upper Cholesky factor of the inverse of a damped Hessian [K, K]."""
+    damped = hessian + DAMPING * hessian.diagonal().mean() * torch.eye(len(hessian), dtype=hessian.dtype)
+    factor: Tensor = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
+    return factor
+
+
+def scales_of(weight: Tensor) -> Tensor:
+    """The converter's scale of each row of a group: weight [N, 32] -> [N]."""
+    x = np.ascontiguousarray(weight.numpy().T, dtype=np.float64)
+    return torch.from_numpy(choose_int4(x)[1].astype(np.float32))
+
+
+def levels(value: Tensor, scale: Tensor) -> Tensor:
+    """The nearest multiple -8..7 of `scale`; zero where it is."""
+    return torch.where(scale == 0, 0.0, value / scale).add_(0.5).floor_().clamp_(-8, 7) * scale
+
+
+def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
+    """weight [N, K] on the int4 grid, given hessian [K, K] = X^T X of its inputs X [rows, K]."""
+    factor = inverse_factor(hessian.double()).float()
+    left, out = weight.clone(), torch.empty_like(weight)
+    for start in range(0, weight.shape[1], GROUP):
+        end = start + GROUP
+        scale = scales_of(left[:, start:end])
+        errors = torch.zeros(len(weight), GROUP)
+        for column in range(start, end):
+            value = left[:, column]
+            out[:, column] = levels(value, scale)
+            error = (value - out[:, column]) / factor[column, column]
+            left[:, column:end] -= error[:, None] * factor[column, column:end]
+            errors[:, column - start] = error
+        left[:, end:] -= errors @ factor[start:end, end:]
+    return out
+
+
+class Inputs:
+    """X^T X of every linear layer of a module, collected while it runs."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.hessians: dict[str, Tensor] = {}
+        self.handles = [
+            child.register_forward_pre_hook(self._hook(name)) for name, child in module.named_modules() if isinstance(child, nn.Linear)
+        ]
+
+    def _hook(self, name: str):  # type: ignore[no-untyped-def]
+        def collect(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            rows = arguments[0].flatten(0, -2)
+            self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
+
+        return collect
+
+    def close(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) -> Tensor:
+    """The layer's output [1, 2L, d]."""
+    out: Tensor = layer(item.x, cos, sin, two_stream(item.x.shape[1] // 2, item.block))
+    return out
+
+
+def round_to_nearest(weight: Tensor) -> Tensor:
+    """weight [N, K], each group of 32 with the converter's scale."""
+    groups = weight.view(-1, GROUP)
+    out = torch.empty_like(groups)
+    for start in range(0, len(groups), CHUNK):
+        part = groups[start : start + CHUNK]
+        out[start : start + CHUNK] = levels(part, scales_of(part)[:, None])
+    return out.view_as(weight)
+
+
+@torch.no_grad()
+def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: list[int]) -> None:
+    """Rounds every matrix of a merged model in place, calibrated on texts ids [L] under masks [L]."""
+    assert model.mask_id is not None
+    embedding = model.embed_tokens.weight
+    exact = embedding.clone()
+    embedding.copy_(round_to_nearest(exact))
+    items = []
+    for text, mask, block in zip(ids, masks, blocks, strict=True):
+        both = torch.cat([torch.where(mask, model.mask_id, text), text])
+        items.append(Calibration(model.embed_tokens(both)[None], block))
+    position = torch.arange(len(ids[0])).repeat(2)
+    cos, sin = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
+    for number, layer in enumerate(model.layers):
+        assert isinstance(layer, DecoderLayer)
+        inputs = Inputs(layer)
+        for item in items:
+            run_layer(layer, item, cos, sin)
+        inputs.close()
+        for name, module in layer.named_modules():
+            if isinstance(module, nn.Linear):
+                module.weight.copy_(round_matrix(module.weight, inputs.hessians[name]))
+        for item in items:
+            item.x = run_layer(layer, item, cos, sin)
+        print(f"layer {number + 1} of {len(model.layers)}", flush=True)
+    states = torch.cat([model.norm(item.x[0]) for item in items])
+    embedding.copy_(round_matrix(exact, states.T @ states))
+
+
+def load_export(folder: Path) -> Llama:
+    """The merged float32 model of an export."""
+    model = Llama(LlamaConfig(), MASK_ID)
+    state = load_file(folder / "model.safetensors")
+    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
+    return model.requires_grad_(False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=cache_dir() / "export" / "seedling-135m", help="an export, rounded in place")
+    parser.add_argument("--texts", type=int, default=64, help="calibration texts of 256 tokens, from the training packages")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    windows = Windows(load_split("train").values(), LENGTH, seed=12)
+    rng = np.random.default_rng(12)
+    blocks = [draw_block_length(rng) for _ in range(arguments.texts)]
+    masks = [torch.from_numpy(draw_mask(LENGTH, block, rng)) for block in blocks]
+    ids = [torch.from_numpy(windows.window(index)) for index in range(arguments.texts)]
+    model = load_export(arguments.model)
+    round_model(model, ids, masks, blocks)
+    write_model(model, arguments.model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from recipe import attention
+from recipe.converted import dequantize_int4
+from recipe.gptq import round_matrix, round_model, round_to_nearest
+from recipe.llama import Llama, LlamaConfig
+from recipe.quantize import quantize_int4
+
+
+def correlated(rows: int, width: int) -> Tensor:
+    """Inputs that lie near a few directions, as hidden states do."""
+    torch.manual_seed(1)
+    return torch.randn(rows, 6) @ torch.randn(6, width) + 0.1 * torch.randn(rows, width)
+
+
+def stored(weight: Tensor) -> Tensor:
+    """What the converter makes of a matrix."""
+    data, scales = quantize_int4(weight.numpy())
+    return torch.from_numpy(dequantize_int4(data, scales)).view_as(weight)
+
+
+def test_outputs_change_less_than_by_rounding_to_nearest() -> None:
+    torch.manual_seed(0)
+    weight, x = torch.randn(48, 96), correlated(400, 96)
+    exact = x @ weight.T
+    ours, nearest = (float((x @ rounded.T - exact).square().mean()) for rounded in (round_matrix(weight, x.T @ x), stored(weight)))
+    assert ours < 0.3 * nearest
+
+
+def test_independent_inputs_leave_nothing_to_pass_on() -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(16, 64)
+    torch.testing.assert_close(round_matrix(weight, torch.eye(64)), round_to_nearest(weight))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+def test_the_converter_keeps_what_lies_on_the_grid(scale: float) -> None:
+    torch.manual_seed(2)
+    weight, x = scale * torch.randn(64, 96), correlated(300, 96)
+    weight[3, 32:64] = 0
+    rounded = round_matrix(weight, x.T @ x)
+    error = (stored(rounded) - rounded).abs().max() / rounded.abs().max()
+    assert float(error) < 1e-3
+
+
+def test_a_model_keeps_its_predictions_better() -> None:
+    config = LlamaConfig(
+        hidden_size=64, intermediate_size=96, layers=2, heads=2, kv_heads=1, head_dim=32, vocab_size=96, rope_theta=1e4, max_positions=64
+    )
+
+    def fresh() -> Llama:
+        torch.manual_seed(0)
+        model = Llama(config, 3)
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.data = 0.2 * torch.randn(parameter.shape)
+        return model.requires_grad_(False)
+
+    torch.manual_seed(5)
+    ids = [torch.randint(4, 96, (32,)) for _ in range(12)]
+    masks = [torch.rand(32) < 0.5 for _ in ids]
+    model = fresh()
+    round_model(model, ids[:8], masks[:8], [8] * 8)
+    nearest = fresh()
+    for parameter in nearest.parameters():
+        if parameter.dim() > 1:
+            parameter.copy_(round_to_nearest(parameter))
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.testing.assert_close(stored(parameter.data), parameter.data, atol=1e-3, rtol=0)
+
+    def hidden(of: Llama) -> Tensor:
+        return torch.cat([of.hidden(text[None], torch.arange(32), attention.causal) for text in ids[8:]])
+
+    exact = hidden(fresh())
+    ours, theirs = ((hidden(of) - exact).square().mean() for of in (model, nearest))
+    assert float(ours) < float(theirs)
