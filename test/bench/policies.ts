@@ -31,6 +31,15 @@ const RULES: readonly { readonly name: string; readonly decoding: readonly objec
   { name: 'fixed, cosine', decoding: steps('fixed', 'cosine') },
   { name: 'left_to_right', decoding: steps('left_to_right') },
   { name: 'random', decoding: steps('random') },
+  // Its steps come on top of those that decide, so compare it where the forwards are the same.
+  {
+    name: 'fixed, remasking',
+    decoding: [4, 2, 1].map((steps) => ({
+      policy: 'fixed',
+      steps,
+      remasking: { strategy: 'confidence', sigma: 0.2, steps: 4 },
+    })),
+  },
 ];
 
 /** Curves that a plot has colours for; the others are dashed. */
@@ -150,7 +159,7 @@ function draw(points: readonly Point[]): string {
       dashed: i >= COLOURS,
       points: points.filter(({ rule }) => rule === name).map((point) => [point.nfe_per_token, point[y]]),
     }));
-  const x = { label: 'forwards a token', scale: 'linear', ticks: [0, 0.25, 0.5, 0.75, 1, 1.25] } as const;
+  const x = { label: 'forwards a token', scale: 'linear', ticks: [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5] } as const;
   const most = Math.max(0.25, ...points.map((point) => point.exact_lines));
   const quarter = Math.ceil(most * 20) / 20;
   return svgPlots(

@@ -42,8 +42,10 @@ class NoisySequences:
         common: NDArray[np.int64],
         mask_id: int,
         device: torch.device,
+        own: NDArray[np.uint16] | None = None,
     ) -> None:
-        """`common`: frequent ids, candidates for substitutes. Rearranging and edit noise need the tokenizer."""
+        """`common`: frequent ids, candidates for substitutes. Rearranging and edit noise need the tokenizer. `own`: texts [N, L]."""
+        self.own = own
         self.windows, self.settings, self.tokenizer, self.mask_id, self.device = windows, settings, tokenizer, mask_id, device
         assert tokenizer or settings.infill_rate == 0, "rearranging text needs a tokenizer"
         self.confusions = None
@@ -58,6 +60,10 @@ class NoisySequences:
         block = draw_block_length(rng)
         masks = np.stack([draw_mask(s.length, block, rng) for _ in range(s.draws)])
         causal_weight = s.causal_weight if rng.random() < s.causal_share else 0.0
+        if self.own is not None and rng.random() < s.own_share:
+            # No causal loss: a model that is taught its own choices only grows surer of them.
+            text = torch.from_numpy(self.own[rng.integers(len(self.own))].astype(np.int64)).to(self.device)
+            return NoisySequence(text, mask_noise(text, torch.from_numpy(masks).to(self.device), block, self.mask_id), block, 0.0)
         ids = self.windows.window(index, EXTRA_LEFT)
         if self.tokenizer and rng.random() < s.infill_rate:
             ids = with_hole(ids, s.length, self.tokenizer, rng)

@@ -21,6 +21,7 @@ class Settings:
     causal_share: float = 0.34  # sequences whose clean half is trained; the others use it as a fixed context
     causal_weight: float = 1.0
     infill_rate: float = 0.5  # sequences rearranged to prefix, suffix, middle
+    own_share: float = 0.0  # sequences that the model wrote itself, of --own
     edit_rate: float = 0.0  # sequences of the second stage with edit noise beside mask noise
     stage2_share: float = 0.2  # last share of the run that is the second stage
     qat: bool = False  # the forward pass uses int4 weights, rounded as the converter does it

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -36,7 +37,14 @@ class Run:
     """One training run: model, optimizer and position in the data, in a folder. `workers` sequences run side by side."""
 
     def __init__(
-        self, model: Llama, windows: Windows, settings: Settings, folder: Path, tokenizer: Tokenizer | None, workers: int = 1
+        self,
+        model: Llama,
+        windows: Windows,
+        settings: Settings,
+        folder: Path,
+        tokenizer: Tokenizer | None,
+        workers: int = 1,
+        own: NDArray[np.uint16] | None = None,
     ) -> None:
         self.model, self.settings, self.folder = model, settings, folder
         # Before the head copies its rows of the embedding.
@@ -46,7 +54,7 @@ class Run:
         weight = model.embed_tokens.weight.detach()
         self.head = Head(weight, common.to(weight.device), model.mask_id)
         self.device = next(model.parameters()).device
-        self.data = NoisySequences(windows, settings, tokenizer, common.numpy(), model.mask_id, self.device)
+        self.data = NoisySequences(windows, settings, tokenizer, common.numpy(), model.mask_id, self.device, own)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         # One sequence per core: threads inside an operation would meet at thousands of barriers a step, and each
@@ -195,6 +203,7 @@ def main() -> None:
             parser.add_argument(flag, type=type(default), default=default)
     parser.add_argument("--run", default="v0", help="name of the folder under runs/ in the cache")
     parser.add_argument("--init", type=Path, help="adapter to start from, with a fresh optimizer")
+    parser.add_argument("--own", type=Path, help="texts of python -m recipe.own, for --own-share")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="CPU cores to use")
     parser.add_argument("--eval-sequences", type=int, default=12)
@@ -208,7 +217,10 @@ def main() -> None:
         load_adapter(model, arguments["init"])
     windows = Windows(load_split("train").values(), settings.length, settings.seed)
     workers = 1 if device.type == "cuda" else arguments["threads"]
-    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers)
+    if (settings.own_share > 0) != (arguments["own"] is not None):
+        parser.error("--own and --own-share come together")
+    own = np.load(arguments["own"]) if arguments["own"] else None
+    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own)
     if arguments["resume"]:
         run.resume()
     (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
