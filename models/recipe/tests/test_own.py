@@ -29,9 +29,9 @@ def test_short_and_looping_texts_are_left_out() -> None:
 
 
 def test_own_texts_take_their_share_and_carry_no_causal_loss() -> None:
-    windows = Windows([np.arange(100, 2000, dtype=np.uint16) % 500 + 100], 16, seed=0)
-    own = np.arange(32, dtype=np.uint16).reshape(2, 16)
-    settings = Settings(length=16, infill_rate=0.0, own_share=0.5, causal_share=1.0)
+    windows = Windows([np.arange(100, 9000, dtype=np.uint16) % 500 + 100], 64, seed=0)
+    own = (np.arange(128, dtype=np.uint16) % 96).reshape(2, 64)
+    settings = Settings(length=64, infill_rate=0.0, own_share=0.5, causal_share=1.0)
     data = NoisySequences(windows, settings, None, np.arange(10), 3, torch.device("cpu"), own)
     drawn = [data.sequence(i) for i in range(200)]
     ours = [sequence for sequence in drawn if int(sequence.ids[0]) < 100]
