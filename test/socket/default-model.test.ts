@@ -35,7 +35,7 @@ test('streams in pieces what the Node engine writes, then its memory is free aga
   expect(pieces.length).toBeGreaterThan(1);
 
   const engine = await openEngine('seedling-135m');
-  const settings = { maxTokens: 24, blockLength: 8, threshold: 0.9 };
+  const settings = { maxTokens: 24, blockLength: 8, threshold: 0.9, verify: true };
   const { text, tokens } = await completeGreedily(engine, PROMPT, settings);
   expect(usage?.completion_tokens).toBe(tokens);
   expect(pieces.join('')).toBe(text);
