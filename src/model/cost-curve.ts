@@ -35,7 +35,7 @@ export const STORED_X64: CostCurve = {
 };
 
 /**
- * Times forwards of a few sizes, some 30 ms in all.
+ * Times forwards of a few sizes, some 60 ms in all.
  * @param forward runs that many positions through a part of the model
  * @param most positions that it takes
  * @param stored what to answer where the clock does not move during computation (deployed Workers)
@@ -47,7 +47,7 @@ export function measureCosts(forward: (positions: number) => void, most: number,
   if (timed(forward, widest) <= 0) return stored;
   const times = positions.map((count) => {
     forward(count);
-    return Math.min(...Array.from({ length: ROUNDS }, () => timed(forward, count)));
+    return median(Array.from({ length: ROUNDS }, () => timed(forward, count)));
   });
   const [one = 0] = times;
   if (one <= 0) return stored;
@@ -61,7 +61,11 @@ export function measureCosts(forward: (positions: number) => void, most: number,
 }
 
 const SIZES = [1, 2, 3, 4, 8, 16];
-const ROUNDS = 3;
+const ROUNDS = 5;
+
+function median(times: number[]): number {
+  return times.sort((a, b) => a - b)[times.length >> 1] ?? 0;
+}
 
 function timed(forward: (positions: number) => void, count: number): number {
   const start = performance.now();

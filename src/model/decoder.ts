@@ -109,7 +109,7 @@ export class Decoder {
    * Runs `ids` at positions `start`..., writing their KV to the pages; hidden states stay in the workspace.
    * @param visible per row, how many positions (from 0) it attends to. (rows)
    * @param from first row whose hidden state is wanted: rows before it end with the last layer's KV
-   * @param depth layers to run; fewer only to time them
+   * @param top first layer to run, and `bottom` the one after the last: other than all of them only to time some
    */
   forward(
     ids: Int32Array,
@@ -118,7 +118,8 @@ export class Decoder {
     pages: Int32Array,
     pageTokens: number,
     from: number,
-    depth = this.layers.length,
+    top = 0,
+    bottom = this.layers.length,
   ): void {
     const { kernels: k, at, config } = this;
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = config;
@@ -131,7 +132,7 @@ export class Decoder {
     this.arena.i32(at.pages, pages.length).set(pages);
     this.arena.i32(at.visible, rows).set(visible);
     for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
-    for (let l = 0; l < depth; l++) {
+    for (let l = top; l < bottom; l++) {
       const layer = this.layers[l] as Layer;
       this.norm(at.x, layer.inputNorm, rows, layer.q);
       this.linear(at.qkv, qkvWidth, 0, at.normed, layer.q, rows);
@@ -151,7 +152,7 @@ export class Decoder {
       }
       k.rope(at.qkv, qkvWidth, at.rope, start, rows, numHeads + numKvHeads, headDim);
       k.kv_store(at.pages, l, start, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
-      const first = l === depth - 1 ? from : 0;
+      const first = l === bottom - 1 ? from : 0;
       const count = rows - first;
       const x = at.x + first * hiddenSize * 4;
       const queries = at.qkv + first * qkvWidth * 4;

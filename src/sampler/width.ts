@@ -80,10 +80,13 @@ export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: numb
   };
 }
 
-/** The window with the highest gain. */
+/** A window has to promise this much: the curve is noisy, and leaves out the head's rows. */
+const WORTH_WIDENING = 1.1;
+
+/** The window with the highest gain; 1 where none is worth it. */
 export function bestWindow(costs: CostCurve, rate: number, longest: number): number {
   let best = 1;
-  let highest = 1;
+  let highest = WORTH_WIDENING;
   for (let window = 2; window <= longest; window++) {
     const value = gain(costs, rate, window);
     if (value > highest) [best, highest] = [window, value];
