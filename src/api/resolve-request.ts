@@ -1,7 +1,6 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
-import { canVerify } from '../engine/plan.ts';
 import { DEFAULT_POLICY, type Decoding, type GenerateRequest, resolvePolicy } from '../engine/request.ts';
-import type { ModelConfig } from '../model/config.ts';
+import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { DecodingFields } from './decoding-schema.ts';
 import { ApiError } from './errors.ts';
 import type { ApiSettings, Engine } from './host.ts';
@@ -63,7 +62,7 @@ const DRAFT_THRESHOLD = 0.3;
 
 function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
   const { policy, block_length, verify, remasking, ...parameters } = fields;
-  const verified = verify ?? (remasking === undefined && canVerify(config));
+  const verified = verify ?? (remasking === undefined && predictsNext(config));
   const blockLength = block_length ?? (verified ? null : config.blockLength);
   const { steps, threshold } = parameters;
   if (steps !== undefined && steps > (blockLength ?? config.blockLength)) {

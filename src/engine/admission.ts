@@ -28,8 +28,11 @@ export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, pr
   return needed;
 }
 
-/** @returns null when the pool has no room now. The caller frees the cache. */
-export function createCacheIfRoom(model: DiffusionModel, tokens: number, prefix: CachePrefix): KvCache | null {
+/**
+ * @param prefix without it nothing is shared with other requests
+ * @returns null when the pool has no room now. The caller frees the cache.
+ */
+export function createCacheIfRoom(model: DiffusionModel, tokens: number, prefix?: CachePrefix): KvCache | null {
   try {
     return model.createCache(tokens, prefix);
   } catch (error) {

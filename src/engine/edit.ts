@@ -1,8 +1,8 @@
 /** Code in, edited code out: `Engine.admitEdit` has the memory taken, `AdmittedEdit` runs. */
-import { OutOfMemoryError } from '../model/errors.ts';
+import { predictsNext } from '../model/config.ts';
 import type { DiffusionModel, KvCache } from '../model/model.ts';
 import { EditForwards } from '../sampler/editing/edit-forwards.ts';
-import { type ConsideredEvent, canEdit, type EditedEvent, edit, ROOM_TO_GROW } from '../sampler/editing/editor.ts';
+import { type ConsideredEvent, type EditedEvent, edit, ROOM_TO_GROW } from '../sampler/editing/editor.ts';
 import { unifiedDiff } from './diff.ts';
 import type { EditEvent, EditRequest, EditResult, EditSpan } from './edit-request.ts';
 import { EditableText } from './editable-text.ts';
@@ -25,7 +25,7 @@ export interface EditPlan {
  */
 export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: DiffusionModel): EditPlan {
   const { config } = model;
-  if (!canEdit(config)) {
+  if (!predictsNext(config)) {
     const message = `${config.name} cannot edit: that takes a model with causal context and logit shift.`;
     throw new RequestError(message, 'unsupported_model', 'model');
   }
@@ -41,16 +41,6 @@ export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: Diff
     );
   }
   return { request, text, maxTokens: Math.min(limit, text.ids.length + ROOM_TO_GROW) };
-}
-
-/** @returns null when the pool has no room now. The caller frees the cache. Code is private: nothing of it is shared. */
-export function editCacheIfRoom(model: DiffusionModel, { maxTokens }: EditPlan): KvCache | null {
-  try {
-    return model.createCache(maxTokens);
-  } catch (error) {
-    if (error instanceof OutOfMemoryError && error.retryable) return null;
-    throw error;
-  }
 }
 
 /** An edit that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */

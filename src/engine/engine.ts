@@ -7,7 +7,7 @@ import { Turns } from '../sampler/turns.ts';
 import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom, tokensNeeded } from './admission.ts';
 import { CompletionText } from './completion-text.ts';
-import { AdmittedEdit, editCacheIfRoom, planEdit } from './edit.ts';
+import { AdmittedEdit, planEdit } from './edit.ts';
 import type { EditRequest } from './edit-request.ts';
 import { endingAtMiddle, infillPrompt, requireInfill, suffixStop } from './infill.ts';
 import { planBlocks } from './plan.ts';
@@ -61,7 +61,7 @@ export class Engine {
   /** The same for an edit of code. Nothing of it is kept for other requests. @throws what `planEdit` does, and as `admit` */
   async admitEdit(request: EditRequest, signal: AbortSignal = new AbortController().signal): Promise<AdmittedEdit> {
     const plan = planEdit(request, this.#tokenizer, this.model);
-    const place = await this.queue.enter(() => editCacheIfRoom(this.model, plan), signal);
+    const place = await this.queue.enter(() => createCacheIfRoom(this.model, plan.maxTokens), signal);
     return new AdmittedEdit(this.model, plan, place, this.#turns.join());
   }
 

@@ -1,5 +1,5 @@
 /** What a request asks of the sampler, on this model and this host. */
-import type { ModelConfig } from '../model/config.ts';
+import { predictsNext } from '../model/config.ts';
 import type { DiffusionModel } from '../model/model.ts';
 import type { BlockSettings } from '../sampler/block-sampler.ts';
 import { createPolicy } from '../sampler/policies/index.ts';
@@ -10,11 +10,6 @@ import { type GenerateRequest, RequestError } from './request.ts';
 /** Positions that an adaptive window looks ahead at most: models are trained on blocks of 4 to 32. */
 const LONGEST_WINDOW = 16;
 
-/** Whether a forward that commits drafts also checks them. */
-export function canVerify({ contextAttention, logitShift }: ModelConfig): boolean {
-  return contextAttention === 'causal' && logitShift;
-}
-
 /**
  * @param acceptance how often drafts have been holding on this engine
  * @throws RequestError `unsupported_parameter` for `decoding.verify` on a model that cannot, and with `remasking`
@@ -22,7 +17,7 @@ export function canVerify({ contextAttention, logitShift }: ModelConfig): boolea
 export function planBlocks(request: GenerateRequest, model: DiffusionModel, acceptance: Acceptance): BlockSettings {
   const { maxTokens, decoding, seed } = request;
   const { verify, remasking } = decoding;
-  if (verify && !canVerify(model.config)) {
+  if (verify && !predictsNext(model.config)) {
     throw unsupported('decoding.verify', `${model.config.name} has no causal context to check drafts with.`);
   }
   if (verify && remasking) {

@@ -68,3 +68,11 @@ export function parseModelConfig(json: unknown): ModelConfig {
   }
   return config;
 }
+
+/** Whether a committed token predicts the next one: then one forward commits drafts and checks them. */
+export function predictsNext({
+  contextAttention,
+  logitShift,
+}: Pick<ModelConfig, 'contextAttention' | 'logitShift'>): boolean {
+  return contextAttention === 'causal' && logitShift;
+}

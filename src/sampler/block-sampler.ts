@@ -1,5 +1,5 @@
 /** The block loop: masks in, decided ids out. Pure but for the model it is given. */
-import type { ModelConfig } from '../model/config.ts';
+import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import { Canvas } from './canvas.ts';
 import type { SamplerEvent, SettledEvent } from './events.ts';
@@ -75,13 +75,13 @@ class BlockLoop {
 
   constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings) {
     const causal = config.contextAttention === 'causal';
-    if (settings.verify && !(causal && config.logitShift)) {
+    if (settings.verify && !predictsNext(config)) {
       throw new Error('verified blocks need causal context and logit shift');
     }
     this.#forwards = forwards;
     this.#settings = settings;
     this.#shift = config.logitShift;
-    this.#trim = config.logitShift && causal;
+    this.#trim = predictsNext(config);
     this.#whole = !causal || settings.remasking !== null;
     this.#canvas = new Canvas(settings.maxTokens, config);
   }

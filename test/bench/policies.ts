@@ -10,6 +10,7 @@ import { readSettings } from '../../src/settings.ts';
 import { decodeIds } from '../eval/decode-ids.ts';
 import { evenStarts, readHeldoutPackages, shareOf } from '../eval/heldout-tokens.ts';
 import { type Hole, lineHole } from '../eval/holes.ts';
+import { sharedPrefix } from '../eval/score.ts';
 import { readEvalSettings } from '../eval/settings.ts';
 import { openEngine, openTokenizer } from '../support/engine.ts';
 import { round } from './median.ts';
@@ -114,7 +115,7 @@ async function measure(
   const asked = { verify: false, block_length: BLOCK, ...decoding };
   let agreement = 0;
   for (const [i, prompt] of PROMPTS.entries()) {
-    agreement += samePrefix(reference[i] ?? '', await runner.complete(prompt, null, MAX_TOKENS, asked));
+    agreement += sharedPrefix(reference[i] ?? '', await runner.complete(prompt, null, MAX_TOKENS, asked));
   }
   const { nfe, ms, tokens } = runner;
   let exact = 0;
@@ -142,13 +143,6 @@ async function lineHoles(model: string): Promise<Hole[]> {
     ),
   );
   return windows.flatMap((text, i) => lineHole(text, i) ?? []);
-}
-
-/** Characters that two texts share from their start, over the length of the first. */
-function samePrefix(a: string, b: string): number {
-  let at = 0;
-  while (at < a.length && a[at] === b[at]) at++;
-  return a.length === 0 ? Number(b.length === 0) : at / a.length;
 }
 
 function draw(points: readonly Point[]): string {

@@ -7,6 +7,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { round } from '../bench/median.ts';
 import { PROMPTS } from '../bench/prompts.ts';
 import { type Completion, completeGreedily, openEngine } from '../support/engine.ts';
+import { sharedPrefix } from './score.ts';
 
 const MAX_TOKENS = 48;
 const THRESHOLDS = [0.5, 0.7, 0.9];
@@ -15,13 +16,6 @@ const BLOCKS = [4, 8, 16];
 /** One of the suite's requests. */
 function complete(engine: Engine, prompt: string, blockLength: number, threshold: number): Promise<Completion> {
   return completeGreedily(engine, prompt, { maxTokens: MAX_TOKENS, blockLength, threshold });
-}
-
-/** Characters that two texts share from their start, over the length of the first. */
-function samePrefix(a: string, b: string): number {
-  let at = 0;
-  while (at < a.length && a[at] === b[at]) at++;
-  return a.length === 0 ? Number(b.length === 0) : at / a.length;
 }
 
 export async function run(): Promise<object> {
@@ -36,7 +30,7 @@ export async function run(): Promise<object> {
         const got = await complete(engine, prompt, block, threshold);
         tokens += got.tokens;
         nfe += got.cost.nfe;
-        same += samePrefix(baseline[i]?.text ?? '', got.text) / PROMPTS.length;
+        same += sharedPrefix(baseline[i]?.text ?? '', got.text) / PROMPTS.length;
       }
       const row = { block, threshold, tokens_per_forward: round(tokens / nfe), same_prefix: round(same) };
       console.log(row);

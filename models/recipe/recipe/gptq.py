@@ -26,16 +26,13 @@ from recipe.export import write_model
 from recipe.llama import DecoderLayer, Llama, LlamaConfig, rotary_tables
 from recipe.noise import draw_block_length, draw_mask
 from recipe.paths import cache_dir
-from recipe.quantize import choose_int4
+from recipe.quantize import choose_int4, rounded
 from recipe.token_files import load_split
 from recipe.tokenizer import MASK_ID
 
 DAMPING = 0.01
 """Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
 LENGTH = 256
-CHUNK = 1 << 15
-"""Groups rounded at once."""
-
 
 @dataclass
 class Calibration:
@@ -108,23 +105,13 @@ def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) 
     return out
 
 
-def round_to_nearest(weight: Tensor) -> Tensor:
-    """weight [N, K], each group of 32 with the converter's scale."""
-    groups = weight.view(-1, GROUP)
-    out = torch.empty_like(groups)
-    for start in range(0, len(groups), CHUNK):
-        part = groups[start : start + CHUNK]
-        out[start : start + CHUNK] = levels(part, scales_of(part)[:, None])
-    return out.view_as(weight)
-
-
 @torch.no_grad()
 def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: list[int]) -> None:
     """Rounds every matrix of a merged model in place, calibrated on texts ids [L] under masks [L]."""
     assert model.mask_id is not None
     embedding = model.embed_tokens.weight
     exact = embedding.clone()
-    embedding.copy_(round_to_nearest(exact))
+    embedding.copy_(rounded(exact)[0])
     items = []
     for text, mask, block in zip(ids, masks, blocks, strict=True):
         both = torch.cat([torch.where(mask, model.mask_id, text), text])

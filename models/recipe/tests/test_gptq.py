@@ -6,9 +6,9 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.converted import dequantize_int4
-from recipe.gptq import round_matrix, round_model, round_to_nearest
+from recipe.gptq import round_matrix, round_model
 from recipe.llama import Llama, LlamaConfig
-from recipe.quantize import quantize_int4
+from recipe.quantize import quantize_int4, rounded
 
 
 def correlated(rows: int, width: int) -> Tensor:
@@ -34,7 +34,7 @@ def test_outputs_change_less_than_by_rounding_to_nearest() -> None:
 def test_independent_inputs_leave_nothing_to_pass_on() -> None:
     torch.manual_seed(0)
     weight = torch.randn(16, 64)
-    torch.testing.assert_close(round_matrix(weight, torch.eye(64)), round_to_nearest(weight))
+    torch.testing.assert_close(round_matrix(weight, torch.eye(64)), rounded(weight)[0])
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0])
@@ -68,7 +68,7 @@ def test_a_model_keeps_its_predictions_better() -> None:
     nearest = fresh()
     for parameter in nearest.parameters():
         if parameter.dim() > 1:
-            parameter.copy_(round_to_nearest(parameter))
+            parameter.copy_(rounded(parameter)[0])
     for parameter in model.parameters():
         if parameter.dim() > 1:
             torch.testing.assert_close(stored(parameter.data), parameter.data, atol=1e-3, rtol=0)

@@ -1,5 +1,4 @@
 /** Token-to-token editing: finds what the model takes for wrong, and rewrites it in place. */
-import type { ModelConfig } from '../../model/config.ts';
 import { accepts } from './accept.ts';
 import { Draft, type TokenEdit } from './draft.ts';
 import { type EditForwards, ForwardsSpent } from './edit-forwards.ts';
@@ -50,11 +49,6 @@ export type EditingEvent = ConsideredEvent | EditedEvent;
 
 /** Tokens that an edit may add to its text, all together, where the context has room for them. */
 export const ROOM_TO_GROW = 8 * GROW;
-
-/** Judging tokens causally takes a model whose committed tokens predict the next one. */
-export function canEdit(config: ModelConfig): boolean {
-  return config.contextAttention === 'causal' && config.logitShift;
-}
 
 /**
  * At most `settings.passes` passes, each left to right, each over what is left suspicious by the one before. An edit is
