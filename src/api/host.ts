@@ -1,4 +1,5 @@
 /** What a runtime (Workers, Node) hands to the API: a name, its limits, and an engine that loads on first use. */
+import type { RequestQueue } from '../engine/queue.ts';
 import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
 import { ModelLoadError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';
@@ -14,6 +15,8 @@ export interface Admitted {
 /** The part of the engine that the API uses. */
 export interface Engine {
   readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory'>;
+  /** How many requests run and wait. */
+  readonly queue: Pick<RequestQueue, 'running' | 'waiting'>;
   /**
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work

@@ -7,6 +7,7 @@ import { keepAlive } from '../keep-alive.ts';
 import { requireModel } from '../model-name.ts';
 import { checkLimits, resolveRequest } from '../resolve-request.ts';
 import { completionRequestSchema, completionSchema, errorBodySchema } from '../schemas.ts';
+import { streamSoon } from '../stream-soon.ts';
 
 const failure = (description: string) => ({
   description,
@@ -44,7 +45,7 @@ export function registerCompletions(app: OpenAPIHono, host: Host): void {
     const answer = new CompletionBody(host.modelName, request.seed);
     const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
     const response = body.stream
-      ? await completeInEvents(c, engine, request, answer, fields)
+      ? await streamSoon(c, (c) => completeInEvents(c, engine, request, answer, fields))
       : await completeAtOnce(c, engine, request, answer);
     // A stream has no typed form; zod-openapi would accept only its typed responses.
     return response as never;
