@@ -1,11 +1,10 @@
 /** One request's hold on the engine: ended by completion, error or disconnect, in one place. */
 import type { Context } from 'hono';
-import type { GenerateRequest } from '../engine/request.ts';
-import type { Admitted, Engine } from './host.ts';
+import type { Admitted } from './host.ts';
 import { keepAlive } from './keep-alive.ts';
 
-export interface Lease {
-  readonly admitted: Admitted;
+export interface Lease<A = Admitted> {
+  readonly admitted: A;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   /** For the ways of noticing a disconnect that the request's own signal does not cover. */
@@ -19,7 +18,11 @@ export interface Lease {
  * @returns null when the client went away while it waited
  * @throws what `Engine.admit` throws
  */
-export async function openLease(c: Context, engine: Engine, request: GenerateRequest): Promise<Lease | null> {
+export async function openLease<R, A extends Pick<Admitted, 'release'>>(
+  c: Context,
+  engine: { admit(request: R, signal: AbortSignal): Promise<A> },
+  request: R,
+): Promise<Lease<A> | null> {
   const controller = new AbortController();
   const abort = () => controller.abort();
   const clientSignal = c.req.raw.signal;

@@ -10,14 +10,20 @@ export type Send = (message: object) => Promise<void>;
 /**
  * Answers with a stream. Whatever `produce` throws becomes one `data: {"error"}` message, because the status has been
  * sent and Hono's own error event is no JSON. The lease is closed on every way out.
+ * @param closing the last message, unless something failed; null for none
  */
-export function respondWithEvents(c: Context, lease: Lease, produce: (send: Send) => Promise<void>): Response {
+export function respondWithEvents(
+  c: Context,
+  lease: Lease<unknown>,
+  produce: (send: Send) => Promise<void>,
+  closing: string | null = '[DONE]',
+): Response {
   const response = streamSSE(c, async (stream: SSEStreamingApi) => {
     stream.onAbort(lease.abort);
     const send: Send = (message) => stream.writeSSE({ data: JSON.stringify(message) });
     try {
       await produce(send);
-      if (!lease.signal.aborted) await stream.writeSSE({ data: '[DONE]' });
+      if (closing !== null && !lease.signal.aborted) await stream.writeSSE({ data: closing });
     } catch (error) {
       if (!lease.signal.aborted) await send(toApiError(error).body());
     } finally {
