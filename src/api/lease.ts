@@ -1,13 +1,16 @@
 /** One request's hold on the engine: ended by completion, error, deadline or disconnect, in one place. */
 import type { Context } from 'hono';
+import type { EditEvent } from '../engine/edit-request.ts';
 import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
 import type { Call } from './call.ts';
 import { ApiError, DEADLINE_EXCEEDED } from './errors.ts';
-import type { Admitted, Engine } from './host.ts';
+import type { Admitted } from './host.ts';
 import { keepAlive } from './keep-alive.ts';
 
-export interface Lease {
-  readonly admitted: Admitted;
+export interface Lease<E = EngineEvent, R = GenerateRequest> {
+  readonly admitted: Admitted<E>;
+  /** Another part of the same call: same client, same deadline. Whoever asks for it releases it. @throws what `openLease` does */
+  readonly admit: (request: R) => Promise<Admitted<E>>;
   /** Aborts when the client goes away, and only then: a deadline is an error that `admitted` throws. */
   readonly signal: AbortSignal;
   /** For the ways of noticing a disconnect that the request's own signal does not cover. */
@@ -16,12 +19,21 @@ export interface Lease {
   close(): Promise<void>;
 }
 
+/** The way into the engine for one kind of request. */
+interface Entrance<E, R> {
+  admit(request: R, signal: AbortSignal): Promise<Admitted<E>>;
+}
+
 /**
  * Waits until the engine has room, and gives up when the client does or the request's time is over.
  * @returns null when the client went away while it waited
- * @throws what `Engine.admit` throws; ApiError 504 after the deadline
+ * @throws what `admit` throws; ApiError 504 after the deadline
  */
-export async function openLease(c: Context, engine: Engine, request: GenerateRequest): Promise<Lease | null> {
+export async function openLease<E extends EngineEvent | EditEvent, R extends object>(
+  c: Context,
+  engine: Entrance<E, R>,
+  request: R,
+): Promise<Lease<E, R> | null> {
   const call = c.get('call');
   const client = new AbortController();
   /** What the engine sees: it ends for a client that has gone, and for a deadline. */
@@ -44,14 +56,18 @@ export async function openLease(c: Context, engine: Engine, request: GenerateReq
     clearTimeout(alarm);
     for (const signal of signals) signal.removeEventListener('abort', abort);
   };
-  try {
-    const own = call?.client ? { ...request, cacheKey: call.client.cacheKey } : request;
-    const admitted = await engine.admit(own, work.signal);
+  const admit = async (request: R): Promise<Admitted<E>> => {
+    const admitted = await engine.admit(owned(request, call), work.signal);
     return {
-      admitted: {
-        run: () => counted(admitted.run(work.signal), call),
-        release: () => admitted.release(),
-      },
+      run: () => counted(admitted.run(work.signal), call),
+      release: () => admitted.release(),
+    };
+  };
+  try {
+    const admitted = await admit(request);
+    return {
+      admitted,
+      admit,
       signal: client.signal,
       abort,
       async close() {
@@ -71,13 +87,21 @@ export async function openLease(c: Context, engine: Engine, request: GenerateReq
   }
 }
 
+/** Only requests of one client find each other's KV. */
+function owned<R extends object>(request: R, call: Call | undefined): R {
+  return call?.client && 'cacheKey' in request ? { ...request, cacheKey: call.client.cacheKey } : request;
+}
+
 function deadline(call: Call): ApiError {
   call.end('deadline');
   const message = `The request took longer than the ${call.patience.requestSeconds} seconds that this server allows.`;
   return new ApiError(504, message, DEADLINE_EXCEEDED);
 }
 
-async function* counted(events: AsyncGenerator<EngineEvent>, call: Call | undefined): AsyncGenerator<EngineEvent> {
+async function* counted<E extends EngineEvent | EditEvent>(
+  events: AsyncGenerator<E>,
+  call: Call | undefined,
+): AsyncGenerator<E> {
   for await (const event of events) {
     call?.count(event);
     yield event;
