@@ -42,6 +42,8 @@ export const TOO_MANY = 'too many requests';
 export const NO_ROOM_EVER = 'no room ever';
 export const EMPTY_BLOCKS = 'every other block is empty';
 export const SILENT = 'steps without text';
+/** Each block fills a socket's buffer a little: of a reader that stalls, something comes to be seen. */
+export const LOUD = 'blocks of 64 KiB';
 
 export const RETRY_SECONDS = 7;
 
@@ -121,7 +123,8 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0, limits }: Fak
         };
       }
       const empty = prompt === SILENT || (prompt === EMPTY_BLOCKS && block % 2 === 1);
-      yield { type: 'block', block, text: empty ? '' : ids.map((id) => ` ${id}`).join('') };
+      if (prompt === LOUD) yield { type: 'block', block, text: '#'.repeat(64 * 1024) };
+      else yield { type: 'block', block, text: empty ? '' : ids.map((id) => ` ${id}`).join('') };
       if (prompt === FAIL_LATE) throw new Error('secret detail in /a/path');
     }
     yield {
