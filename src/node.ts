@@ -5,6 +5,7 @@ import { createApp } from './api/app.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
 import { directorySource } from './directory-source.ts';
+import { serveDocs } from './node-docs.ts';
 import { startServer } from './node-server.ts';
 import { readNodeSettings } from './node-settings.ts';
 import { readSettings, SettingsError } from './settings.ts';
@@ -32,7 +33,9 @@ async function start(): Promise<void> {
         queue: settings.queue,
       }),
   });
-  const server = await startServer(createApp(host), port, hostname);
+  const app = createApp(host);
+  serveDocs(app);
+  const server = await startServer(app, port, hostname);
   console.log(`Seedling serves ${settings.model} on http://${hostname}:${server.address.port}`);
   // A failed load is logged by the host, and the first request tries again.
   host.engine().catch(() => {});
