@@ -1,4 +1,5 @@
 /** One HTTP request as the service sees it: who asks, how long it may take, what it has cost. */
+import type { EditEvent } from '../engine/edit-request.ts';
 import type { EngineEvent } from '../engine/request.ts';
 
 /** Who asks. */
@@ -71,13 +72,14 @@ export class Call {
     this.ending ??= how;
   }
 
-  /** Adds up what all completions of this request cost. */
-  count(event: EngineEvent): void {
+  /** Adds up what everything that this request asked for has cost. */
+  count(event: EngineEvent | EditEvent): void {
     if (event.type !== 'done') return;
-    this.promptTokens += event.usage.promptTokens;
-    this.cachedTokens += event.usage.cachedTokens;
-    this.completionTokens += event.usage.completionTokens;
-    this.nfe += event.cost.nfe;
+    const { usage, cost } = 'result' in event ? event.result : event;
+    this.promptTokens += usage.promptTokens;
+    this.cachedTokens += 'cachedTokens' in usage ? usage.cachedTokens : 0;
+    this.completionTokens += usage.completionTokens;
+    this.nfe += cost.nfe;
   }
 
   /** The request is not over before `part` is. */

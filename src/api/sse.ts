@@ -11,8 +11,14 @@ export type Send = (message: object) => Promise<void>;
 /**
  * Answers with a stream. Whatever `produce` throws becomes one `data: {"error"}` message, because the status has been
  * sent and Hono's own error event is no JSON. The lease is closed on every way out.
+ * @param closing the last message, unless something failed; null for none
  */
-export function respondWithEvents(c: Context, lease: Lease, produce: (send: Send) => Promise<void>): Response {
+export function respondWithEvents(
+  c: Context,
+  lease: Lease<unknown>,
+  produce: (send: Send) => Promise<void>,
+  closing: string | null = '[DONE]',
+): Response {
   const call = c.get('call');
   const ended = Promise.withResolvers<void>();
   call?.lastsFor(ended.promise);
@@ -25,7 +31,7 @@ export function respondWithEvents(c: Context, lease: Lease, produce: (send: Send
     const send: Send = (message) => writer.message(JSON.stringify(message));
     try {
       await produce(send);
-      if (!lease.signal.aborted) await writer.message('[DONE]');
+      if (closing !== null && !lease.signal.aborted) await writer.message(closing);
     } catch (error) {
       call?.end('error');
       if (!lease.signal.aborted) await send(toApiError(error).body());

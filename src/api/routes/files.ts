@@ -1,14 +1,14 @@
-/** `GET /models/{model}/{file}`: the served model's files. And the page's, where the host has one. */
+/** `GET /models/{model}/{file}`: the served model's files. And those of the page and of the API reference, where the host has one. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { ModelLoadError } from '../../model/errors.ts';
-import { areaOf } from '../area.ts';
+import { areaOf, isPagePath } from '../area.ts';
 import { ApiError } from '../errors.ts';
 
 export interface Files {
   /** A file of the served model. @throws ModelLoadError when it is missing */
   weights(file: string): Promise<ReadableStream<Uint8Array>>;
-  /** Answers with a file of the page, or calls `next` when there is none; null: the host has no page. */
+  /** Answers with a file of the page or of `/docs/`, or calls `next` when there is none; null: the host has no page. */
   readonly page: MiddlewareHandler | null;
 }
 
@@ -26,8 +26,10 @@ export function registerFiles(app: OpenAPIHono, modelName: string, { weights, pa
     return c.body(bytes, 200, { 'content-type': type, 'cache-control': 'private, max-age=3600' });
   });
   if (page === null) return;
+  // Links of the reference are relative.
+  app.get('/docs', (c) => c.redirect('/docs/', 307));
   // As middleware: a route for every path would turn each 404 into a 405.
   app.use(async function pageFile(c, next) {
-    return areaOf(c) === 'page' ? page(c, next) : next();
+    return isPagePath(c.req.path) && ['page', 'docs'].includes(areaOf(c)) ? page(c, next) : next();
   });
 }
