@@ -1,4 +1,4 @@
-/** `GET /models/{model}/{file}`: the served model's files. And those of the page and of the API reference, where the host has one. */
+/** `GET /models/{model}/{file}`: weights, for pages that run a model themselves. And those of the page and of the API reference, where the host has one. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { ModelLoadError } from '../../model/errors.ts';
@@ -13,12 +13,15 @@ export interface Files {
 }
 
 /** The layout of a model's directory: see models/README.md. */
+const MODEL_NAME = /^[A-Za-z0-9][\w.-]*$/;
 const MODEL_FILE = /^(?:config\.json|tokenizer\.json|manifest\.json|[A-Za-z0-9][\w.-]*\.bin)$/;
 
 export function registerFiles(app: OpenAPIHono, modelName: string, { weights, page }: Files): void {
-  app.get('/models/:model/:file', async (c) => {
+  app.get('/models/:model/:file', async (c, next) => {
     const { model, file } = c.req.param();
-    if (model !== modelName || !MODEL_FILE.test(file)) return c.notFound();
+    if (!MODEL_NAME.test(model) || !MODEL_FILE.test(file)) return c.notFound();
+    // The page may run any model that lies beside it.
+    if (model !== modelName) return page === null ? c.notFound() : page(c, next);
     const bytes = await weights(file).catch((error: unknown) => {
       throw error instanceof ModelLoadError ? new ApiError(404, error.message, 'not_found') : error;
     });
