@@ -24,7 +24,8 @@ module.exports = {
     ]),
     only('model', '^src/model/', ['^src/kernels/']),
     only('kernels', '^src/kernels/', []),
-    only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$']),
+    only('sources', '^src/sources/', ['^src/model/(errors|weight-source)\\.ts$']),
+    only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$', '^src/sources/resumable\\.ts$']),
     only('settings', '^src/settings\\.ts$', ['^src/model/']),
     {
       name: 'entries-are-roots',
@@ -44,7 +45,10 @@ module.exports = {
       name: 'node-only-in-node-hosts',
       severity: 'error',
       comment: 'everything that a Worker bundles has to run without Node',
-      from: { path: '^src/', pathNot: '^src/(node[-.a-z]*|directory-source)\\.ts$|^src/convert/' },
+      from: {
+        path: '^src/',
+        pathNot: '^src/(node[-.a-z]*|directory-source|sources/directory-store)\\.ts$|^src/convert/',
+      },
       to: { dependencyTypes: ['core'] },
     },
     {

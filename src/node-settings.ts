@@ -1,10 +1,16 @@
 /** What only the Node host needs to know; the rest is `settings.ts`. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { SettingsError } from './settings.ts';
 
 export interface NodeSettings {
   readonly port: number;
   readonly host: string;
   readonly modelsDirectory: string;
+  /** Directory of the model's files on a server; null takes them from `modelsDirectory`. */
+  readonly modelUrl: URL | null;
+  /** Where files from `modelUrl` are kept, below their server's name and their path. */
+  readonly weightsCache: string;
 }
 
 /** @throws SettingsError naming the wrong setting. An empty string counts as not set. */
@@ -13,5 +19,17 @@ export function readNodeSettings(variables: Readonly<Record<string, string | und
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new SettingsError(`Setting PORT must be a port from 0 to 65535, but is ${JSON.stringify(variables.PORT)}.`);
   }
-  return { port, host: variables.HOST || '127.0.0.1', modelsDirectory: variables.MODELS_DIR || 'models' };
+  return {
+    port,
+    host: variables.HOST || '127.0.0.1',
+    modelsDirectory: variables.MODELS_DIR || 'models',
+    modelUrl: variables.MODEL_URL ? webUrl('MODEL_URL', variables.MODEL_URL) : null,
+    weightsCache: join(variables.SEEDLING_CACHE || join(homedir(), '.cache', 'seedling'), 'weights'),
+  };
+}
+
+function webUrl(name: string, value: string): URL {
+  const url = URL.parse(value);
+  if (url !== null && ['https:', 'http:'].includes(url.protocol)) return url;
+  throw new SettingsError(`Setting ${name} must be an http or https URL, but is ${JSON.stringify(value)}.`);
 }

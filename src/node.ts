@@ -1,12 +1,12 @@
 /** The Node entry: environment, model files and kernels from disk meet the app here. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { createApp } from './api/app.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
-import { directorySource } from './directory-source.ts';
+import { progressLine } from './node-progress.ts';
 import { startServer } from './node-server.ts';
 import { readNodeSettings } from './node-settings.ts';
+import { nodeSource } from './node-source.ts';
 import { readSettings, SettingsError } from './settings.ts';
 
 const GRACE_MS = 10_000;
@@ -17,13 +17,15 @@ async function kernel(name: string): Promise<WebAssembly.Module> {
 
 async function start(): Promise<void> {
   const settings = readSettings(process.env);
-  const { port, host: hostname, modelsDirectory } = readNodeSettings(process.env);
+  const node = readNodeSettings(process.env);
+  const { port, host: hostname } = node;
   const host = createHost({
     modelName: settings.model,
     settings,
     load: async () =>
       assembleEngine({
-        source: directorySource(join(modelsDirectory, settings.model)),
+        source: nodeSource(settings.model, node),
+        onProgress: progressLine(`Loading ${settings.model}`),
         kernels: { relaxed: await kernel('kernels-relaxed.wasm'), simd: await kernel('kernels-simd.wasm') },
         memoryBudgetBytes: settings.memoryBudgetBytes,
         kvTokens: settings.kvTokens,

@@ -36,6 +36,10 @@ export class Arena {
     return new Float32Array(this.memory.buffer, address, length);
   }
 
+  u32(address: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.memory.buffer, address, length);
+  }
+
   i32(address: number, length: number): Int32Array<ArrayBuffer> {
     return new Int32Array(this.memory.buffer, address, length);
   }

@@ -115,7 +115,7 @@ export class Decoder {
     ids: Int32Array,
     start: number,
     visible: Int32Array,
-    pages: Int32Array,
+    pages: Uint32Array,
     pageTokens: number,
     from: number,
     top = 0,
@@ -129,7 +129,7 @@ export class Decoder {
     const qkvWidth = qWidth + 2 * kvWidth;
     const keys = at.qkv + qWidth * 4;
     const values = keys + kvWidth * 4;
-    this.arena.i32(at.pages, pages.length).set(pages);
+    this.arena.u32(at.pages, pages.length).set(pages);
     this.arena.i32(at.visible, rows).set(visible);
     for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
     for (let l = top; l < bottom; l++) {

@@ -20,7 +20,7 @@ import type {
 import { emptyPredictions } from './predictions.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
-import { loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
+import { type LoadProgress, loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
 import { createWorkspace, MAX_ROWS, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
@@ -33,6 +33,7 @@ export interface WasmModelOptions {
   readonly kvTokens: number;
   /** Keeps the KV of ended requests, while there is room, for others that begin alike. */
   readonly prefixCache: boolean;
+  readonly onProgress?: LoadProgress | undefined;
 }
 
 /** Enough that a timer of 0.1 ms sees them. A divisor of most models' layers. */
@@ -64,10 +65,11 @@ export class WasmModel implements DiffusionModel {
           `the memory budget of ${options.memoryBudget} bytes`,
       );
     }
-    const arena = new Arena(bytes());
+    const arena = openArena(config.name, bytes());
     const kernels = instantiateKernels(options.kernels, arena.memory, options.flavour);
     const kv = arena.take(pages * page);
-    const tensors = await loadWeights(source, manifest, arena, kernels, arena.take(panelBytes(manifest)));
+    const panel = arena.take(panelBytes(manifest));
+    const tensors = await loadWeights(source, manifest, arena, kernels, panel, options.onProgress);
     const workspace = createWorkspace(arena, config, pages * pageTokens, pageTokens);
     const decoder = new Decoder(config, kernels, arena, workspace, tensors, options.activations);
     const memory = {
@@ -187,6 +189,16 @@ export class WasmModel implements DiffusionModel {
   private tile(start: number, left: number): number {
     if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
     return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
+  }
+}
+
+function openArena(model: string, bytes: number): Arena {
+  try {
+    return new Arena(bytes);
+  } catch (error) {
+    throw new ModelLoadError(`${model}: this host has no ${Math.ceil(bytes / 2 ** 20)} MiB for a WASM memory`, {
+      cause: error,
+    });
   }
 }
 

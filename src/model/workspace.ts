@@ -22,7 +22,7 @@ export interface Workspace {
   readonly act: number; // (MAX_ROWS, intermediate)
   readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
   readonly visible: number; // (MAX_ROWS) i32
-  readonly pages: number; // (pages of the largest cache) i32
+  readonly pages: number; // (pages of the largest cache) u32
   readonly attention: number; // 2d i16, then scores of the heads that share a K
   readonly rope: number; // (maxTokens, d)
   readonly result: number; // id i32, prob f32, entropy f32

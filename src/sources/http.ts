@@ -1,0 +1,41 @@
+/** A model's files below a URL: any server of static files, whether or not it knows ranges. */
+import { ModelLoadError } from '../model/errors.ts';
+import type { WeightSource } from '../model/weight-source.ts';
+import { byteStream, streamText } from './byte-stream.ts';
+import { TransferError, type TransferOptions, transfer } from './resumable.ts';
+
+/** The server cannot be reached, or fails: a copy from before, where there is one, is as good as what it has. */
+export class UnreachableError extends ModelLoadError {}
+
+/**
+ * Transfers that break are continued. What arrives is checked by `loadWeights` against the manifest's sha256.
+ * @param baseUrl of the directory that holds config.json, manifest.json, ...; http or https
+ * @throws ModelLoadError (the source's methods and streams) naming the file, and the status where there was one
+ */
+export function httpSource(baseUrl: string, options: TransferOptions = {}): WeightSource {
+  const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
+  const stream = (file: string) => byteStream(named(transfer(new URL(file, base).href, file, options)));
+  return {
+    async json(file) {
+      const text = await streamText(stream(file));
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw new ModelLoadError(`${file} is not JSON`);
+      }
+    },
+    async stream(file) {
+      return stream(file);
+    },
+  };
+}
+
+async function* named(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>): typeof chunks {
+  try {
+    yield* chunks;
+  } catch (error) {
+    if (!(error instanceof TransferError)) throw error;
+    const Kind = error.temporary ? UnreachableError : ModelLoadError;
+    throw new Kind(error.message, { cause: error });
+  }
+}
