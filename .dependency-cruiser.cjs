@@ -25,7 +25,11 @@ module.exports = {
     only('model', '^src/model/', ['^src/kernels/']),
     only('kernels', '^src/kernels/', []),
     only('sources', '^src/sources/', ['^src/model/(errors|weight-source)\\.ts$']),
-    only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$', '^src/sources/resumable\\.ts$']),
+    only('convert', '^src/convert/', [
+      '^src/model/(config|manifest)\\.ts$',
+      '^src/sources/resumable\\.ts$',
+      '^src/node-progress\\.ts$',
+    ]),
     only('settings', '^src/settings\\.ts$', ['^src/model/']),
     {
       name: 'entries-are-roots',

@@ -6,6 +6,7 @@ export interface Asked {
   readonly path: string;
   readonly range: string | undefined;
   readonly ifRange: string | undefined;
+  readonly authorization: string | undefined;
 }
 
 export interface FileServer {
@@ -29,8 +30,8 @@ export async function serveFiles(
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
     const path = (request.url ?? '').slice(1);
-    const { range, 'if-range': ifRange } = request.headers;
-    asked.push({ path, range, ifRange: ifRange as string | undefined });
+    const { range, 'if-range': ifRange, authorization } = request.headers;
+    asked.push({ path, range, ifRange: ifRange as string | undefined, authorization });
     const content = files.get(path);
     if (content === undefined) {
       response.writeHead(404).end();

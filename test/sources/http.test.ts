@@ -90,8 +90,8 @@ describe('comes whole', () => {
 test('continues where it was cut, on condition that the content is the same', async () => {
   await read(await open(once((_, response) => cutAfter(response, content, 100_000))));
   const [first, second] = server.asked;
-  expect(first).toEqual({ path: 'shard.bin', range: undefined, ifRange: undefined });
-  expect(second).toEqual({ path: 'shard.bin', range: 'bytes=100000-', ifRange: ETAG });
+  expect(first).toMatchObject({ path: 'shard.bin', range: undefined, ifRange: undefined });
+  expect(second).toMatchObject({ path: 'shard.bin', range: 'bytes=100000-', ifRange: ETAG });
 });
 
 test('a silent connection is given up and tried again', async () => {
