@@ -2,6 +2,7 @@
 import { Engine } from './engine/engine.ts';
 import type { QueueLimits } from './engine/queue.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
+import type { Threads } from './kernels/crew.ts';
 import type { KernelModules } from './kernels/kernels.ts';
 import type { Activations } from './model/decoder.ts';
 import { WasmModel } from './model/wasm-model.ts';
@@ -19,6 +20,7 @@ export interface AssembleOptions {
   readonly prefixCache: boolean;
   readonly queue: QueueLimits;
   readonly onProgress?: LoadProgress | undefined;
+  readonly threads?: Threads | undefined;
 }
 
 /** What the tokenizer, the code and requests in flight take of the budget; `npm run bench -- decode` prints the real sum. */

@@ -139,7 +139,9 @@ async function fill(
 }
 
 async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  // What threads share cannot be hashed in place.
+  const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   if (hex !== sha256) throw new WrongShardError(`weight shard ${file} is corrupt: sha256 ${hex}, expected ${sha256}`);
 }

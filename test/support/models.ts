@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert } from '../../src/convert/convert.ts';
 import { directorySource } from '../../src/directory-source.ts';
+import type { Threads } from '../../src/kernels/crew.ts';
 import type { KernelFlavour } from '../../src/kernels/kernels.ts';
 import type { Activations } from '../../src/model/decoder.ts';
 import { ScalarModel } from '../../src/model/scalar-model.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
-import { kernelModules } from './kernels.ts';
+import { kernelModules, sharedKernelModules } from './kernels.ts';
 
 export type Dtype = 'f32' | 'int8' | 'int4';
 
@@ -32,9 +33,11 @@ export async function wasmModel(
   flavour: KernelFlavour,
   kvTokens = 128,
   activations: Activations = 'int8',
+  threads?: Threads,
 ): Promise<WasmModel> {
   const options = {
-    kernels: kernelModules,
+    threads,
+    kernels: threads ? sharedKernelModules : kernelModules,
     flavour,
     activations,
     memoryBudget: 1 << 30,
