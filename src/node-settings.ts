@@ -3,6 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { SettingsError } from './settings.ts';
 
+const MOST_THREADS = 64;
+
 export interface NodeSettings {
   readonly port: number;
   readonly host: string;
@@ -11,15 +13,23 @@ export interface NodeSettings {
   readonly modelUrl: URL | null;
   /** Where files from `modelUrl` are kept, below their server's name and their path. */
   readonly weightsCache: string;
+  /** Threads that multiply; 1 is the main one alone. */
+  readonly threads: number;
 }
 
 /** @throws SettingsError naming the wrong setting. An empty string counts as not set. */
 export function readNodeSettings(variables: Readonly<Record<string, string | undefined>>): NodeSettings {
+  const threads = Number(variables.THREADS || 1);
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+    const wrong = JSON.stringify(variables.THREADS);
+    throw new SettingsError(`Setting THREADS must be a whole number from 1 to ${MOST_THREADS}, but is ${wrong}.`);
+  }
   const port = Number(variables.PORT || 8787);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new SettingsError(`Setting PORT must be a port from 0 to 65535, but is ${JSON.stringify(variables.PORT)}.`);
   }
   return {
+    threads,
     port,
     host: variables.HOST || '127.0.0.1',
     modelsDirectory: variables.MODELS_DIR || 'models',

@@ -7,6 +7,7 @@ import { progressLine } from './node-progress.ts';
 import { startServer } from './node-server.ts';
 import { readNodeSettings } from './node-settings.ts';
 import { nodeSource } from './node-source.ts';
+import { nodeThreads } from './node-threads.ts';
 import { readSettings, SettingsError } from './settings.ts';
 
 const GRACE_MS = 10_000;
@@ -19,6 +20,7 @@ async function start(): Promise<void> {
   const settings = readSettings(process.env);
   const node = readNodeSettings(process.env);
   const { port, host: hostname } = node;
+  const shared = node.threads > 1 ? '-shared.wasm' : '.wasm';
   const host = createHost({
     modelName: settings.model,
     settings,
@@ -26,7 +28,8 @@ async function start(): Promise<void> {
       assembleEngine({
         source: nodeSource(settings.model, node),
         onProgress: progressLine(`Loading ${settings.model}`),
-        kernels: { relaxed: await kernel('kernels-relaxed.wasm'), simd: await kernel('kernels-simd.wasm') },
+        kernels: { relaxed: await kernel(`kernels-relaxed${shared}`), simd: await kernel(`kernels-simd${shared}`) },
+        threads: node.threads > 1 ? nodeThreads(node.threads) : undefined,
         memoryBudgetBytes: settings.memoryBudgetBytes,
         kvTokens: settings.kvTokens,
         activations: settings.activations,
