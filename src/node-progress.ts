@@ -6,6 +6,7 @@ const REDRAW_MS = 100;
 /** Elsewhere, a line each time another such part is there. */
 const PART = 0.25;
 const BAR = 24;
+const MIB = 2 ** 20;
 
 export type Progress = (done: number, total: number) => void;
 
@@ -15,7 +16,8 @@ export function progressLine(what: string, out: Pick<WriteStream, 'write' | 'isT
   let drawn = Number.NEGATIVE_INFINITY;
   return (done, total) => {
     const part = total === 0 ? 1 : done / total;
-    const figures = `${mebibytes(done)} of ${mebibytes(total)} MiB`;
+    const digits = total < 10 * MIB ? 2 : 0;
+    const figures = `${(done / MIB).toFixed(digits)} of ${(total / MIB).toFixed(digits)} MiB`;
     if (!out.isTTY) {
       if (part < told + PART && !(part === 1 && told < 1)) return;
       told = part === 1 ? 1 : Math.floor(part / PART) * PART;
@@ -30,8 +32,4 @@ export function progressLine(what: string, out: Pick<WriteStream, 'write' | 'isT
     const full = Math.floor(part * BAR);
     out.write(`\r${what} [${'='.repeat(full)}${' '.repeat(BAR - full)}] ${figures}${part === 1 ? '\n' : ''}`);
   };
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0);
 }

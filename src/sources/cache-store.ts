@@ -1,4 +1,5 @@
 /** Kept files in the Cache Storage of a browser: a page or a worker. */
+import { fileUrl } from './http.ts';
 import type { FileStore } from './stored.ts';
 
 /**
@@ -6,8 +7,7 @@ import type { FileStore } from './stored.ts';
  * @param baseUrl of the model: files of different models stay apart
  */
 export function cacheStore(cache: Pick<Cache, 'match' | 'put' | 'delete'>, baseUrl: string): FileStore {
-  const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
-  const key = (file: string) => new URL(file, base).href;
+  const key = (file: string) => fileUrl(baseUrl, file);
   return {
     async read(file) {
       return (await cache.match(key(file)))?.body ?? null;

@@ -9,12 +9,12 @@ export class UnreachableError extends ModelLoadError {}
 
 /**
  * Transfers that break are continued. What arrives is checked by `loadWeights` against the manifest's sha256.
- * @param baseUrl of the directory that holds config.json, manifest.json, ...; http or https
+ * @param baseUrl of the directory that holds config.json, manifest.json, ...; http or https. A query (of a signed URL) is
+ *   sent along with every file
  * @throws ModelLoadError (the source's methods and streams) naming the file, and the status where there was one
  */
 export function httpSource(baseUrl: string, options: TransferOptions = {}): WeightSource {
-  const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
-  const stream = (file: string) => byteStream(named(transfer(new URL(file, base).href, file, options)));
+  const stream = (file: string) => byteStream(named(transfer(fileUrl(baseUrl, file), file, options)));
   return {
     async json(file) {
       const text = await streamText(stream(file));
@@ -28,6 +28,13 @@ export function httpSource(baseUrl: string, options: TransferOptions = {}): Weig
       return stream(file);
     },
   };
+}
+
+/** URL of a file in the directory at `baseUrl`, which may end with a slash or not. */
+export function fileUrl(baseUrl: string, file: string): string {
+  const url = new URL(baseUrl);
+  url.pathname += url.pathname.endsWith('/') ? file : `/${file}`;
+  return url.href;
 }
 
 async function* named(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>): typeof chunks {

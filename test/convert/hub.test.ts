@@ -1,10 +1,12 @@
 /** A local server that speaks the calls a fetch from the Hub makes, with its large files on another origin. */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { convert } from '../../src/convert/convert.ts';
 import { fetchFromHub, type HubOptions } from '../../src/convert/hub.ts';
@@ -99,6 +101,17 @@ test('fetches what a conversion reads, once, into the layout of the shared cache
   ).toBe('x');
   await take();
   expect(storage.asked).toHaveLength(1);
+});
+
+test('npm run convert -- hf:OWNER/NAME, with the variables of the Hub', async () => {
+  const out = await temporaryDirectory();
+  const cli = new URL('../../src/convert/cli.ts', import.meta.url).pathname;
+  const env = { ...process.env, HF_ENDPOINT: hub.url, HF_TOKEN: TOKEN, HF_HUB_CACHE: cache };
+  const run = promisify(execFile)(process.execPath, [cli, 'hf:owner/private', 'mine', '--out', out], { env });
+  const { stdout, stderr } = await run;
+  expect(stdout).toContain(`${join(out, 'mine')}: 1 shards`);
+  expect(stderr).toMatch(/hf:owner\/private: model\.safetensors: ([\d.]+) of \1 MiB\n$/);
+  expect(JSON.parse(await readFile(join(out, 'mine', 'config.json'), 'utf8')).name).toBe('mine');
 });
 
 describe('a transfer that breaks', () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 export interface Asked {
   readonly path: string;
+  readonly query: string | undefined;
   readonly range: string | undefined;
   readonly ifRange: string | undefined;
   readonly authorization: string | undefined;
@@ -29,9 +30,9 @@ export async function serveFiles(
 ): Promise<FileServer> {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
-    const path = (request.url ?? '').slice(1);
+    const [path = '', query] = (request.url ?? '').slice(1).split('?');
     const { range, 'if-range': ifRange, authorization } = request.headers;
-    asked.push({ path, range, ifRange: ifRange as string | undefined, authorization });
+    asked.push({ path, query, range, ifRange: ifRange as string | undefined, authorization });
     const content = files.get(path);
     if (content === undefined) {
       response.writeHead(404).end();

@@ -41,12 +41,14 @@ function once(first: Misbehaviour): Misbehaviour {
   };
 }
 
-test('JSON, and shards of any length, from a base with and without a slash', async () => {
+test('JSON, and shards of any length, from a base with and without a slash, or with a query', async () => {
   const source = await open();
   expect(await source.json('config.json')).toEqual({ name: 'é' });
   expect(Buffer.compare(await read(source), content)).toBe(0);
   expect((await read(source, 'empty.bin')).length).toBe(0);
   expect(await httpSource(server.url.slice(0, -1)).json('config.json')).toEqual({ name: 'é' });
+  expect(await httpSource(`${server.url}?key=1`).json('config.json')).toEqual({ name: 'é' });
+  expect(server.asked.map(({ query }) => query)).toEqual([undefined, undefined, undefined, undefined, 'key=1']);
 });
 
 describe('comes whole', () => {
