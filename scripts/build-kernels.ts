@@ -1,4 +1,4 @@
-/** Compiles `wasm/` twice: with relaxed SIMD, and for engines without it. */
+/** Compiles `wasm/` with relaxed SIMD, and for engines without it; each also for a memory that threads share. */
 import { mkdir } from 'node:fs/promises';
 import asc from 'assemblyscript/asc';
 
@@ -14,12 +14,17 @@ const common = [
   '--enable=simd',
 ];
 
+/** As many pages as an address can name: the host decides how many there are. */
+const shared = ['--enable=threads', '--sharedMemory', '--maximumMemory=65536'];
+
 await mkdir('build', { recursive: true });
-for (const [file, features] of [
+for (const [file, flags] of [
   ['build/kernels-relaxed.wasm', ['--enable=relaxed-simd']],
   ['build/kernels-simd.wasm', []],
+  ['build/kernels-relaxed-shared.wasm', ['--enable=relaxed-simd', ...shared]],
+  ['build/kernels-simd-shared.wasm', shared],
 ] as const) {
-  const { error, stderr } = await asc.main([...common, ...features, `--outFile=${file}`]);
+  const { error, stderr } = await asc.main([...common, ...flags, `--outFile=${file}`]);
   if (error) {
     console.error(stderr.toString());
     throw error;

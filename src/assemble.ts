@@ -2,10 +2,12 @@
 import { Engine } from './engine/engine.ts';
 import type { QueueLimits } from './engine/queue.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
+import type { Threads } from './kernels/crew.ts';
 import type { KernelModules } from './kernels/kernels.ts';
 import type { Activations } from './model/decoder.ts';
 import { WasmModel } from './model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from './model/weight-source.ts';
+import type { LoadProgress } from './model/weights.ts';
 
 export interface AssembleOptions {
   readonly source: WeightSource;
@@ -17,6 +19,8 @@ export interface AssembleOptions {
   readonly kvTokens: number;
   readonly prefixCache: boolean;
   readonly queue: QueueLimits;
+  readonly onProgress?: LoadProgress | undefined;
+  readonly threads?: Threads | undefined;
 }
 
 /** What the tokenizer, the code and requests in flight take of the budget; `npm run bench -- decode` prints the real sum. */
@@ -24,11 +28,11 @@ export const JS_RESERVE_BYTES = 20 << 20;
 
 /** @throws ModelLoadError naming the file that is at fault. */
 export async function assembleEngine(options: AssembleOptions): Promise<Engine> {
-  const { source, kernels, memoryBudgetBytes, activations, kvTokens, prefixCache, queue } = options;
+  const { source, memoryBudgetBytes, queue } = options;
   const config = await readModelConfig(source);
   // Before the weights: while it is parsed, the JSON needs memory that they will want.
   const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
   const memoryBudget = memoryBudgetBytes - JS_RESERVE_BYTES;
-  const model = await WasmModel.load(source, config, { kernels, activations, memoryBudget, kvTokens, prefixCache });
+  const model = await WasmModel.load(source, config, { ...options, memoryBudget });
   return new Engine(model, tokenizer, queue);
 }

@@ -1,24 +1,39 @@
 /** What only the Node host needs to know; the rest is `settings.ts`. */
 import { BlockList, isIP } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { SettingsError } from './settings.ts';
 import { readWeightsUrl } from './weights-url.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+const MOST_THREADS = 64;
 
 export interface NodeSettings {
   readonly port: number;
   readonly host: string;
   /** Where the weights are: a directory of models, or the address of one. */
   readonly weights: { readonly from: 'directory' | 'https'; readonly at: string };
+  /** Where files from a web server are kept, below the server's name and their path. */
+  readonly weightsCache: string;
+  /** Threads that multiply; 1 is the main one alone. */
+  readonly threads: number;
   /** The header in which a proxy in front names the caller's address; null: there is no proxy. */
   readonly addressHeader: string | null;
   /** How long running answers may go on after a signal to stop. */
   readonly graceSeconds: number;
 }
 
-function wholeNumber(variables: Environment, name: string, fallback: number, most: number, what: string): number {
+function wholeNumber(
+  variables: Environment,
+  name: string,
+  fallback: number,
+  most: number,
+  what: string,
+  least = 0,
+): number {
   const value = Number(variables[name] || fallback);
-  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new SettingsError(`Setting ${name} must be ${what}, but is ${JSON.stringify(variables[name])}.`);
 }
 
@@ -28,6 +43,8 @@ export function readNodeSettings(variables: Environment): NodeSettings {
     port: wholeNumber(variables, 'PORT', 8787, 65535, 'a port from 0 to 65535'),
     host: hostOf(variables),
     weights: weightsOf(variables),
+    weightsCache: join(variables.SEEDLING_CACHE || join(homedir(), '.cache', 'seedling'), 'weights'),
+    threads: wholeNumber(variables, 'THREADS', 1, MOST_THREADS, `a whole number from 1 to ${MOST_THREADS}`, 1),
     addressHeader: addressHeaderOf(variables),
     graceSeconds: wholeNumber(variables, 'GRACE_SECONDS', 10, 3600, 'a whole number from 0 to 3600'),
   };

@@ -1,36 +1,35 @@
 /** The Node entry: environment, model files and kernels from disk meet the app here. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Drain } from './api/drain.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
+import { progressLine } from './node-progress.ts';
 import { startServer } from './node-server.ts';
 import { createNodeService } from './node-service.ts';
-import { type NodeSettings, readNodeSettings, withAccess } from './node-settings.ts';
+import { readNodeSettings, withAccess } from './node-settings.ts';
+import { nodeSource } from './node-source.ts';
 import { stopOnSignals } from './node-stop.ts';
+import { nodeThreads } from './node-threads.ts';
 import { readSettings, SettingsError } from './settings.ts';
-import { directorySource } from './sources/directory.ts';
-import { httpSource } from './sources/http.ts';
 
 async function kernel(name: string): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await readFile(new URL(`../build/${name}`, import.meta.url)));
 }
 
-function sourceOf({ from, at }: NodeSettings['weights'], model: string) {
-  return from === 'https' ? httpSource(at) : directorySource(join(at, model));
-}
-
 async function start(): Promise<void> {
   const node = readNodeSettings(process.env);
   const settings = readSettings(withAccess(process.env));
-  const source = sourceOf(node.weights, settings.model);
+  const source = nodeSource(settings.model, node);
+  const shared = node.threads > 1 ? '-shared.wasm' : '.wasm';
   const host = createHost({
     modelName: settings.model,
     settings,
     load: async () =>
       assembleEngine({
         source,
-        kernels: { relaxed: await kernel('kernels-relaxed.wasm'), simd: await kernel('kernels-simd.wasm') },
+        onProgress: progressLine(`Loading ${settings.model}`),
+        kernels: { relaxed: await kernel(`kernels-relaxed${shared}`), simd: await kernel(`kernels-simd${shared}`) },
+        threads: node.threads > 1 ? nodeThreads(node.threads) : undefined,
         memoryBudgetBytes: settings.memoryBudgetBytes,
         kvTokens: settings.kvTokens,
         activations: settings.activations,

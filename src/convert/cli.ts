@@ -2,12 +2,15 @@
 import { resourceUsage } from 'node:process';
 import { parseArgs } from 'node:util';
 import type { TensorType } from '../model/manifest.ts';
+import { progressLine } from '../node-progress.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';
+import { fetchFromHub, isHubReference } from './hub.ts';
 
 const USAGE = `npm run convert -- SOURCE NAME [flags]
 
-SOURCE                    a Hugging Face directory or a .gguf file
+SOURCE                    a Hugging Face directory, a .gguf file, or hf:OWNER/NAME[@REVISION] on the Hub (HF_TOKEN,
+                          HF_ENDPOINT and HF_HOME as for the Hub's own tools)
 NAME                      the model is written to models/NAME
 --out DIR                 write to DIR/NAME instead
 --dtype TYPE              matrices of the layers: int4 (default), int8 or f32
@@ -77,6 +80,17 @@ function integer(flag: string, value: string | undefined): number | undefined {
   return Number(value);
 }
 
+/** What is on the Hub is fetched first. An empty variable counts as not set. */
+async function localSource(source: string): Promise<string> {
+  if (!isHubReference(source)) return source;
+  const { HF_ENDPOINT, HF_TOKEN } = process.env;
+  return fetchFromHub(source, {
+    hubUrl: HF_ENDPOINT || undefined,
+    accessToken: HF_TOKEN || undefined,
+    progress: (name) => progressLine(name),
+  });
+}
+
 function describe({ directory, config, shards, errors }: Conversion, seconds: number): string {
   const megabytes = shards.reduce((sum, shard) => sum + shard.bytes, 0) / 1e6;
   const lines = errors.map(({ name, type, weights, relativeRms }) => {
@@ -95,7 +109,7 @@ function describe({ directory, config, shards, errors }: Conversion, seconds: nu
 try {
   const { source, options } = parseCommandLine(process.argv.slice(2));
   const started = performance.now();
-  const conversion = await convert(source, options);
+  const conversion = await convert(await localSource(source), options);
   console.log(describe(conversion, (performance.now() - started) / 1000));
 } catch (error) {
   const code = (error as { code?: unknown }).code;

@@ -15,6 +15,8 @@ const headerEntry = z.object({
 });
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
+const INDEX = 'model.safetensors.index.json';
+
 /** The format's own limit on the header, in bytes. */
 const MAX_HEADER = 100_000_000;
 
@@ -95,9 +97,18 @@ export class SafetensorsReader implements TensorReader {
   }
 }
 
+/** Names of the files that the text of a model.safetensors.index.json lists. @throws ConversionError */
+export function safetensorsFiles(index: string): string[] {
+  return filesOf(parseJson(index, INDEX, indexSchema));
+}
+
+function filesOf(index: z.infer<typeof indexSchema>): string[] {
+  return [...new Set(Object.values(index.weight_map))].sort();
+}
+
 async function weightFiles(directory: string): Promise<string[]> {
-  const index = await readJsonFile(directory, 'model.safetensors.index.json', indexSchema);
-  if (index !== undefined) return [...new Set(Object.values(index.weight_map))].sort();
+  const index = await readJsonFile(directory, INDEX, indexSchema);
+  if (index !== undefined) return filesOf(index);
   if (existsSync(join(directory, 'model.safetensors'))) return ['model.safetensors'];
   throw new ConversionError(`${directory} has neither model.safetensors nor model.safetensors.index.json`);
 }

@@ -12,10 +12,14 @@ export class Arena {
   readonly memory: WebAssembly.Memory;
   private next = BASE;
 
-  /** @param bytes what will be taken, each piece rounded up with `align`. */
-  constructor(bytes: number) {
+  /**
+   * @param bytes what will be taken, each piece rounded up with `align`.
+   * @param shared among threads: only the kernels' builds for that can be instantiated with it
+   */
+  constructor(bytes: number, shared = false) {
     // Created at its final size: growing would detach every view.
-    this.memory = new WebAssembly.Memory({ initial: Math.ceil((BASE + bytes) / 65536) });
+    const pages = Math.ceil((BASE + bytes) / 65536);
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   }
 
   /** Address of `bytes` fresh zero bytes, 64-byte aligned. */
@@ -34,6 +38,10 @@ export class Arena {
 
   f32(address: number, length: number): Float32Array<ArrayBuffer> {
     return new Float32Array(this.memory.buffer, address, length);
+  }
+
+  u32(address: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.memory.buffer, address, length);
   }
 
   i32(address: number, length: number): Int32Array<ArrayBuffer> {

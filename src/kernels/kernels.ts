@@ -94,7 +94,10 @@ export interface Kernels {
 
 export type KernelFlavour = 'relaxed-simd' | 'simd';
 
-/** The compiled modules of both builds. Workers can only import them, so the host hands them in. */
+/**
+ * The compiled modules of both builds, of those for a shared memory where there are several threads. Workers can only
+ * import them, so the host hands them in.
+ */
 export interface KernelModules {
   readonly relaxed: WebAssembly.Module;
   readonly simd: WebAssembly.Module;
@@ -113,12 +116,20 @@ export function kernelFlavour(): KernelFlavour {
   return WebAssembly.validate(RELAXED_PROBE) ? 'relaxed-simd' : 'simd';
 }
 
+/** The build of `flavour`. */
+export function kernelModule(modules: KernelModules, flavour: KernelFlavour = kernelFlavour()): WebAssembly.Module {
+  return flavour === 'relaxed-simd' ? modules.relaxed : modules.simd;
+}
+
 export function instantiateKernels(
   modules: KernelModules,
   memory: WebAssembly.Memory,
-  flavour: KernelFlavour = kernelFlavour(),
+  flavour?: KernelFlavour,
 ): Kernels {
-  const module = flavour === 'relaxed-simd' ? modules.relaxed : modules.simd;
+  return instantiateModule(kernelModule(modules, flavour), memory);
+}
+
+export function instantiateModule(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   const instance = new WebAssembly.Instance(module, {
     env: {
       memory,

@@ -1,6 +1,7 @@
 /** One forward pass of a Llama-shaped decoder on the WASM kernels. Knows tensors and pages, not requests. */
 import type { Arena } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import { DirectProducts, F32, INT4, INT8, type Products } from '../kernels/products.ts';
 import { mostProbable } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
@@ -38,6 +39,7 @@ export class Decoder {
   private readonly finalNorm: number;
   private readonly head: Tensor;
   private readonly limbs: 1 | 2;
+  private readonly products: Products;
 
   constructor(
     config: ModelConfig,
@@ -46,8 +48,10 @@ export class Decoder {
     workspace: Workspace,
     tensors: Tensors,
     activations: Activations,
+    products: Products = new DirectProducts(kernels, workspace.panel),
   ) {
     this.config = config;
+    this.products = products;
     this.limbs = activations === 'int8' ? 1 : 2;
     this.kernels = kernels;
     this.arena = arena;
@@ -116,7 +120,7 @@ export class Decoder {
     ids: Int32Array,
     start: number,
     visible: Int32Array,
-    pages: Int32Array,
+    pages: Uint32Array,
     pageTokens: number,
     from: number,
     top = 0,
@@ -130,7 +134,7 @@ export class Decoder {
     const qkvWidth = qWidth + 2 * kvWidth;
     const keys = at.qkv + qWidth * 4;
     const values = keys + kvWidth * 4;
-    this.arena.i32(at.pages, pages.length).set(pages);
+    this.arena.u32(at.pages, pages.length).set(pages);
     this.arena.i32(at.visible, rows).set(visible);
     for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
     for (let l = top; l < bottom; l++) {
@@ -139,6 +143,7 @@ export class Decoder {
       this.linear(at.qkv, qkvWidth, 0, at.normed, layer.q, rows);
       this.linear(keys, qkvWidth, 0, at.normed, layer.k, rows);
       this.linear(values, qkvWidth, 0, at.normed, layer.v, rows);
+      this.products.finish();
       if (layer.qkvBias) {
         k.add_bias(at.qkv, qkvWidth, layer.qkvBias[0], rows, qWidth);
         k.add_bias(keys, qkvWidth, layer.qkvBias[1], rows, kvWidth);
@@ -174,12 +179,15 @@ export class Decoder {
       );
       this.quantize(at.normed, count, qWidth, layer.o);
       this.linear(x, hiddenSize, 1, at.normed, layer.o, count);
+      this.products.finish();
       this.norm(x, layer.postNorm, count, layer.gate);
       this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
       this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
+      this.products.finish();
       if (layer.down.type === 'f32') k.swiglu(at.act, at.gateUp, count, intermediateSize);
       else k.swiglu_quantize(at.q8, at.gateUp, count, intermediateSize, this.limbs, words(layer.down));
       this.linear(x, hiddenSize, 1, at.act, layer.down, count);
+      this.products.finish();
     }
   }
 
@@ -266,6 +274,7 @@ export class Decoder {
     });
     this.quantize(at.normed, rows.length, hiddenSize, this.head);
     this.linear(at.logits, stride, 0, at.normed, this.head, rows.length);
+    this.products.finish();
     return this.arena.f32(at.logits, rows.length * stride);
   }
 
@@ -293,19 +302,12 @@ export class Decoder {
     if (reader.type !== 'f32') this.kernels.quantize(this.at.q8, x, rows, k, this.limbs, words(reader));
   }
 
-  /** y (rows, ldy) = or += x W^T. Quantized weights read the records that `norm` or `quantize` left. */
+  /** y (rows, ldy) = or += x W^T, once `products` has finished. Quantized weights read what `norm` or `quantize` left. */
   private linear(y: number, ldy: number, accumulate: 0 | 1, x: number, w: Tensor, rows: number): void {
-    const { kernels: k, at, limbs } = this;
+    const kind = w.type === 'int4' ? INT4 : w.type === 'int8' ? INT8 : F32;
+    const input = w.type === 'f32' ? x : this.at.q8;
     for (const { from, to, data, scales } of w.parts) {
-      const out = y + from * 4;
-      const n = to - from;
-      if (w.type === 'int4') {
-        k.gemm_q8_q4(out, ldy, accumulate, at.q8, data, scales, rows, n, w.k, limbs, at.panel);
-      } else if (w.type === 'int8') {
-        k.gemm_q8_q8(out, ldy, accumulate, at.q8, data, scales, rows, n, w.k, limbs);
-      } else {
-        k.gemm_f32(out, ldy, accumulate, x, data, rows, n, w.k);
-      }
+      this.products.add(kind, y + from * 4, ldy, accumulate, input, data, scales, rows, to - from, w.k, this.limbs);
     }
   }
 }

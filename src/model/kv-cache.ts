@@ -68,7 +68,7 @@ export class KvPool {
     }
     while (this.free.length < fresh) this.release(this.prefixes?.evict() ?? unreachable());
     const pages = [...shared.map(({ page }) => page), ...this.free.splice(this.free.length - fresh)];
-    return new PagedKvCache(this, Int32Array.from(pages), shared, prefix ?? null);
+    return new PagedKvCache(this, Uint32Array.from(pages), shared, prefix ?? null);
   }
 
   release(page: number): void {
@@ -84,7 +84,7 @@ export class KvPool {
 
 export class PagedKvCache implements KvCache {
   private readonly pool: KvPool;
-  private owned: Int32Array | null; // (pages) addresses
+  private owned: Uint32Array | null; // (pages) addresses
   private readonly ids: Int32Array; // (capacity) of the committed tokens
   /** First pages of the sequence as the prefix cache has them. A page here that is not in `owned` is another's equal. */
   private readonly chain: CachedPage[];
@@ -94,7 +94,7 @@ export class PagedKvCache implements KvCache {
   private exact: number;
 
   /** @param shared held pages, which `pages` begins with */
-  constructor(pool: KvPool, pages: Int32Array, shared: CachedPage[], prefix: CachePrefix | null) {
+  constructor(pool: KvPool, pages: Uint32Array, shared: CachedPage[], prefix: CachePrefix | null) {
     this.pool = pool;
     this.owned = pages;
     this.chain = shared;
@@ -113,7 +113,7 @@ export class PagedKvCache implements KvCache {
     return this.pages.length * this.pool.pageTokens;
   }
 
-  get pages(): Int32Array {
+  get pages(): Uint32Array {
     if (!this.owned) throw new Error('KV cache used after it was freed');
     return this.owned;
   }

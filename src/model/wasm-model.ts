@@ -1,6 +1,7 @@
 /** `DiffusionModel` on the project's own WASM kernels. Runs everywhere. */
 import { Arena, align } from '../kernels/arena.ts';
-import { instantiateKernels, type KernelFlavour, type KernelModules } from '../kernels/kernels.ts';
+import { Crew, crewBytes, type Threads } from '../kernels/crew.ts';
+import { instantiateModule, type KernelFlavour, type KernelModules, kernelModule } from '../kernels/kernels.ts';
 import { MAX_ALTERNATIVES } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
@@ -21,8 +22,8 @@ import type {
 import { emptyPredictions } from './predictions.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
-import { loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
-import { createWorkspace, MAX_ROWS, workspaceBytes } from './workspace.ts';
+import { type LoadProgress, loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
+import { createWorkspace, MAX_ROWS, panelScratchBytes, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
   readonly kernels: KernelModules;
@@ -34,6 +35,9 @@ export interface WasmModelOptions {
   readonly kvTokens: number;
   /** Keeps the KV of ended requests, while there is room, for others that begin alike. */
   readonly prefixCache: boolean;
+  readonly onProgress?: LoadProgress | undefined;
+  /** Several threads, where the host has them; then `kernels` are the builds for a shared memory. */
+  readonly threads?: Threads | undefined;
 }
 
 /** Enough that a timer of 0.1 ms sees them. A divisor of most models' layers. */
@@ -48,6 +52,7 @@ export class WasmModel implements DiffusionModel {
   /** For parity tests and benches; requests go through commit and denoise. */
   readonly decoder: Decoder;
   private readonly pool: KvPool;
+  private readonly crew: Crew | null;
 
   /** @throws ModelLoadError naming the file, or the budget that the weights do not fit. */
   static async load(source: WeightSource, config: ModelConfig, options: WasmModelOptions): Promise<WasmModel> {
@@ -55,8 +60,9 @@ export class WasmModel implements DiffusionModel {
     const weights = weightBytes(manifest);
     const pageTokens = config.blockLength;
     const page = pageBytes(config, pageTokens);
-    const scratch = (pages: number) =>
-      workspaceBytes(config, pages * pageTokens, pageTokens) + align(panelBytes(manifest));
+    const { threads } = options;
+    const own = align(panelBytes(manifest)) + (threads ? crewBytes(threads.count, panelScratchBytes(config)) : 0);
+    const scratch = (pages: number) => workspaceBytes(config, pages * pageTokens, pageTokens) + own;
     let pages = Math.ceil(options.kvTokens / pageTokens);
     const bytes = () => weights + scratch(pages) + align(pages * page);
     while (pages > 0 && bytes() > options.memoryBudget) pages--;
@@ -66,12 +72,17 @@ export class WasmModel implements DiffusionModel {
           `the memory budget of ${options.memoryBudget} bytes`,
       );
     }
-    const arena = new Arena(bytes());
-    const kernels = instantiateKernels(options.kernels, arena.memory, options.flavour);
+    const arena = openArena(config.name, bytes(), threads !== undefined);
+    const module = kernelModule(options.kernels, options.flavour);
+    const kernels = instantiateModule(module, arena.memory);
     const kv = arena.take(pages * page);
-    const tensors = await loadWeights(source, manifest, arena, kernels, arena.take(panelBytes(manifest)));
+    const panel = arena.take(panelBytes(manifest));
+    const tensors = await loadWeights(source, manifest, arena, kernels, panel, options.onProgress);
     const workspace = createWorkspace(arena, config, pages * pageTokens, pageTokens);
-    const decoder = new Decoder(config, kernels, arena, workspace, tensors, options.activations);
+    // Last, so that a load that fails leaves no thread behind.
+    const scratchBytes = panelScratchBytes(config);
+    const crew = threads && (await Crew.start(threads, arena, module, kernels, workspace.panel, scratchBytes));
+    const decoder = new Decoder(config, kernels, arena, workspace, tensors, options.activations, crew);
     const memory = {
       weights,
       kvPool: pages * page,
@@ -79,10 +90,12 @@ export class WasmModel implements DiffusionModel {
       total: arena.memory.buffer.byteLength,
     };
     const context = options.prefixCache ? config.contextAttention : null;
-    return new WasmModel(config, decoder, new KvPool(kv, pages, page, pageTokens, context), memory);
+    const pool = new KvPool(kv, pages, page, pageTokens, context);
+    return new WasmModel(config, decoder, pool, memory, crew ?? null);
   }
 
-  private constructor(config: ModelConfig, decoder: Decoder, pool: KvPool, memory: MemoryUse) {
+  private constructor(config: ModelConfig, decoder: Decoder, pool: KvPool, memory: MemoryUse, crew: Crew | null) {
+    this.crew = crew;
     this.config = config;
     this.decoder = decoder;
     this.pool = pool;
@@ -108,6 +121,11 @@ export class WasmModel implements DiffusionModel {
     } finally {
       cache.free();
     }
+  }
+
+  /** Ends the threads, if there are any; then the model can run no more. */
+  async close(): Promise<void> {
+    await this.crew?.close();
   }
 
   get freeTokens(): number {
@@ -190,6 +208,16 @@ export class WasmModel implements DiffusionModel {
   private tile(start: number, left: number): number {
     if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
     return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
+  }
+}
+
+function openArena(model: string, bytes: number, shared: boolean): Arena {
+  try {
+    return new Arena(bytes, shared);
+  } catch (error) {
+    throw new ModelLoadError(`${model}: this host has no ${Math.ceil(bytes / 2 ** 20)} MiB for a WASM memory`, {
+      cause: error,
+    });
   }
 }
 

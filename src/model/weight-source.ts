@@ -7,6 +7,8 @@ export interface WeightSource {
   json(file: string): Promise<unknown>;
   /** A shard as a byte stream (`type: 'bytes'`, as a Response's body is). @throws ModelLoadError naming the file. */
   stream(file: string): Promise<ReadableStream<Uint8Array>>;
+  /** Of a source that keeps copies: forgets the one of a shard that turned out wrong, so that the next read is a new one. */
+  discard?(file: string): Promise<void>;
 }
 
 /** @throws ModelLoadError when config.json is missing or not valid. */

@@ -47,6 +47,9 @@ export function panelBytes(manifest: Manifest): number {
   return Math.max(...manifest.tensors.map((t) => 8 * rowBytes(t.type, t.shape[1] ?? 1)));
 }
 
+/** Bytes of the shards that have arrived, of all of them. */
+export type LoadProgress = (loaded: number, total: number) => void;
+
 /**
  * @param panel address of `panelBytes` bytes of scratch.
  * @throws ModelLoadError naming the shard that is missing, short, long or corrupt.
@@ -57,12 +60,15 @@ export async function loadWeights(
   arena: Arena,
   kernels: Kernels,
   panel: number,
+  onProgress: LoadProgress = () => {},
 ): Promise<Tensors> {
   const bases: number[] = [];
+  const total = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
+  let before = 0;
   for (const shard of manifest.shards) {
     const base = arena.take(shard.bytes);
-    await fill(arena.bytes(base, shard.bytes), shard.file, await source.stream(shard.file));
-    await verify(arena.bytes(base, shard.bytes), shard.file, shard.sha256);
+    await readShard(source, arena.bytes(base, shard.bytes), shard, (bytes) => onProgress(before + bytes, total));
+    before += shard.bytes;
     bases.push(base);
   }
   const tensors = new Map<string, Tensor>();
@@ -82,7 +88,35 @@ export async function loadWeights(
   return tensors;
 }
 
-async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uint8Array>): Promise<void> {
+/** It came whole, but it is not what the manifest says. */
+class WrongShardError extends ModelLoadError {}
+
+async function readShard(
+  source: WeightSource,
+  target: Uint8Array<ArrayBuffer>,
+  { file, sha256 }: Manifest['shards'][number],
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  const read = async () => {
+    await fill(target, file, await source.stream(file), onProgress);
+    await verify(target, file, sha256);
+  };
+  try {
+    await read();
+  } catch (error) {
+    if (!source.discard || !(error instanceof WrongShardError)) throw error;
+    // A copy that was kept may have rotted, or be of an older version of the model.
+    await source.discard(file);
+    await read();
+  }
+}
+
+async function fill(
+  target: Uint8Array,
+  file: string,
+  stream: ReadableStream<Uint8Array>,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
   // One buffer travels back and forth: chunks of their own would lie in the isolate's memory until collected.
   const reader = stream.getReader({ mode: 'byob' });
   let buffer = new ArrayBuffer(CHUNK);
@@ -95,21 +129,24 @@ async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uin
     if (done) break;
     if (at + value.length > target.length) {
       await reader.cancel();
-      throw new ModelLoadError(`weight shard ${file} is longer than the ${target.length} bytes of the manifest`);
+      throw new WrongShardError(`weight shard ${file} is longer than the ${target.length} bytes of the manifest`);
     }
     target.set(value, at);
     at += value.length;
+    onProgress(at);
     buffer = value.buffer;
   }
   if (at !== target.length) {
-    throw new ModelLoadError(`weight shard ${file} has ${at} bytes, the manifest says ${target.length}`);
+    throw new WrongShardError(`weight shard ${file} has ${at} bytes, the manifest says ${target.length}`);
   }
 }
 
 async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  // What threads share cannot be hashed in place.
+  const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  if (hex !== sha256) throw new ModelLoadError(`weight shard ${file} is corrupt: sha256 ${hex}, expected ${sha256}`);
+  if (hex !== sha256) throw new WrongShardError(`weight shard ${file} is corrupt: sha256 ${hex}, expected ${sha256}`);
 }
 
 function checkTensor(tensor: TensorEntry, manifest: Manifest): void {

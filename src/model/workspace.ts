@@ -22,18 +22,27 @@ export interface Workspace {
   readonly act: number; // (MAX_ROWS, intermediate)
   readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
   readonly visible: number; // (MAX_ROWS) i32
-  readonly pages: number; // (pages of the largest cache) i32
+  readonly pages: number; // (pages of the largest cache) u32
   readonly attention: number; // 2d i16, then scores of the heads that share a K
   readonly rope: number; // (maxTokens, d)
   readonly result: number; // id i32, prob f32, entropy f32
+}
+
+/** Groups of the longest row of weights. */
+function widestGroups({ hiddenSize, intermediateSize, numHeads, headDim }: ModelConfig): number {
+  return Math.ceil(Math.max(hiddenSize, intermediateSize, numHeads * headDim) / GROUP);
+}
+
+/** Bytes of `panel`: every thread that multiplies needs one. */
+export function panelScratchBytes(config: ModelConfig): number {
+  return 13 * widestGroups(config) * GROUP;
 }
 
 /** Byte size of each buffer. @param maxTokens longest sequence, a multiple of `pageTokens`. */
 function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize } = config;
   const attentionWidth = numHeads * headDim;
-  const widest = Math.max(hiddenSize, intermediateSize, attentionWidth);
-  const groups = Math.ceil(widest / GROUP);
+  const groups = widestGroups(config);
   const gateUp = align(MAX_ROWS * 2 * intermediateSize * 4);
   const act = align(MAX_ROWS * intermediateSize * 4);
   const logits = HEAD_ROWS * logitStride(vocabSize) * 4;
@@ -41,7 +50,7 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
     x: MAX_ROWS * hiddenSize * 4,
     normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
     q8: MAX_ROWS * MAX_LIMBS * groups * RECORD_BYTES,
-    panel: 13 * groups * GROUP,
+    panel: panelScratchBytes(config),
     qkv: MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim * 4,
     feedForward: Math.max(gateUp + act, logits),
     visible: MAX_ROWS * 4,

@@ -1,18 +1,48 @@
-/** A model's files on any web server. */
+/** A model's files below a URL: any server of static files, whether or not it knows ranges. */
 import { ModelLoadError } from '../model/errors.ts';
 import type { WeightSource } from '../model/weight-source.ts';
-import { answerFor, parseJson } from './answer.ts';
+import { byteStream, streamText } from './byte-stream.ts';
+import { TransferError, type TransferOptions, transfer } from './resumable.ts';
 
-/** @param baseUrl the address of the model's directory, with or without a slash at its end */
-export function httpSource(baseUrl: string): WeightSource {
-  const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
-  const get = (file: string) => answerFor(file, fetch(new URL(file, base)));
+/** The server cannot be reached, or fails: a copy from before, where there is one, is as good as what it has. */
+export class UnreachableError extends ModelLoadError {}
+
+/**
+ * Transfers that break are continued. What arrives is checked by `loadWeights` against the manifest's sha256.
+ * @param baseUrl of the directory that holds config.json, manifest.json, ...; http or https. A query (of a signed URL) is
+ *   sent along with every file
+ * @throws ModelLoadError (the source's methods and streams) naming the file, and the status where there was one
+ */
+export function httpSource(baseUrl: string, options: TransferOptions = {}): WeightSource {
+  const stream = (file: string) => byteStream(named(transfer(fileUrl(baseUrl, file), file, options)));
   return {
-    json: async (file) => parseJson(file, await (await get(file)).text()),
+    async json(file) {
+      const text = await streamText(stream(file));
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw new ModelLoadError(`${file} is not JSON`);
+      }
+    },
     async stream(file) {
-      const { body } = await get(file);
-      if (body === null) throw new ModelLoadError(`${file} is empty`);
-      return body;
+      return stream(file);
     },
   };
+}
+
+/** URL of a file in the directory at `baseUrl`, which may end with a slash or not. */
+export function fileUrl(baseUrl: string, file: string): string {
+  const url = new URL(baseUrl);
+  url.pathname += url.pathname.endsWith('/') ? file : `/${file}`;
+  return url.href;
+}
+
+async function* named(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>): typeof chunks {
+  try {
+    yield* chunks;
+  } catch (error) {
+    if (!(error instanceof TransferError)) throw error;
+    const Kind = error.temporary ? UnreachableError : ModelLoadError;
+    throw new Kind(error.message, { cause: error });
+  }
 }

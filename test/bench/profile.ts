@@ -63,7 +63,7 @@ async function openDecoder(clock: Clock, flavour: KernelFlavour) {
   const tensors = await loadWeights(source, manifest, arena, kernels, arena.take(panelBytes(manifest)));
   const workspace = createWorkspace(arena, config, TOKENS, pageTokens);
   const decoder = new Decoder(config, timed(kernels, clock), arena, workspace, tensors, 'int8');
-  return { config, decoder, pageTokens, pages: Int32Array.from({ length: pages }, () => arena.take(page)) };
+  return { config, decoder, pageTokens, pages: Uint32Array.from({ length: pages }, () => arena.take(page)) };
 }
 
 export async function run(): Promise<object> {

@@ -4,8 +4,10 @@ import { runSuite } from '../run-suite.ts';
 await runSuite('bench', {
   decode: () => import('./decode.ts'),
   kernels: () => import('./kernels.ts'),
+  large: () => import('./large.ts'),
   policies: () => import('./policies.ts'),
   profile: () => import('./profile.ts'),
   roofline: () => import('./roofline.ts'),
   serve: () => import('./serve.ts'),
+  threads: () => import('./threads.ts'),
 });

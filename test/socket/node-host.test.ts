@@ -1,9 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startServer } from '../../src/node-server.ts';
+import { serveFiles } from '../sources/file-server.ts';
 import { fakeSocketApp } from '../support/fake-socket-app.ts';
+import { convertToDirectory } from '../support/models.ts';
 import { RawClient } from '../support/raw-client.ts';
 
 describe('the Node entry', () => {
@@ -45,6 +50,33 @@ describe('the Node entry', () => {
     expect(await once(host, 'exit')).toEqual([0, null]);
   });
 
+  test('takes the model from MODEL_URL, keeps it, says how far the load is, and answers on two threads', async () => {
+    const directory = await convertToDirectory('tiny-llama', 'int4');
+    const names = await readdir(directory);
+    const files = await Promise.all(
+      names.map(async (name) => [`tiny/${name}`, await readFile(join(directory, name))] as const),
+    );
+    const server = await serveFiles(new Map(files));
+    const cache = await mkdtemp(join(tmpdir(), 'seedling-cache-'));
+    try {
+      const host = start({ THREADS: '2', MODEL: 'tiny', MODEL_URL: `${server.url}tiny`, SEEDLING_CACHE: cache });
+      const answer = await fetch(`${await url()}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"prompt":"x","max_tokens":1}',
+      });
+      expect(answer.status).toBe(200);
+      expect(output).toMatch(/Loading tiny: ([\d.]+) of \1 MiB/);
+      const kept = (await readdir(cache, { recursive: true })).filter((file) => /\.(json|bin)$/.test(file));
+      expect(kept.map((file) => basename(file)).sort()).toEqual(names.sort());
+      // The second thread does not keep the process.
+      host.kill('SIGTERM');
+      expect(await once(host, 'exit')).toEqual([0, null]);
+    } finally {
+      await server.close();
+    }
+  });
+
   test.each([
     [{ MAX_TOKENS: 'many' }, 'Setting MAX_TOKENS must be a number, but is "many".\n'],
     [
@@ -53,6 +85,8 @@ describe('the Node entry', () => {
         'or ACCESS to open to let everybody in.\n',
     ],
     [{ PORT: '70000' }, 'Setting PORT must be a port from 0 to 65535, but is "70000".\n'],
+    [{ THREADS: '0' }, 'Setting THREADS must be a whole number from 1 to 64, but is "0".\n'],
+    [{ MODEL_URL: 'ftp://x' }, 'Setting MODEL_URL must be an http or https URL, but is "ftp://x".\n'],
   ])('does not start with %j', async (environment, sentence) => {
     const [code] = await once(start(environment), 'close');
     expect(code).toBe(1);

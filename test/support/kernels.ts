@@ -11,6 +11,11 @@ export const kernelModules: KernelModules = {
   simd: await compile('kernels-simd.wasm'),
 };
 
+export const sharedKernelModules: KernelModules = {
+  relaxed: await compile('kernels-relaxed-shared.wasm'),
+  simd: await compile('kernels-simd-shared.wasm'),
+};
+
 export const flavours: readonly KernelFlavour[] = ['relaxed-simd', 'simd'];
 
 export class Bench {

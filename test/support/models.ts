@@ -3,13 +3,14 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert } from '../../src/convert/convert.ts';
+import type { Threads } from '../../src/kernels/crew.ts';
 import type { KernelFlavour } from '../../src/kernels/kernels.ts';
 import type { Activations } from '../../src/model/decoder.ts';
 import { ScalarModel } from '../../src/model/scalar-model.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
 import { directorySource } from '../../src/sources/directory.ts';
-import { kernelModules } from './kernels.ts';
+import { kernelModules, sharedKernelModules } from './kernels.ts';
 
 export type Dtype = 'f32' | 'int8' | 'int4';
 
@@ -18,9 +19,13 @@ export function fixture(name: string): string {
 }
 
 export async function convertFixture(name: string, dtype: Dtype, semantics = {}): Promise<WeightSource> {
+  return directorySource(await convertToDirectory(name, dtype, semantics));
+}
+
+export async function convertToDirectory(name: string, dtype: Dtype, semantics = {}): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), 'seedling-'));
   await convert(fixture(name), { name, out, dtype, embedding: dtype, semantics });
-  return directorySource(join(out, name));
+  return join(out, name);
 }
 
 export async function wasmModel(
@@ -28,9 +33,11 @@ export async function wasmModel(
   flavour: KernelFlavour,
   kvTokens = 128,
   activations: Activations = 'int8',
+  threads?: Threads,
 ): Promise<WasmModel> {
   const options = {
-    kernels: kernelModules,
+    threads,
+    kernels: threads ? sharedKernelModules : kernelModules,
     flavour,
     activations,
     memoryBudget: 1 << 30,

@@ -1,0 +1,39 @@
+/** Kept files in a directory: the Node host. */
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FileStore } from './stored.ts';
+
+/** @param directory is made when the first file is kept */
+export function directoryStore(directory: string): FileStore {
+  return {
+    async read(file) {
+      const handle = await open(join(directory, file)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null;
+        throw error;
+      });
+      return handle && (handle.readableWebStream({ autoClose: true }) as ReadableStream<Uint8Array>);
+    },
+    async create(file) {
+      await mkdir(directory, { recursive: true });
+      // A name of its own: another process may be fetching the same file.
+      const partial = join(directory, `${file}.${crypto.randomUUID()}.partial`);
+      const handle = await open(partial, 'wx');
+      return {
+        async write(chunk) {
+          await handle.appendFile(chunk);
+        },
+        async keep() {
+          await handle.close();
+          await rename(partial, join(directory, file));
+        },
+        async drop() {
+          await handle.close();
+          await rm(partial, { force: true });
+        },
+      };
+    },
+    async remove(file) {
+      await rm(join(directory, file), { force: true });
+    },
+  };
+}
