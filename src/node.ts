@@ -5,6 +5,7 @@ import { createApp } from './api/app.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
 import { directorySource } from './directory-source.ts';
+import { onnxOnNode } from './node-onnx.ts';
 import { startServer } from './node-server.ts';
 import { readNodeSettings } from './node-settings.ts';
 import { readSettings, SettingsError } from './settings.ts';
@@ -30,6 +31,7 @@ async function start(): Promise<void> {
         activations: settings.activations,
         prefixCache: settings.prefixCache,
         queue: settings.queue,
+        onnx: onnxOnNode(settings),
       }),
   });
   const server = await startServer(createApp(host), port, hostname);
