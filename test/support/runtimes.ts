@@ -17,14 +17,19 @@ const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
 export type Provider = 'wasm' | 'webgpu';
 
-/** On WebGPU: the machine's adapter, or Chromium's software adapter where VK_ICD_FILENAMES names none. */
-export async function onnxModel(source: WeightSource, provider: Provider, kvTokens: number) {
+/**
+ * On WebGPU: the machine's adapter, or Chromium's software adapter where VK_ICD_FILENAMES names none.
+ * @param layers the first so many of the model's; absent: all
+ */
+export async function onnxModel(source: WeightSource, provider: Provider, kvTokens: number, layers?: number) {
   if (provider === 'webgpu') {
     if (existsSync(SWIFTSHADER)) process.env.VK_ICD_FILENAMES ??= SWIFTSHADER;
     await provideWebGpu();
   }
+  const config = await readModelConfig(source);
+  const short = { ...config, numLayers: layers ?? config.numLayers };
   // A cost curve of a software adapter takes minutes and is of no use here.
-  return loadOnnxModel(source, await readModelConfig(source), { provider, kvTokens, costs: PROPORTIONAL });
+  return loadOnnxModel(source, short, { provider, kvTokens, costs: PROPORTIONAL });
 }
 
 export interface Runtime {
