@@ -1,5 +1,6 @@
 /** Which runtime stands behind an engine. */
 import type { ModelConfig } from './model/config.ts';
+import { NoAdapterError } from './model/errors.ts';
 import type { DiffusionModel } from './model/model.ts';
 import { WasmModel, type WasmModelOptions } from './model/wasm-model.ts';
 import type { WeightSource } from './model/weight-source.ts';
@@ -35,9 +36,7 @@ export async function chooseModel(
   try {
     return await load(source, config, { provider: 'webgpu', kvTokens });
   } catch (error) {
-    // By name: the class is in a module that is not loaded here.
-    const missing = error instanceof Error && error.name === 'NoAdapterError';
-    if (runtime === 'auto' && missing) return WasmModel.load(source, config, options);
+    if (runtime === 'auto' && error instanceof NoAdapterError) return WasmModel.load(source, config, options);
     throw error;
   }
 }

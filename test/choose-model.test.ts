@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { chooseModel, type OnnxLoader } from '../src/choose-model.ts';
-import { NoAdapterError } from '../src/model/onnx/webgpu-backend.ts';
+import { NoAdapterError } from '../src/model/errors.ts';
 import { readModelConfig } from '../src/model/weight-source.ts';
 import { FakeModel } from './support/fake-model.ts';
 import { kernelModules } from './support/kernels.ts';

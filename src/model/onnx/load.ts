@@ -7,8 +7,6 @@ import { OnnxModel } from './onnx-model.ts';
 import { createWasmBackend } from './wasm-backend.ts';
 import { createWebGpuBackend } from './webgpu-backend.ts';
 
-export { NoAdapterError } from './webgpu-backend.ts';
-
 export interface OnnxOptions {
   /** `webgpu` needs `navigator.gpu`; `wasm` is ONNX Runtime's own, not this project's kernels. */
   readonly provider: 'webgpu' | 'wasm';

@@ -2,14 +2,10 @@
 import type { Tensor, TensorConstructor } from 'onnxruntime-web';
 import { halfToFloat } from '../../kernels/scalar.ts';
 import type { ModelConfig } from '../config.ts';
+import { NoAdapterError } from '../errors.ts';
 import { type Backend, type KvStore, kvNames, type Tensors } from './backend.ts';
 import type { Precision } from './decoder-graph.ts';
 import { type EngineFile, useEngineFile } from './engine-file.ts';
-
-/** There is no WebGPU adapter here, or no WebGPU at all. */
-export class NoAdapterError extends Error {
-  override readonly name = 'NoAdapterError';
-}
 
 /** Limits that large matrices run into at their defaults. */
 const LIMITS = [
