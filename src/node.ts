@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Drain } from './api/drain.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
+import { onnxOnNode } from './node-onnx.ts';
 import { progressLine } from './node-progress.ts';
 import { startServer } from './node-server.ts';
 import { createNodeService } from './node-service.ts';
@@ -35,6 +36,7 @@ async function start(): Promise<void> {
         activations: settings.activations,
         prefixCache: settings.prefixCache,
         queue: settings.queue,
+        onnx: onnxOnNode(settings),
       }),
   });
   const drain = new Drain();

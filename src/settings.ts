@@ -51,6 +51,8 @@ const variablesSchema = z.object({
   KEEP_ALIVE_SECONDS: count(1, 600, 15),
   /** A reader that takes nothing for so long is dropped. */
   STALL_SECONDS: count(1, 600, 30),
+  /** What computes: this project's WASM kernels, or ONNX Runtime on WebGPU (`webgpu`) or WASM (`onnx`). */
+  RUNTIME: z.enum(['wasm', 'webgpu', 'onnx', 'auto'], 'must be wasm, webgpu, onnx or auto').default('wasm'),
 });
 
 /** Validated settings. */
@@ -84,6 +86,8 @@ export interface Settings {
     readonly keepAliveSeconds: number;
     readonly stallSeconds: number;
   };
+  /** `auto`: `webgpu` where there is an adapter, else `wasm`. */
+  readonly runtime: 'wasm' | 'webgpu' | 'onnx' | 'auto';
 }
 
 /** A setting is wrong; the message is one sentence for whoever starts the host. */
@@ -132,5 +136,12 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
       keepAliveSeconds: values.KEEP_ALIVE_SECONDS,
       stallSeconds: values.STALL_SECONDS,
     },
+    runtime: values.RUNTIME,
   };
+}
+
+/** Where there is no ONNX Runtime: on Workers, whose isolates it does not fit. @throws SettingsError */
+export function refuseOnnxRuntime({ runtime }: Settings): void {
+  if (runtime === 'wasm' || runtime === 'auto') return;
+  throw new SettingsError(`Setting RUNTIME must be wasm or auto on Workers, but is ${JSON.stringify(runtime)}.`);
 }

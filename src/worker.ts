@@ -6,11 +6,12 @@ import { Drain } from './api/drain.ts';
 import { createHost } from './api/host.ts';
 import { createService } from './api/service.ts';
 import { assembleEngine } from './assemble.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, refuseOnnxRuntime } from './settings.ts';
 import { rateLimiterOf, weightSourceOf } from './worker-settings.ts';
 
 // Read outside a request, so that a wrong setting stops the deployment and not its first caller.
 const settings = readSettings(env);
+refuseOnnxRuntime(settings);
 const source = weightSourceOf(env, settings.model);
 const limiter = rateLimiterOf(env, settings.rate.requests, settings.rate.seconds);
 

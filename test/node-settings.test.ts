@@ -9,6 +9,8 @@ test('defaults', () => {
     port: 8787,
     host: '127.0.0.1',
     weights: { from: 'directory', at: 'models' },
+    weightsCache: expect.stringMatching(/weights$/),
+    threads: 1,
     addressHeader: null,
     graceSeconds: 10,
   });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { readSettings, SettingsError } from '../src/settings.ts';
+import { readSettings, refuseOnnxRuntime, SettingsError } from '../src/settings.ts';
 
 test('defaults', () => {
   expect(readSettings({})).toEqual({
@@ -15,6 +15,7 @@ test('defaults', () => {
     access: { open: false, keys: [], public: ['docs', 'models', 'page'], corsOrigins: [] },
     rate: { requests: 240, seconds: 60 },
     patience: { requestSeconds: 120, keepAliveSeconds: 15, stallSeconds: 30 },
+    runtime: 'wasm',
   });
 });
 
@@ -91,8 +92,15 @@ test.each([
   [{ CONCURRENCY: '0' }, 'Setting CONCURRENCY must be at least 1, but is "0".'],
   [{ QUEUE_LIMIT: '-1' }, 'Setting QUEUE_LIMIT must be at least 0, but is "-1".'],
   [{ QUEUE_SECONDS: 'long' }, 'Setting QUEUE_SECONDS must be a number, but is "long".'],
+  [{ RUNTIME: 'cuda' }, 'Setting RUNTIME must be wasm, webgpu, onnx or auto, but is "cuda".'],
   [{ PREFIX_CACHE: 'yes' }, 'Setting PREFIX_CACHE must be on or off, but is "yes".'],
 ])('%j stops the start with a sentence', (variables, message) => {
   expect(() => readSettings(variables)).toThrow(SettingsError);
   expect(() => readSettings(variables)).toThrow(message);
+});
+
+test.each(['webgpu', 'onnx'])('Workers refuse RUNTIME=%s at start, and take auto as wasm', (runtime) => {
+  const sentence = `Setting RUNTIME must be wasm or auto on Workers, but is "${runtime}".`;
+  expect(() => refuseOnnxRuntime(readSettings({ RUNTIME: runtime }))).toThrow(sentence);
+  expect(() => refuseOnnxRuntime(readSettings({ RUNTIME: 'auto' }))).not.toThrow();
 });

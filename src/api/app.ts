@@ -13,6 +13,7 @@ import { registerHealth } from './routes/health.ts';
 import { registerLlama } from './routes/llama.ts';
 import { registerModels } from './routes/models.ts';
 import { registerTokens } from './routes/tokens.ts';
+import { nameRuntime } from './runtime-header.ts';
 import { toValidationError } from './validation-error.ts';
 
 /**
@@ -46,6 +47,7 @@ export function createApp(host: Host, front: readonly MiddlewareHandler[] = []):
     }),
   );
   app.use(limitBody(host.settings.bodyLimitBytes));
+  app.use(nameRuntime(host));
 
   registerCompletions(app, host);
   registerFim(app, host);

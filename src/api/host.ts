@@ -16,7 +16,10 @@ export interface Admitted<E = EngineEvent> {
 
 /** The part of the engine that the API uses. */
 export interface Engine {
-  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives'>;
+  readonly model: Pick<
+    DiffusionModel,
+    'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives' | 'runtime'
+  >;
   /** How many requests run and wait. */
   readonly queue: Pick<RequestQueue, 'running' | 'waiting'>;
   /**

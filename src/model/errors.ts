@@ -12,3 +12,6 @@ export class OutOfMemoryError extends Error {
 export class ModelLoadError extends Error {
   override readonly name = 'ModelLoadError';
 }
+
+/** WebGPU was chosen, and there is no adapter here, or no WebGPU at all. */
+export class NoAdapterError extends ModelLoadError {}

@@ -52,6 +52,7 @@ class ScalarCache implements KvCache {
 
 export class ScalarModel implements DiffusionModel {
   readonly config: ModelConfig;
+  readonly runtime = 'scalar';
   readonly maxTokens: number;
   readonly maxForward = Number.POSITIVE_INFINITY;
   readonly maxAlternatives = MAX_ALTERNATIVES;

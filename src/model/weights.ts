@@ -141,7 +141,7 @@ async function fill(
   }
 }
 
-async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
+export async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
   // What threads share cannot be hashed in place.
   const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own));

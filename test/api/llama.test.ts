@@ -158,7 +158,7 @@ describe('tokens and properties', () => {
       model_alias: 'fake',
       total_slots: 1,
       chat_template: FAKE_CODER.chatTemplate?.template,
-      seedling: { runtime: 'wasm', infill: true },
+      seedling: { runtime: 'scalar', infill: true },
     });
   });
 });

@@ -8,6 +8,7 @@ await runSuite('bench', {
   policies: () => import('./policies.ts'),
   profile: () => import('./profile.ts'),
   roofline: () => import('./roofline.ts'),
+  runtimes: () => import('./runtimes.ts'),
   serve: () => import('./serve.ts'),
   threads: () => import('./threads.ts'),
 });

@@ -50,7 +50,7 @@ describe('the Node entry', () => {
     expect(await once(host, 'exit')).toEqual([0, null]);
   });
 
-  test('takes the model from MODEL_URL, keeps it, says how far the load is, and answers on two threads', async () => {
+  test('takes the model from WEIGHTS_URL, keeps it, says how far the load is, and answers on two threads', async () => {
     const directory = await convertToDirectory('tiny-llama', 'int4');
     const names = await readdir(directory);
     const files = await Promise.all(
@@ -59,7 +59,13 @@ describe('the Node entry', () => {
     const server = await serveFiles(new Map(files));
     const cache = await mkdtemp(join(tmpdir(), 'seedling-cache-'));
     try {
-      const host = start({ THREADS: '2', MODEL: 'tiny', MODEL_URL: `${server.url}tiny`, SEEDLING_CACHE: cache });
+      const host = start({
+        THREADS: '2',
+        MODEL: 'tiny',
+        WEIGHTS: 'https',
+        WEIGHTS_URL: `${server.url}tiny`,
+        SEEDLING_CACHE: cache,
+      });
       const answer = await fetch(`${await url()}/v1/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -86,7 +92,6 @@ describe('the Node entry', () => {
     ],
     [{ PORT: '70000' }, 'Setting PORT must be a port from 0 to 65535, but is "70000".\n'],
     [{ THREADS: '0' }, 'Setting THREADS must be a whole number from 1 to 64, but is "0".\n'],
-    [{ MODEL_URL: 'ftp://x' }, 'Setting MODEL_URL must be an http or https URL, but is "ftp://x".\n'],
   ])('does not start with %j', async (environment, sentence) => {
     const [code] = await once(start(environment), 'close');
     expect(code).toBe(1);

@@ -180,6 +180,7 @@ export function createFakeEngine({
 
   return {
     model: {
+      runtime: 'scalar',
       config,
       maxAlternatives: 20,
       maxTokens: totalTokens,

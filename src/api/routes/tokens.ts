@@ -100,9 +100,6 @@ const propsRoute = createRoute({
   },
 });
 
-/** Until hosts can choose another. */
-const RUNTIME = 'wasm';
-
 export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(tokenizeRoute, async (c) => {
     const { content, with_pieces } = c.req.valid('json');
@@ -140,7 +137,7 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
         build_info: 'seedling',
         is_sleeping: false as const,
         seedling: {
-          runtime: RUNTIME,
+          runtime: model.runtime,
           architecture: config.architecture,
           block_length: config.blockLength,
           infill: config.infill !== null,
