@@ -25,6 +25,7 @@ module.exports = {
     only('model', '^src/model/', ['^src/kernels/']),
     only('kernels', '^src/kernels/', []),
     only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$']),
+    only('playground', '^src/playground/', ['^src/(engine|sampler|model|kernels)/', '^src/assemble\\.ts$']),
     only('settings', '^src/settings\\.ts$', ['^src/model/']),
     {
       name: 'entries-are-roots',
