@@ -1,14 +1,15 @@
 /** Lays out `dist/assets/`, which every host serves: the playground, and every model directory under `/models/<name>/`. */
-import { copyFile, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_FORMAT } from '../src/model/manifest.ts';
+import type { OfferedModel } from '../src/playground/shared/offered-model.ts';
 import { buildPlayground } from './playground.ts';
 
 const ASSETS = 'dist/assets';
 
 await rm(ASSETS, { recursive: true, force: true });
 await mkdir(join(ASSETS, 'models'), { recursive: true });
-const models: { readonly name: string; readonly bytes: number }[] = [];
+const models: OfferedModel[] = [];
 for (const entry of await readdir('models', { withFileTypes: true })) {
   if (!entry.isDirectory()) continue;
   const from = join('models', entry.name);
@@ -23,6 +24,4 @@ for (const entry of await readdir('models', { withFileTypes: true })) {
   }
   models.push({ name: entry.name, bytes: shards.reduce((sum, shard) => sum + shard.bytes, 0) });
 }
-// What a page can run by itself.
-await writeFile(join(ASSETS, 'models/index.json'), JSON.stringify(models));
-await buildPlayground(ASSETS);
+await buildPlayground(ASSETS, models);

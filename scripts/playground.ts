@@ -1,8 +1,9 @@
 /** Bundles `src/playground/` for the browser. */
 import { createHash } from 'node:crypto';
-import { copyFile, readdir, readFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import type { OfferedModel } from '../src/playground/shared/offered-model.ts';
 
 const SOURCE = 'src/playground';
 /** Of a Workers asset. */
@@ -12,7 +13,7 @@ const LARGEST_ASSET = 25 * 1024 * 1024;
  * Writes `index.html` and `service-worker.js` to `assets`, the rest to `assets/playground`.
  * @throws Error when a file is larger than Workers serve
  */
-export async function buildPlayground(assets: string): Promise<void> {
+export async function buildPlayground(assets: string, models: readonly OfferedModel[]): Promise<void> {
   const common = { bundle: true, minify: true, target: 'es2023', logLevel: 'warning' } as const;
   const to = join(assets, 'playground');
   await build({
@@ -31,6 +32,7 @@ export async function buildPlayground(assets: string): Promise<void> {
   for (const kernels of ['kernels-relaxed.wasm', 'kernels-simd.wasm']) {
     await copyFile(join('build', kernels), join(to, kernels));
   }
+  await writeFile(join(to, 'models.json'), JSON.stringify(models));
   await copyFile(join(SOURCE, 'index.html'), join(assets, 'index.html'));
 
   const files = (await readdir(to)).sort();

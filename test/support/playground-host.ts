@@ -49,15 +49,39 @@ function edited(code: string, { start, end } = { start: 0, end: code.length }) {
   return { choices: [{ index: 0, message: { role: 'assistant', content: text } }], seedling: { nfe: 21, edits } };
 }
 
-export async function startPlayground(): Promise<SocketHost> {
+export interface PlaygroundHost extends SocketHost {
+  /** Paths that were asked for, in order. */
+  readonly asked: readonly string[];
+}
+
+/** A key that this host refuses; it lets in everybody else. */
+export const REFUSED_KEY = 'refused';
+
+export async function startPlayground(): Promise<PlaygroundHost> {
   const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024 };
   const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
   const site = new Hono();
+  site.post('/v1/*', async (c, next) => {
+    if (c.req.header('authorization') !== `Bearer ${REFUSED_KEY}`) return next();
+    return c.json({ error: { message: 'Incorrect API key provided.' } }, 401);
+  });
   site.post('/v1/edit/completions', async (c) => {
     const { code, region } = await c.req.json();
     return c.json(edited(code, region));
   });
-  site.all('*', (c) => app.fetch(c.req.raw, c.env));
-  const server = await startServer(withAssets(site, 'dist/assets'), 0, '127.0.0.1');
-  return { url: new URL(`http://127.0.0.1:${server.address.port}`), stop: () => server.stop(0) };
+  site.all('*', (c) => app.fetch(c.req.raw));
+  const assets = withAssets(site, 'dist/assets');
+  const asked: string[] = [];
+  const logged = new Hono<{ Bindings: object }>().all('*', (c) => {
+    asked.push(c.req.path);
+    return assets.fetch(c.req.raw, c.env);
+  });
+  const server = await startServer(logged, 0, '127.0.0.1');
+  const url = new URL(`http://127.0.0.1:${server.address.port}`);
+  let stopped: Promise<void> | null = null;
+  const stop = () => {
+    stopped ??= server.stop(0);
+    return stopped;
+  };
+  return { url, asked, stop };
 }

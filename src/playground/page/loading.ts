@@ -1,13 +1,8 @@
 /** What the reader sees of a model that loads in the page. */
+import type { OfferedModel } from '../shared/offered-model.ts';
 import type { LoadProgress } from '../shared/protocol.ts';
 import { element } from './elements.ts';
 import type { LoadListener } from './page-runner.ts';
-
-export interface OfferedModel {
-  readonly name: string;
-  /** Of the weights. */
-  readonly bytes: number;
-}
 
 export class LoadPanel implements LoadListener {
   readonly #bar = element('load-progress', HTMLProgressElement);

@@ -1,4 +1,5 @@
 /** The page put together: editor, controls, runners, and the one run that can be under way. */
+import type { OfferedModel } from '../shared/offered-model.ts';
 import { RunError, type Runner } from '../shared/run-event.ts';
 import { apiCall, asCurl } from './completion-body.ts';
 import { Controls } from './controls.ts';
@@ -6,7 +7,7 @@ import { CodeEditor } from './editor.ts';
 import { element } from './elements.ts';
 import { jobFromEditor } from './job-from-editor.ts';
 import { tabStore } from './keep.ts';
-import { LoadPanel, type OfferedModel } from './loading.ts';
+import { LoadPanel } from './loading.ts';
 import { type Measures, NOTHING } from './measures.ts';
 import { keepOffline } from './offline.ts';
 import { PageRunner } from './page-runner.ts';
@@ -38,7 +39,10 @@ const timeline = new Timeline(
   element('timeline-y', HTMLElement),
 );
 const server = new ServerRunner(() => controls.apiKey);
-const inPage = new PageRunner(() => ({ model: controls.model, runtime: controls.runtime }), loadPanel);
+const inPage = new PageRunner(
+  () => ({ model: controls.model, runtime: controls.runtime, apiKey: controls.apiKey }),
+  loadPanel,
+);
 let running: AbortController | null = null;
 
 panel.show(readingsOf(NOTHING));
@@ -128,7 +132,7 @@ async function offerModels(): Promise<void> {
   }
   await offlineReady;
   try {
-    const models = (await (await fetch('/models/index.json')).json()) as readonly OfferedModel[];
+    const models = (await (await fetch('/playground/models.json')).json()) as readonly OfferedModel[];
     controls.offerModels(models.map(({ name }) => name));
     loadPanel.offer(models);
   } catch (error) {
@@ -140,6 +144,8 @@ button('run').addEventListener('click', () => void run());
 button('cancel').addEventListener('click', cancel);
 button('load').addEventListener('click', () => void load());
 button('curl').addEventListener('click', () => void copyCurl());
+// It is never sent; Enter in one of its fields would try.
+element('settings', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault());
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();

@@ -6,6 +6,7 @@ import { RunError, type RunEvent, type Runner } from '../shared/run-event.ts';
 export interface PageModel {
   readonly model: string;
   readonly runtime: RuntimeName;
+  readonly apiKey: string;
 }
 
 /** What the reader is told about the model. */
@@ -37,7 +38,7 @@ export class PageRunner implements Runner {
   /** @throws RunError when the model does not load, or the signal's reason */
   async load(signal: AbortSignal): Promise<Worker> {
     const choice = this.#choice();
-    const key = JSON.stringify(choice);
+    const key = `${choice.runtime} ${choice.model}`;
     if (this.#loading?.key !== key) {
       this.unload();
       this.#loading = this.#start(choice, key);
@@ -84,7 +85,7 @@ export class PageRunner implements Runner {
     }
   }
 
-  #start({ model, runtime }: PageModel, key: string): Loading {
+  #start(choice: PageModel, key: string): Loading {
     const worker = new Worker('/playground/worker.js', { type: 'module', name: 'seedling' });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     worker.onerror = ({ message }) =>
@@ -96,7 +97,7 @@ export class PageRunner implements Runner {
       this.#listener.loaded(data.description);
       resolve();
     });
-    tell(worker, { type: 'load', model, runtime });
+    tell(worker, { type: 'load', ...choice });
     return { worker, key, ready: promise };
   }
 }

@@ -67,8 +67,8 @@ function sentence(end: Extract<RunEvent, { type: 'done' }> | null): string {
   if (end === null) return 'The run ended without a result.';
   const tokens = end.tokens === 1 ? '1 token' : `${end.tokens} tokens`;
   if (end.tokens === 0) return 'The model had nothing to write here.';
-  const why = end.finishReason === 'length' ? 'as many as were allowed' : 'then the model stopped';
-  return `${tokens} in ${end.nfe} forwards, ${why}. One undo takes them out again.`;
+  const why = end.finishReason === 'length' ? 'all that were allowed' : 'then the model stopped';
+  return `${tokens} in ${end.nfe} forwards, ${why}. Undo takes them out.`;
 }
 
 function marksOf(draft: DraftText, from: number): readonly TextMark[] {

@@ -37,11 +37,11 @@ export async function runRepair(
     const changes = result?.changes ?? [];
     editor.finish(
       changes.map((change) => ({ from: change.start, to: change.end, text: change.newText })),
-      marksOf(changes),
+      changes.length > 0 ? marksOf(changes) : weighed,
     );
     read();
   }
-  return sentence(result);
+  return sentence(result, weighed.length);
 }
 
 function readings(
@@ -57,12 +57,13 @@ function readings(
   ];
 }
 
-function sentence(result: Extract<RunEvent, { type: 'edited' }> | null): string {
+function sentence(result: Extract<RunEvent, { type: 'edited' }> | null, places: number): string {
   if (result === null) return 'The run ended without a result.';
   const early = result.complete ? '' : ' The limit on forwards came first, so not all of it was looked at.';
   const { length } = result.changes;
-  if (length === 0) return `Nothing to change: the model finds this code probable as it is.${early}`;
-  return `${length === 1 ? 'One change' : `${length} changes`} made. One undo takes them back.${early}`;
+  if (length === 0 && places === 0) return `Nothing to change: the model finds this code probable.${early}`;
+  if (length === 0) return `No change was sure enough to make; what looked improbable is marked.${early}`;
+  return `${length === 1 ? 'One change' : `${length} changes`} made. Undo takes all of it back.${early}`;
 }
 
 /** Where the new texts are once all changes are made. */

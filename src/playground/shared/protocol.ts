@@ -5,8 +5,8 @@ import type { RunEvent } from './run-event.ts';
 export type RuntimeName = 'wasm' | 'webgpu';
 
 export type ToWorker =
-  /** Once, first. */
-  | { readonly type: 'load'; readonly model: string; readonly runtime: RuntimeName }
+  /** Once, first. An empty key is none. */
+  | { readonly type: 'load'; readonly model: string; readonly runtime: RuntimeName; readonly apiKey: string }
   /** After `loaded`. The id is the page's, and returns in all that belongs to the job. */
   | { readonly type: 'run'; readonly id: number; readonly job: Job }
   /** The job then ends with `ended`; without meaning for one that has. */

@@ -7,14 +7,20 @@ import type { LoadProgress } from '../shared/protocol.ts';
 const CACHE = 'seedling-weights';
 
 /**
+ * @param apiKey for servers that do not give out weights to everybody; empty for none
  * @param onProgress called as bytes of the shards arrive, also with those that were in the cache
  * @throws ModelLoadError naming the file that is missing
  */
-export async function cachedSource(model: string, onProgress: (progress: LoadProgress) => void): Promise<WeightSource> {
+export async function cachedSource(
+  model: string,
+  apiKey: string,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<WeightSource> {
   const base = new URL(`/models/${model}/`, location.origin);
+  const get = (file: string) => fetchFile(new URL(file, base), apiKey);
   const source: WeightSource = {
-    json: async (file) => parse(file, await (await get(new URL(file, base))).text()),
-    stream: async (file) => body(file, await get(new URL(file, base))),
+    json: async (file) => parse(file, await (await get(file)).text()),
+    stream: async (file) => body(file, await get(file)),
   };
   const { shards } = await readManifest(source);
   // Outside a secure context there is no cache: the page says so, and each load fetches anew.
@@ -33,7 +39,7 @@ export async function cachedSource(model: string, onProgress: (progress: LoadPro
     async stream(file) {
       const key = keys.get(file);
       if (key === undefined) return source.stream(file);
-      const kept = (await cache.match(key)) ?? (await keep(cache, key, await get(new URL(file, base)), progress));
+      const kept = (await cache.match(key)) ?? (await keep(cache, key, await get(file), progress));
       return body(file, kept);
     },
   };
@@ -88,16 +94,20 @@ async function forgetOthers(cache: Cache, base: URL, wanted: ReadonlySet<string>
   await Promise.all(stale.map((request) => cache.delete(request)));
 }
 
-async function get(url: URL): Promise<Response> {
+async function fetchFile(url: URL, apiKey: string): Promise<Response> {
   const file = url.pathname.slice(1);
-  const response = await fetch(url).catch((error: unknown) => {
+  const headers: HeadersInit = apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` };
+  const response = await fetch(url, { headers }).catch((error: unknown) => {
     throw new ModelLoadError(`${file} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`);
   });
   if (response.ok) return response;
   await response.body?.cancel();
-  throw new ModelLoadError(
-    response.status === 404 ? `this server does not give out ${file}` : `${file} came with status ${response.status}`,
-  );
+  throw new ModelLoadError(refusal(file, response.status));
+}
+
+function refusal(file: string, status: number): string {
+  if (status === 401) return `this server gives out ${file} only with an API key; enter yours under Server`;
+  return status === 404 ? `this server does not give out ${file}` : `${file} came with status ${status}`;
 }
 
 function parse(file: string, text: string): unknown {

@@ -20,7 +20,8 @@ self.addEventListener('activate', (event) => {
 self.addEventListener('fetch', (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
-  const own = pathname === '/' || pathname.startsWith('/playground/') || /^\/models\/.*\.json$/.test(pathname);
+  const own =
+    pathname === '/' || pathname.startsWith('/playground/') || /^\/models\/[^/]+\/[^/]+\.json$/.test(pathname);
   if (request.method === 'GET' && origin === self.location.origin && own) event.respondWith(networkFirst(request));
 });
 

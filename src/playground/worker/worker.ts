@@ -2,13 +2,16 @@
 import type { Engine } from '../../engine/engine.ts';
 import { RequestError } from '../../engine/request.ts';
 import { ModelLoadError } from '../../model/errors.ts';
-import type { FromWorker, RuntimeName, ToWorker } from '../shared/protocol.ts';
+import type { FromWorker, ToWorker } from '../shared/protocol.ts';
 import { cachedSource } from './cached-source.ts';
 import { runJob } from './engine-job.ts';
 import { type Loaded, loadWasm } from './runtimes.ts';
 import { loadWebGpu } from './webgpu.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
+
+type Load = Extract<ToWorker, { type: 'load' }>;
+type Run = Extract<ToWorker, { type: 'run' }>;
 
 const running = new Map<number, AbortController>();
 let engine: Engine | null = null;
@@ -17,9 +20,9 @@ function send(message: FromWorker): void {
   self.postMessage(message);
 }
 
-async function load(model: string, runtime: RuntimeName): Promise<void> {
+async function load({ model, runtime, apiKey }: Load): Promise<void> {
   try {
-    const source = await cachedSource(model, (progress) => send({ type: 'progress', progress }));
+    const source = await cachedSource(model, apiKey, (progress) => send({ type: 'progress', progress }));
     const loaded: Loaded = await (runtime === 'wasm' ? loadWasm(source) : loadWebGpu(source));
     engine = loaded.engine;
     send({ type: 'loaded', description: loaded.description });
@@ -28,7 +31,7 @@ async function load(model: string, runtime: RuntimeName): Promise<void> {
   }
 }
 
-async function run(id: number, job: Extract<ToWorker, { type: 'run' }>['job']): Promise<void> {
+async function run({ id, job }: Run): Promise<void> {
   if (engine === null) throw new Error('a job before the model');
   const controller = new AbortController();
   running.set(id, controller);
@@ -51,7 +54,7 @@ function sentence(error: unknown): string {
 }
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type === 'load') void load(data.model, data.runtime);
-  if (data.type === 'run') void run(data.id, data.job);
+  if (data.type === 'load') void load(data);
+  if (data.type === 'run') void run(data);
   if (data.type === 'cancel') running.get(data.id)?.abort();
 };

@@ -1,0 +1,91 @@
+/** The playground in a browser, by what a reader sees and does; and what a test wants to know of it besides. */
+import type { BrowserContext, Page } from 'playwright-core';
+
+export type Task = 'complete' | 'infill' | 'repair';
+
+const PATIENCE = { timeout: 60_000 };
+
+export class PlaygroundPage {
+  readonly page: Page;
+  /** Errors on the console, and those that nothing caught. */
+  readonly errors: string[] = [];
+  /** Requests that went anywhere but to the page's own host. */
+  readonly strangers: string[] = [];
+
+  static async open(context: BrowserContext, url: URL): Promise<PlaygroundPage> {
+    const playground = new PlaygroundPage(await context.newPage(), url);
+    await playground.page.goto(url.href);
+    await playground.editor.waitFor();
+    return playground;
+  }
+
+  private constructor(page: Page, url: URL) {
+    this.page = page;
+    page.on('pageerror', ({ message }) => this.errors.push(message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.errors.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(url.origin) && !request.url().startsWith('data:'))
+        this.strangers.push(request.url());
+    });
+  }
+
+  get editor() {
+    return this.page.getByRole('textbox', { name: 'Code' });
+  }
+
+  /** The editor's text, without what is still growing in it. */
+  async text(): Promise<string> {
+    const lines = await this.page.locator('.cm-line').evaluateAll((found) =>
+      found.map((line) => {
+        const copy = line.cloneNode(true) as Element;
+        for (const growing of copy.querySelectorAll('.denoise')) growing.remove();
+        return copy.textContent ?? '';
+      }),
+    );
+    return lines.join('\n');
+  }
+
+  /** Types over everything. */
+  async write(text: string): Promise<void> {
+    await this.editor.press('Control+a');
+    await this.page.keyboard.press('Delete');
+    await this.page.keyboard.insertText(text);
+  }
+
+  async choose(name: 'mode' | 'where', value: Task | 'server' | 'page'): Promise<void> {
+    // The radio buttons themselves are invisible under their labels.
+    await this.page.locator(`input[name="${name}"][value="${value}"]`).check({ force: true });
+  }
+
+  async slide(id: 'block-length' | 'max-tokens' | 'temperature', value: number): Promise<void> {
+    await this.page.locator(`#${id}`).fill(String(value));
+  }
+
+  async run(): Promise<void> {
+    await this.editor.press('Control+Enter');
+  }
+
+  /** Waits until nothing runs. @returns the sentence for the reader */
+  async ended(): Promise<string> {
+    await this.page.waitForFunction(() => !document.documentElement.hasAttribute('data-running'), null, PATIENCE);
+    return this.sentence();
+  }
+
+  async sentence(): Promise<string> {
+    return `${await this.page.locator('#status').textContent()}${await this.page.locator('#problem').textContent()}`;
+  }
+
+  /** Waits for so many of what a completion consists of while it grows. */
+  async growing(kind: 'mask' | 'draft' | 'settled' | 'revised', count = 1): Promise<void> {
+    const grown = ([name, least]: readonly [string, number]) =>
+      document.querySelectorAll(`.denoise .${name}`).length >= least;
+    await this.page.waitForFunction(grown, [kind, count] as const, PATIENCE);
+  }
+
+  async reading(label: string): Promise<string> {
+    const group = this.page.locator('#readings > div', { has: this.page.locator(`dt:text-is("${label}")`) });
+    return (await group.locator('dd').textContent()) ?? '';
+  }
+}
