@@ -38,14 +38,17 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
 
   test('completes on the server: masks, drafts and revisions, then text that one undo takes out', async () => {
     await playground.write(PROMPT);
+    await playground.watch();
     await playground.run();
-    await playground.growing('mask');
-    await playground.growing('draft');
-    await playground.growing('revised');
-    await playground.growing('settled', 8);
-    expect(await playground.text()).toBe(PROMPT);
     expect(await playground.ended()).toMatch(/^84 tokens in \d+ forwards, then the model stopped\./);
     expect(await playground.text()).toBe(PROMPT + BODY);
+    const drawings = await playground.drawings();
+    for (const kind of ['masks', 'drafts', 'revised'] as const) {
+      expect(Math.max(...drawings.map((drawing) => drawing[kind]))).toBeGreaterThan(0);
+    }
+    const settled = drawings.map((drawing) => drawing.settled);
+    expect(settled).toEqual(settled.toSorted((a, b) => a - b));
+    expect(new Set(settled).size).toBeGreaterThan(3);
     await playground.editor.press('Control+z');
     expect(await playground.text()).toBe(PROMPT);
   });
@@ -66,13 +69,16 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
 
   test('blocks without verification have borders', async () => {
     await playground.page.getByLabel('Verify drafts').uncheck();
+    await playground.watch();
     await playground.run();
-    await playground.page.locator('.denoise .block-start').first().waitFor();
     await playground.ended();
+    const borders = (await playground.drawings()).map((drawing) => drawing.borders);
+    expect(Math.max(...borders)).toBeGreaterThan(5);
     await playground.page.getByLabel('Verify drafts').check();
   });
 
   test('Escape cancels, and what was final stays', async () => {
+    await playground.slide('max-tokens', 384);
     await playground.write(ENDLESS);
     await playground.run();
     await playground.growing('settled', 8);
@@ -166,9 +172,8 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
       await playground.slide('max-tokens', 16);
       await playground.write(PROMPT);
       await playground.run();
-      await playground.growing('settled');
-      expect(await playground.page.locator('#load-state').textContent()).toMatch(/^seedling-135m on WebAssembly/);
       await playground.ended();
+      expect(await playground.page.locator('#load-state').textContent()).toMatch(/^seedling-135m on WebAssembly/);
       expect(await playground.text()).toBe(PROMPT + text);
       expect(weights()).toEqual(['000', '001', '002'].map((shard) => `/models/${MODEL}/weights-${shard}.bin`));
     });

@@ -18,7 +18,8 @@ export const FILLING = 'a + b';
 export const ENDLESS = 'count:';
 
 const MIDDLE = 5;
-const FORWARD_MS = 15;
+/** Slow enough to be drawn, and to be cancelled. */
+const FORWARD_MS = 40;
 
 function next(prefix: readonly number[]): number {
   const middle = prefix.lastIndexOf(MIDDLE);

@@ -5,6 +5,19 @@ export type Task = 'complete' | 'infill' | 'repair';
 
 const PATIENCE = { timeout: 60_000 };
 
+/** How many of each a growing completion consists of. */
+export interface Drawing {
+  readonly masks: number;
+  readonly drafts: number;
+  readonly settled: number;
+  readonly revised: number;
+  readonly borders: number;
+}
+
+declare global {
+  var drawings: readonly Drawing[];
+}
+
 export class PlaygroundPage {
   readonly page: Page;
   /** Errors on the console, and those that nothing caught. */
@@ -77,8 +90,34 @@ export class PlaygroundPage {
     return `${await this.page.locator('#status').textContent()}${await this.page.locator('#problem').textContent()}`;
   }
 
-  /** Waits for so many of what a completion consists of while it grows. */
-  async growing(kind: 'mask' | 'draft' | 'settled' | 'revised', count = 1): Promise<void> {
+  /** From now on, notes what each drawing of a growing completion consists of. Nothing is missed that was drawn. */
+  async watch(): Promise<void> {
+    await this.page.evaluate(() => {
+      const drawings: Drawing[] = [];
+      globalThis.drawings = drawings;
+      const editor = document.querySelector('#editor');
+      if (editor === null) throw new Error('no editor');
+      new MutationObserver(() => {
+        const count = (name: string) => editor.querySelectorAll(`.denoise .${name}`).length;
+        if (editor.querySelector('.denoise') === null) return;
+        drawings.push({
+          masks: count('mask'),
+          drafts: count('draft'),
+          settled: count('settled'),
+          revised: count('revised'),
+          borders: count('block-start'),
+        });
+      }).observe(editor, { subtree: true, childList: true, attributes: true, characterData: true });
+    });
+  }
+
+  /** What `watch` has noted. */
+  drawings(): Promise<readonly Drawing[]> {
+    return this.page.evaluate(() => globalThis.drawings);
+  }
+
+  /** Waits for so many of what a completion consists of: only for one that is long enough not to end before. */
+  async growing(kind: 'mask' | 'draft' | 'settled', count = 1): Promise<void> {
     const grown = ([name, least]: readonly [string, number]) =>
       document.querySelectorAll(`.denoise .${name}`).length >= least;
     await this.page.waitForFunction(grown, [kind, count] as const, PATIENCE);
