@@ -105,8 +105,12 @@ export interface KvCache {
   free(): void;
 }
 
+/** What runs the forwards: the project's WASM kernels, ONNX Runtime on WebGPU or on its own WASM, or the test oracle. */
+export type RuntimeName = 'wasm' | 'webgpu' | 'onnx-wasm' | 'scalar';
+
 export interface DiffusionModel {
   readonly config: ModelConfig;
+  readonly runtime: RuntimeName;
   /**
    * @param prefix without it nothing is reused, nor kept for others; a model may reuse nothing anyway
    * @throws OutOfMemoryError before any work when the pool has no room for `maxTokens`.

@@ -51,6 +51,7 @@ class ScalarCache implements KvCache {
 
 export class ScalarModel implements DiffusionModel {
   readonly config: ModelConfig;
+  readonly runtime = 'scalar';
   readonly maxTokens: number;
   readonly maxForward = Number.POSITIVE_INFINITY;
   readonly costs = PROPORTIONAL;

@@ -40,6 +40,7 @@ const TIMED_LAYERS = 3;
 
 export class WasmModel implements DiffusionModel {
   readonly config: ModelConfig;
+  readonly runtime = 'wasm';
   readonly maxForward = MAX_ROWS;
   readonly costs: CostCurve;
   readonly memory: MemoryUse;

@@ -103,7 +103,7 @@ async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uin
   }
 }
 
-async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
+export async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   if (hex !== sha256) throw new ModelLoadError(`weight shard ${file} is corrupt: sha256 ${hex}, expected ${sha256}`);

@@ -35,6 +35,7 @@ class Chain implements DiffusionModel {
   readonly config = { ...fakeConfig, maskTokenId: SYMBOLS, eosTokenIds: [SYMBOLS + 1] };
   readonly costs = PROPORTIONAL;
   readonly maxForward = 64;
+  readonly runtime = 'scalar';
   readonly maxTokens = 1024;
   readonly freeTokens = 1024;
   readonly memory = { weights: 0, kvPool: 0, scratch: 0, total: 0 };

@@ -89,6 +89,7 @@ export function says(text: string, promptTokens: number): (prefix: readonly numb
  */
 export class FakeModel implements DiffusionModel {
   readonly config: ModelConfig;
+  readonly runtime = 'scalar';
   /** Every forward, in order. */
   readonly forwards: Forward[] = [];
   readonly caches: FakeCache[] = [];

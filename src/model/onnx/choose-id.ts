@@ -1,0 +1,79 @@
+/** The choice of an id from a row of logits, where the plain argmax was not asked for. As `wasm/head.ts` has it. */
+import type { Sampling } from '../model.ts';
+
+/** Weights below this are rarely of the kept set, and many. */
+const LIKELY = 1e-6;
+
+/**
+ * @param logits (V), that of the mask token far below all others; left with the row's adjustments
+ * @param row whose temperature, adjustments and uniform count
+ */
+export function chooseId(logits: Float32Array, sampling: Sampling, row: number): number {
+  const { temperature, topK, topP, uniforms, adjustments } = sampling;
+  const adjustment = adjustments?.[row];
+  adjustment?.ids.forEach((id, i) => {
+    logits[id] = (logits[id] ?? 0) + (adjustment.deltas[i] ?? 0);
+  });
+  const best = largest(logits);
+  if (temperature === 0) return best;
+
+  const most = logits[best] ?? 0;
+  const weights = new Float64Array(logits.length);
+  for (let id = 0; id < weights.length; id++) weights[id] = Math.exp(((logits[id] ?? 0) - most) / temperature);
+  const cut = smallestKept(weights, topK, topP);
+  const target = (uniforms[row] ?? 0) * massFrom(weights, cut);
+  let seen = 0;
+  let last = best;
+  for (let id = 0; id < weights.length; id++) {
+    const weight = weights[id] ?? 0;
+    if (weight < cut || weight === 0) continue;
+    last = id;
+    seen += weight;
+    if (seen > target) break;
+  }
+  return last;
+}
+
+/** Index of the largest number, the first of equals. */
+function largest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+  return best;
+}
+
+/** The smallest weight among the topK largest (0: all), and of those among the fewest that have the mass topP. */
+function smallestKept(weights: Float64Array, topK: number, topP: number): number {
+  if (topK === 0 && topP >= 1) return 0;
+  // A sort of the few likely ids, unless they do not decide.
+  return (
+    kept(
+      weights.filter((weight) => weight >= LIKELY),
+      weights,
+      topK,
+      topP,
+    ) ??
+    kept(weights, weights, topK, topP) ??
+    0
+  );
+}
+
+/** Null when `some`, the largest of `all`, do not reach what is wanted. */
+function kept(some: Float64Array, all: Float64Array, topK: number, topP: number): number | null {
+  const sorted = some.toSorted().reverse();
+  if (topK > sorted.length && sorted.length < all.length) return null;
+  const cut = topK > 0 ? (sorted[Math.min(topK, sorted.length) - 1] ?? 0) : 0;
+  if (topP >= 1) return cut;
+  const wanted = topP * massFrom(all, cut);
+  let sum = 0;
+  for (const weight of sorted) {
+    sum += weight;
+    if (sum >= wanted) return Math.max(cut, weight);
+  }
+  return sorted.length < all.length ? null : cut;
+}
+
+function massFrom(weights: Float64Array, cut: number): number {
+  let sum = 0;
+  for (const weight of weights) if (weight >= cut) sum += weight;
+  return sum;
+}

@@ -1,0 +1,283 @@
+/**
+ * The decoder of a `ModelConfig` as an ONNX graph over the weight shards, which MatMulNBits reads byte for byte. It is a
+ * pure function of the configuration and the manifest, so it is built at load instead of being stored beside them.
+ *
+ * Who sees whom is an input: attention is MatMul and Softmax with a bias, one graph for every mask. The fused attention
+ * operators are causal only, or wrong on adapters with small subgroups.
+ */
+import type { ModelConfig } from '../config.ts';
+import { ModelLoadError } from '../errors.ts';
+import { GROUP } from '../manifest.ts';
+import type { StoredTensor, Tables } from './external-data.ts';
+import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT, UINT8 } from './graph-builder.ts';
+
+export type Precision = 'fp32' | 'fp16';
+
+/** Of the new K and V of layer `l`, and of those before them. */
+export const keyNames = (l: number) => ({ past: `past_key_${l}`, present: `new_key_${l}` });
+export const valueNames = (l: number) => ({ past: `past_value_${l}`, present: `new_value_${l}` });
+
+/**
+ * Inputs, with P committed tokens, T in the forward, R rows asked for:
+ * - ids, positions (1, T) int64
+ * - rows (R) int64: which of the T
+ * - targets (1, R, 1) int64
+ * - bias, added to the attention's scores: broadcasts to (1, kvHeads, heads / kvHeads, T, P + T), of rank 4
+ * - past_key_l, past_value_l (1, P, kvHeads, d)
+ *
+ * Outputs:
+ * - best (1, R, 4) float: id, probability, entropy, probability of the target
+ * - logits (1, R, V) float, that of the mask token hidden
+ * - new_key_l, new_value_l (1, T, kvHeads, d)
+ */
+export function buildDecoderGraph(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  tables: Tables,
+  maxTokens: number,
+  precision: Precision,
+): Uint8Array {
+  return new DecoderGraph(config, tensors, tables, maxTokens, precision).build();
+}
+
+class DecoderGraph {
+  readonly #graph = new GraphBuilder();
+  readonly #config: ModelConfig;
+  readonly #tensors: ReadonlyMap<string, StoredTensor>;
+  readonly #tables: Tables;
+  readonly #maxTokens: number;
+  /** Of activations and KV. */
+  readonly #type: typeof FLOAT | typeof FLOAT16;
+  readonly #placed = new Map<string, string>();
+
+  constructor(
+    config: ModelConfig,
+    tensors: ReadonlyMap<string, StoredTensor>,
+    tables: Tables,
+    maxTokens: number,
+    precision: Precision,
+  ) {
+    this.#config = config;
+    this.#tensors = tensors;
+    this.#tables = tables;
+    this.#maxTokens = maxTokens;
+    this.#type = precision === 'fp16' ? FLOAT16 : FLOAT;
+  }
+
+  build(): Uint8Array {
+    const graph = this.#graph;
+    const { numLayers, numKvHeads, headDim } = this.#config;
+    graph.input('ids', INT64, [1, 'T']);
+    graph.input('positions', INT64, [1, 'T']);
+    graph.input('rows', INT64, ['R']);
+    graph.input('targets', INT64, [1, 'R', 1]);
+    graph.input('bias', this.#type, ['b0', 'b1', 'b2', 'b3']);
+    for (let l = 0; l < numLayers; l++) {
+      for (const { past, present } of [keyNames(l), valueNames(l)]) {
+        graph.input(past, this.#type, [1, 'P', numKvHeads, headDim]);
+        graph.output(present, this.#type, [1, 'T', numKvHeads, headDim]);
+      }
+    }
+
+    // The residual stream is the sum of the two; the next norm adds them.
+    let stream = '';
+    let branch = this.#embed();
+    for (let l = 0; l < numLayers; l++) {
+      const name = `model.layers.${l}`;
+      const [normed, before] = this.#addAndNorm(branch, stream, `${name}.input_layernorm`);
+      const mixed = this.#linear(this.#attention(normed, l), `${name}.self_attn.o_proj`);
+      const [post, between] = this.#addAndNorm(mixed, before, `${name}.post_attention_layernorm`);
+      branch = this.#feedForward(post, `${name}.mlp`);
+      stream = between;
+    }
+    // Rows that nobody asked for end here: the head is the largest product.
+    const asked = (x: string) => graph.op('Gather', [x, 'rows'], { attributes: { axis: 1 } });
+    const [normed] = this.#addAndNorm(asked(branch), asked(stream), 'model.norm');
+    this.#head(normed);
+    return graph.finish(this.#config.name);
+  }
+
+  #embed(): string {
+    const graph = this.#graph;
+    const { shape, type } = this.#tensor('model.embed_tokens.weight');
+    const [rows = 0, k = 1] = shape;
+    const { data, scales } = this.#matrix('model.embed_tokens.weight');
+    if (type === 'f32') return graph.op('Gather', [data, 'ids'], { attributes: { axis: 0 } });
+    const blocks = graph.op('Reshape', [scales, graph.integers(rows, k / GROUP, 1)]);
+    const gathered = graph.op('GatherBlockQuantized', [data, 'ids', blocks], {
+      domain: MICROSOFT,
+      attributes: { gather_axis: 0, quantize_axis: 2, block_size: GROUP, bits: type === 'int4' ? 4 : 8 },
+    }); // (1, T, K / 32, 32)
+    return graph.op('Reshape', [gathered, graph.integers(1, -1, k)]);
+  }
+
+  /** The norm of x + skip, and that sum. An empty skip is none. */
+  #addAndNorm(x: string, skip: string, name: string): [normed: string, sum: string] {
+    const attributes = { epsilon: { float: this.#config.rmsNormEps } };
+    const weight = this.#vector(`${name}.weight`);
+    if (skip === '') return [this.#norm(x, weight, 2), x];
+    const [normed = '', sum = ''] = this.#graph.outputs('SkipSimplifiedLayerNormalization', [x, skip, weight], [0, 3], {
+      attributes,
+      domain: MICROSOFT,
+    });
+    return [normed, sum];
+  }
+
+  /** RMSNorm over the last axis, whose number it is given. */
+  #norm(x: string, weight: string, axis: number): string {
+    const attributes = { axis, epsilon: { float: this.#config.rmsNormEps } };
+    return this.#graph.op('SimplifiedLayerNormalization', [x, weight], { attributes });
+  }
+
+  /** x (1, T, hidden) -> (1, T, heads * d), and the outputs for the cache. */
+  #attention(x: string, l: number): string {
+    const graph = this.#graph;
+    const { numHeads, numKvHeads, headDim } = this.#config;
+    const group = numHeads / numKvHeads;
+    const name = `model.layers.${l}.self_attn`;
+    const split = graph.integers(1, -1, numKvHeads, headDim);
+    const [key, value] = [keyNames(l), valueNames(l)];
+    const q = this.#rotate(this.#linear(x, `${name}.q_proj`), `${name}.q_norm`, numHeads);
+    const k = this.#rotate(this.#linear(x, `${name}.k_proj`), `${name}.k_norm`, numKvHeads);
+    graph.op('Reshape', [k, split], { name: key.present });
+    graph.op('Reshape', [this.#linear(x, `${name}.v_proj`), split], { name: value.present });
+    const join = { attributes: { axis: 1 } };
+    const keys = graph.op('Concat', [key.past, key.present], join); // (1, S, kvHeads, d)
+    const values = graph.op('Concat', [value.past, value.present], join);
+
+    const scaled = graph.op('Mul', [q, this.#scalar(1 / Math.sqrt(headDim))]);
+    const queries = this.#transpose(
+      graph.op('Reshape', [scaled, graph.integers(1, -1, numKvHeads, group, headDim)]),
+      [0, 2, 3, 1, 4],
+    ); // (1, kvHeads, group, T, d)
+    const groups = graph.integers(2);
+    const keysT = graph.op('Unsqueeze', [this.#transpose(keys, [0, 2, 3, 1]), groups]); // (1, kvHeads, 1, d, S)
+    const valuesT = graph.op('Unsqueeze', [this.#transpose(values, [0, 2, 1, 3]), groups]); // (1, kvHeads, 1, S, d)
+    const scores = graph.op('Add', [graph.op('MatMul', [queries, keysT]), 'bias']);
+    const weights = graph.op('Softmax', [scores], { attributes: { axis: 4 } });
+    const mixed = this.#transpose(graph.op('MatMul', [weights, valuesT]), [0, 3, 1, 2, 4]);
+    return graph.op('Reshape', [mixed, graph.integers(1, -1, numHeads * headDim)]);
+  }
+
+  /** RoPE, and before it the norm over each head where the model has one. x (1, T, heads * d) */
+  #rotate(x: string, norm: string, heads: number): string {
+    const graph = this.#graph;
+    const { headDim, qkNorm } = this.#config;
+    let given = x;
+    if (qkNorm) {
+      const split = graph.op('Reshape', [x, graph.integers(1, -1, heads, headDim)]);
+      const normed = this.#norm(split, this.#vector(`${norm}.weight`), 3);
+      given = graph.op('Reshape', [normed, graph.integers(1, -1, heads * headDim)]);
+    }
+    const { cosines, sines } = this.#tables;
+    const table = (key: string, region: typeof cosines) =>
+      this.#once(key, () => this.#cast(graph.external(key, FLOAT, [this.#maxTokens, headDim / 2], region)));
+    return graph.op('RotaryEmbedding', [given, 'positions', table('cosines', cosines), table('sines', sines)], {
+      domain: MICROSOFT,
+      attributes: { interleaved: 0, num_heads: heads },
+    });
+  }
+
+  #feedForward(x: string, name: string): string {
+    const graph = this.#graph;
+    const gate = this.#linear(x, `${name}.gate_proj`);
+    const up = this.#linear(x, `${name}.up_proj`);
+    const act = graph.op('Mul', [gate, graph.op('Sigmoid', [gate])]);
+    return this.#linear(graph.op('Mul', [act, up]), `${name}.down_proj`);
+  }
+
+  /** x (1, R, hidden) -> the outputs `logits` and `best`. */
+  #head(x: string): void {
+    const graph = this.#graph;
+    const { vocabSize, tieWordEmbeddings } = this.#config;
+    const y = this.#linear(x, tieWordEmbeddings ? 'model.embed_tokens' : 'lm_head');
+    const floats = this.#type === FLOAT ? y : graph.op('Cast', [y], { attributes: { to: FLOAT } });
+    const hidden = graph.external('hidden', FLOAT, [vocabSize], this.#tables.hidden);
+    const logits = graph.op('Add', [floats, hidden], { name: 'logits' });
+    graph.output('logits', FLOAT, [1, 'R', vocabSize]);
+
+    // ReduceLogSumExp has no shift by the maximum on WebGPU, so it is spelled out.
+    const last = graph.integers(2);
+    const keep = { attributes: { keepdims: 1 } };
+    const below = graph.op('Sub', [logits, graph.op('ReduceMax', [logits, last], keep)]);
+    const e = graph.op('Exp', [below]);
+    const sum = graph.op('ReduceSum', [e, last], keep);
+    const ids = graph.external('ids_as_floats', FLOAT, [vocabSize], this.#tables.ids);
+    const best = graph.op('ArgMax', [logits], { attributes: { axis: 2, keepdims: 1 } });
+    const id = graph.op('Gather', [ids, best], { attributes: { axis: 0 } }); // integers have no arithmetic on WebGPU
+    const prob = graph.op('Reciprocal', [sum]);
+    const weighted = graph.op('ReduceSum', [graph.op('Mul', [e, below]), last], keep);
+    const entropy = graph.op('Sub', [graph.op('Log', [sum]), graph.op('Div', [weighted, sum])]);
+    const target = graph.op('Div', [graph.op('GatherElements', [e, 'targets'], { attributes: { axis: 2 } }), sum]);
+    graph.op('Concat', [id, prob, entropy, target], { name: 'best', attributes: { axis: 2 } });
+    graph.output('best', FLOAT, [1, 'R', 4]);
+  }
+
+  /** x (1, rows, K) w (N, K)^T, and the bias where there is one. */
+  #linear(x: string, name: string): string {
+    const graph = this.#graph;
+    const { type, shape } = this.#tensor(`${name}.weight`);
+    const [n = 0, k = 1] = shape;
+    const { data, scales } = this.#matrix(`${name}.weight`);
+    let y: string;
+    if (type === 'f32') {
+      const rows = graph.op('Reshape', [x, graph.integers(-1, k)]);
+      const product = graph.op('Gemm', [rows, data], { attributes: { transB: 1 } });
+      y = graph.op('Reshape', [product, graph.integers(1, -1, n)]);
+    } else {
+      const attributes = { K: k, N: n, bits: type === 'int4' ? 4 : 8, block_size: GROUP };
+      y = graph.op('MatMulNBits', [x, data, scales], { domain: MICROSOFT, attributes });
+    }
+    return this.#tensors.has(`${name}.bias`) ? graph.op('Add', [y, this.#vector(`${name}.bias`)]) : y;
+  }
+
+  /** Names of a matrix's initializers. Quantized data is (N, K / 32, bytes of 32). */
+  #matrix(name: string): { data: string; scales: string } {
+    const graph = this.#graph;
+    const { type, shape, data, scales } = this.#tensor(name);
+    const [n = 0, k = 1] = shape;
+    if (scales === null) return { data: this.#vector(name), scales: '' };
+    const bytes = type === 'int4' ? GROUP / 2 : GROUP;
+    return {
+      data: this.#once(name, () => graph.external(name, UINT8, [n, k / GROUP, bytes], data)),
+      scales: this.#once(`${name}.scales`, () => {
+        const stored = graph.external(`${name}.scales`, FLOAT16, [n, k / GROUP], scales);
+        // A cast of a constant is folded when the session is created.
+        return this.#type === FLOAT16 ? stored : graph.op('Cast', [stored], { attributes: { to: FLOAT } });
+      }),
+    };
+  }
+
+  /** An f32 tensor in the type of the activations. */
+  #vector(name: string): string {
+    const { shape, data } = this.#tensor(name);
+    return this.#once(name, () => this.#cast(this.#graph.external(name, FLOAT, shape, data)));
+  }
+
+  #cast(x: string): string {
+    return this.#type === FLOAT ? x : this.#graph.op('Cast', [x], { attributes: { to: FLOAT16 } });
+  }
+
+  #scalar(value: number): string {
+    return this.#once(`scalar ${value}`, () => this.#cast(this.#graph.floats([value], [1])));
+  }
+
+  #transpose(x: string, order: readonly number[]): string {
+    return this.#graph.op('Transpose', [x], { attributes: { perm: order } });
+  }
+
+  #once(key: string, make: () => string): string {
+    const known = this.#placed.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#placed.set(key, made);
+    return made;
+  }
+
+  /** @throws ModelLoadError naming the tensor. */
+  #tensor(name: string): StoredTensor {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new ModelLoadError(`manifest.json has no tensor ${name}`);
+    return tensor;
+  }
+}

@@ -1,0 +1,37 @@
+/** The way to ONNX Runtime: hosts import this module only where it was chosen, so that others do not carry it. */
+import type { ModelConfig } from '../config.ts';
+import type { WeightSource } from '../weight-source.ts';
+import type { EngineFile } from './engine-file.ts';
+import { OnnxModel } from './onnx-model.ts';
+import { createWasmBackend } from './wasm-backend.ts';
+import { createWebGpuBackend } from './webgpu-backend.ts';
+
+export { NoAdapterError } from './webgpu-backend.ts';
+
+export interface OnnxOptions {
+  /** `webgpu` needs `navigator.gpu`; `wasm` is ONNX Runtime's own, not this project's kernels. */
+  readonly provider: 'webgpu' | 'wasm';
+  /** KV tokens at most, all requests together. */
+  readonly kvTokens: number;
+  /** ONNX Runtime's WASM file, in a page. Node finds its own. */
+  readonly engineFile?: EngineFile;
+}
+
+/**
+ * @throws NoAdapterError where `webgpu` has nothing to run on
+ * @throws ModelLoadError naming the file that is at fault
+ */
+export async function loadOnnxModel(
+  source: WeightSource,
+  config: ModelConfig,
+  { provider, kvTokens, engineFile }: OnnxOptions,
+): Promise<OnnxModel> {
+  const file = engineFile ?? null;
+  const backend = await (provider === 'webgpu' ? createWebGpuBackend(file) : createWasmBackend(file));
+  try {
+    return await OnnxModel.load(source, config, backend, kvTokens);
+  } catch (error) {
+    backend.release();
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import type { KvCache } from '../model.ts';
+import type { KvStore } from './backend.ts';
+
+/** One request's KV. Nothing is kept for others: every request runs its whole prompt. */
+export class OnnxCache implements KvCache {
+  length = 0;
+  readonly capacity: number;
+  #store: KvStore | null;
+  readonly #onFree: () => void;
+  #running = 0;
+  #freed = false;
+
+  constructor(capacity: number, store: KvStore, onFree: () => void) {
+    this.capacity = capacity;
+    this.#store = store;
+    this.#onFree = onFree;
+  }
+
+  get store(): KvStore {
+    if (!this.#store || this.#freed) throw new Error('KV cache used after it was freed');
+    return this.#store;
+  }
+
+  /** @throws RangeError when `tokens` more do not fit. */
+  requireRoom(tokens: number): void {
+    this.store;
+    if (this.length + tokens > this.capacity) {
+      throw new RangeError(`KV cache of ${this.capacity} tokens holds ${this.length}: no room for ${tokens} more`);
+    }
+  }
+
+  truncate(length: number): void {
+    this.store;
+    if (length < 0 || length > this.length) throw new RangeError(`no ${length} tokens among ${this.length}`);
+    this.length = length;
+  }
+
+  share(): void {}
+
+  /** While a forward reads the buffers, they stay until it has ended. */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#drop();
+  }
+
+  /** Runs a forward on the store, which outlives it. */
+  async during<T>(forward: (store: KvStore) => Promise<T>): Promise<T> {
+    const { store } = this;
+    this.#running++;
+    try {
+      return await forward(store);
+    } finally {
+      this.#running--;
+      this.#drop();
+    }
+  }
+
+  #drop(): void {
+    if (!this.#freed || this.#running > 0 || !this.#store) return;
+    this.#store.free();
+    this.#store = null;
+    this.#onFree();
+  }
+}
