@@ -49,6 +49,13 @@ module.exports = {
       to: { dependencyTypes: ['core'] },
     },
     {
+      name: 'no-onnx-in-the-worker',
+      severity: 'error',
+      comment: 'ONNX Runtime is larger than a Worker may be; hosts import it only where it was chosen',
+      from: { path: '^src/worker\\.ts$' },
+      to: { path: '^src/model/onnx/|onnxruntime', reachable: true },
+    },
+    {
       name: 'no-development-packages',
       severity: 'error',
       comment: 'what runs in production is in dependencies',

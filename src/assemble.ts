@@ -1,10 +1,10 @@
 /** Puts an engine together from a model's files and the compiled kernels: the same for every host. */
+import { chooseModel, type OnnxChoice } from './choose-model.ts';
 import { Engine } from './engine/engine.ts';
 import type { QueueLimits } from './engine/queue.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import type { KernelModules } from './kernels/kernels.ts';
 import type { Activations } from './model/decoder.ts';
-import { WasmModel } from './model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from './model/weight-source.ts';
 
 export interface AssembleOptions {
@@ -17,6 +17,8 @@ export interface AssembleOptions {
   readonly kvTokens: number;
   readonly prefixCache: boolean;
   readonly queue: QueueLimits;
+  /** Where ONNX Runtime may run the model. Absent: the project's own kernels do. */
+  readonly onnx?: OnnxChoice | undefined;
 }
 
 /** What the tokenizer, the code and requests in flight take of the budget; `npm run bench -- decode` prints the real sum. */
@@ -24,11 +26,12 @@ export const JS_RESERVE_BYTES = 20 << 20;
 
 /** @throws ModelLoadError naming the file that is at fault. */
 export async function assembleEngine(options: AssembleOptions): Promise<Engine> {
-  const { source, kernels, memoryBudgetBytes, activations, kvTokens, prefixCache, queue } = options;
+  const { source, kernels, memoryBudgetBytes, activations, kvTokens, prefixCache, queue, onnx } = options;
   const config = await readModelConfig(source);
   // Before the weights: while it is parsed, the JSON needs memory that they will want.
   const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
   const memoryBudget = memoryBudgetBytes - JS_RESERVE_BYTES;
-  const model = await WasmModel.load(source, config, { kernels, activations, memoryBudget, kvTokens, prefixCache });
+  const wasm = { kernels, activations, memoryBudget, kvTokens, prefixCache };
+  const model = await chooseModel(source, config, wasm, onnx ?? null);
   return new Engine(model, tokenizer, queue);
 }

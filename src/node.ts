@@ -7,6 +7,7 @@ import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
 import { directorySource } from './directory-source.ts';
 import { withAssets } from './node-assets.ts';
+import { onnxOnNode } from './node-onnx.ts';
 import { startServer } from './node-server.ts';
 import { readNodeSettings } from './node-settings.ts';
 import { readSettings, SettingsError } from './settings.ts';
@@ -34,6 +35,7 @@ async function start(): Promise<void> {
         activations: settings.activations,
         prefixCache: settings.prefixCache,
         queue: settings.queue,
+        onnx: onnxOnNode(settings),
       }),
   });
   const server = await startServer(withAssets(createApp(host), ASSETS), port, hostname);

@@ -36,6 +36,8 @@ const variablesSchema = z.object({
   QUEUE_SECONDS: count(1, 600, 30),
   /** Keeps the KV of ended requests, while nothing else needs the room, for others that begin alike. */
   PREFIX_CACHE: z.enum(['on', 'off'], 'must be on or off').default('on'),
+  /** What computes: this project's WASM kernels, or ONNX Runtime on WebGPU (`webgpu`) or WASM (`onnx`). */
+  RUNTIME: z.enum(['wasm', 'webgpu', 'onnx', 'auto'], 'must be wasm, webgpu, onnx or auto').default('wasm'),
 });
 
 /** Validated settings. */
@@ -52,6 +54,8 @@ export interface Settings {
     readonly seconds: number;
   };
   readonly prefixCache: boolean;
+  /** `auto`: `webgpu` where there is an adapter, else `wasm`. */
+  readonly runtime: 'wasm' | 'webgpu' | 'onnx' | 'auto';
 }
 
 /** A setting is wrong; the message is one sentence for whoever starts the host. */
@@ -82,5 +86,12 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
     queue: { concurrency: values.CONCURRENCY, waiting: values.QUEUE_LIMIT, seconds: values.QUEUE_SECONDS },
     prefixCache: values.PREFIX_CACHE === 'on',
+    runtime: values.RUNTIME,
   };
+}
+
+/** Where there is no ONNX Runtime: on Workers, whose isolates it does not fit. @throws SettingsError */
+export function refuseOnnxRuntime({ runtime }: Settings): void {
+  if (runtime === 'wasm' || runtime === 'auto') return;
+  throw new SettingsError(`Setting RUNTIME must be wasm or auto on Workers, but is ${JSON.stringify(runtime)}.`);
 }

@@ -5,11 +5,12 @@ import simd from '../build/kernels-simd.wasm';
 import { createApp } from './api/app.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, refuseOnnxRuntime } from './settings.ts';
 import { assetsSource } from './worker-assets.ts';
 
 // Read outside a request, so that a wrong setting stops the deployment and not its first caller.
 const settings = readSettings(env);
+refuseOnnxRuntime(settings);
 
 const host = createHost({
   modelName: settings.model,

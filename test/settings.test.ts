@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readSettings, SettingsError } from '../src/settings.ts';
+import { readSettings, refuseOnnxRuntime, SettingsError } from '../src/settings.ts';
 
 test('defaults', () => {
   expect(readSettings({})).toEqual({
@@ -11,6 +11,7 @@ test('defaults', () => {
     bodyLimitBytes: 1024 * 1024,
     queue: { concurrency: 16, waiting: 32, seconds: 30 },
     prefixCache: true,
+    runtime: 'wasm',
   });
 });
 
@@ -31,8 +32,15 @@ test.each([
   [{ CONCURRENCY: '0' }, 'Setting CONCURRENCY must be at least 1, but is "0".'],
   [{ QUEUE_LIMIT: '-1' }, 'Setting QUEUE_LIMIT must be at least 0, but is "-1".'],
   [{ QUEUE_SECONDS: 'long' }, 'Setting QUEUE_SECONDS must be a number, but is "long".'],
+  [{ RUNTIME: 'cuda' }, 'Setting RUNTIME must be wasm, webgpu, onnx or auto, but is "cuda".'],
   [{ PREFIX_CACHE: 'yes' }, 'Setting PREFIX_CACHE must be on or off, but is "yes".'],
 ])('%j stops the start with a sentence', (variables, message) => {
   expect(() => readSettings(variables)).toThrow(SettingsError);
   expect(() => readSettings(variables)).toThrow(message);
+});
+
+test.each(['webgpu', 'onnx'])('Workers refuse RUNTIME=%s at start, and take auto as wasm', (runtime) => {
+  const sentence = `Setting RUNTIME must be wasm or auto on Workers, but is "${runtime}".`;
+  expect(() => refuseOnnxRuntime(readSettings({ RUNTIME: runtime }))).toThrow(sentence);
+  expect(() => refuseOnnxRuntime(readSettings({ RUNTIME: 'auto' }))).not.toThrow();
 });

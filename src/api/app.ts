@@ -7,6 +7,7 @@ import type { Host } from './host.ts';
 import { registerCompletions } from './routes/completions.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerModels } from './routes/models.ts';
+import { nameRuntime } from './runtime-header.ts';
 import { toValidationError } from './validation-error.ts';
 
 /** Builds the app for one host. */
@@ -36,6 +37,7 @@ export function createApp(host: Host): OpenAPIHono {
     }),
   );
   app.use(limitBody(host.settings.bodyLimitBytes));
+  app.use(nameRuntime(host));
 
   registerCompletions(app, host);
   registerModels(app, host);

@@ -13,7 +13,7 @@ export interface Admitted {
 
 /** The part of the engine that the API uses. */
 export interface Engine {
-  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory'>;
+  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'runtime'>;
   /**
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work

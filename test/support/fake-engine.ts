@@ -134,6 +134,7 @@ export function createFakeEngine({ totalTokens = 4096, stepMs = 0, limits }: Fak
 
   return {
     model: {
+      runtime: 'scalar',
       config: FAKE_CONFIG,
       maxTokens: totalTokens,
       memory: { weights: 10, kvPool: 20, scratch: 30, total: 60 },

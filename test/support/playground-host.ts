@@ -42,12 +42,17 @@ function engine(): Engine {
   return new Engine(model, new ByteTokenizer(), { concurrency: 4, waiting: 8, seconds: 30 });
 }
 
-/** An edit that swaps every `-` in the region for a `+`. */
-function edited(code: string, { start, end } = { start: 0, end: code.length }) {
+/** The chunks of an edit that swaps the first `-` in the region for a `+`. */
+function editChunks(code: string, { start, end } = { start: 0, end: code.length }): object[] {
   const at = code.indexOf('-', start);
-  const edits = at < 0 || at >= end ? [] : [{ start: at, end: at + 1, new_text: '+', confidence: 0.93 }];
-  const text = edits.length === 0 ? code : `${code.slice(0, at)}+${code.slice(at + 1)}`;
-  return { choices: [{ index: 0, message: { role: 'assistant', content: text } }], seedling: { nfe: 21, edits } };
+  const found = at >= 0 && at < end;
+  const span = { start: at, end: at + 1, causal_prob: 0.01 };
+  const edits = found ? [{ start: at, end: at + 1, new_text: '+', confidence: 0.93 }] : [];
+  const choice = { index: 0, delta: {}, finish_reason: null };
+  return [
+    ...(found ? [{ choices: [choice], diffusing: { span } }] : []),
+    { choices: [{ ...choice, finish_reason: 'stop' }], seedling: { edits, complete: true, nfe: 21 } },
+  ];
 }
 
 export interface PlaygroundHost extends SocketHost {
@@ -68,7 +73,8 @@ export async function startPlayground(): Promise<PlaygroundHost> {
   });
   site.post('/v1/edit/completions', async (c) => {
     const { code, region } = await c.req.json();
-    return c.json(edited(code, region));
+    const data = [...editChunks(code, region).map((chunk) => JSON.stringify(chunk)), '[DONE]'];
+    return c.body(data.map((payload) => `data: ${payload}\n\n`).join(''), 200, { 'content-type': 'text/event-stream' });
   });
   site.all('*', (c) => app.fetch(c.req.raw));
   const assets = withAssets(site, 'dist/assets');

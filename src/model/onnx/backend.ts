@@ -29,7 +29,6 @@ export interface Backend {
   /** In the precision of activations. */
   bias(values: Float32Array, dims: readonly number[]): Tensor;
   createStore(config: ModelConfig, tokens: number): KvStore;
-  release(): void;
 }
 
 /** Every layer's names, K and V. */

@@ -1,5 +1,6 @@
 /** The way to ONNX Runtime: hosts import this module only where it was chosen, so that others do not carry it. */
 import type { ModelConfig } from '../config.ts';
+import type { CostCurve } from '../cost-curve.ts';
 import type { WeightSource } from '../weight-source.ts';
 import type { EngineFile } from './engine-file.ts';
 import { OnnxModel } from './onnx-model.ts';
@@ -15,6 +16,8 @@ export interface OnnxOptions {
   readonly kvTokens: number;
   /** ONNX Runtime's WASM file, in a page. Node finds its own. */
   readonly engineFile?: EngineFile;
+  /** What a forward costs, where it is known. Absent: measured at load, which on a software adapter takes long. */
+  readonly costs?: CostCurve;
 }
 
 /**
@@ -24,14 +27,9 @@ export interface OnnxOptions {
 export async function loadOnnxModel(
   source: WeightSource,
   config: ModelConfig,
-  { provider, kvTokens, engineFile }: OnnxOptions,
+  { provider, kvTokens, engineFile, costs }: OnnxOptions,
 ): Promise<OnnxModel> {
   const file = engineFile ?? null;
   const backend = await (provider === 'webgpu' ? createWebGpuBackend(file) : createWasmBackend(file));
-  try {
-    return await OnnxModel.load(source, config, backend, kvTokens);
-  } catch (error) {
-    backend.release();
-    throw error;
-  }
+  return OnnxModel.load(source, config, backend, kvTokens, costs ?? null);
 }

@@ -54,11 +54,18 @@ export class OnnxModel implements DiffusionModel {
   readonly #session: InferenceSession;
 
   /**
-   * Loads the weights, builds the graph, and times a few forwards, which compile its shaders.
+   * Loads the weights, builds the graph, and times a few forwards, which also compiles its shaders.
    * @param kvTokens KV tokens at most, all requests together
+   * @param costs spares the timing
    * @throws ModelLoadError naming the file, or saying what the runtime could not do
    */
-  static async load(source: WeightSource, config: ModelConfig, backend: Backend, kvTokens: number): Promise<OnnxModel> {
+  static async load(
+    source: WeightSource,
+    config: ModelConfig,
+    backend: Backend,
+    kvTokens: number,
+    costs: CostCurve | null,
+  ): Promise<OnnxModel> {
     const manifest = await readManifest(source);
     const external = await readExternalData(source, manifest);
     const tables = createTables(config, kvTokens);
@@ -68,7 +75,7 @@ export class OnnxModel implements DiffusionModel {
     });
     const weights = external.bytes + tables.file.data.length;
     const model = new OnnxModel(config, backend, session, kvTokens, weights);
-    await model.#measure();
+    model.costs = costs ?? (await model.#measure());
     return model;
   }
 
@@ -90,10 +97,9 @@ export class OnnxModel implements DiffusionModel {
     this.memory = { weights, kvPool, scratch: 0, total: weights + kvPool };
   }
 
-  /** Lets go of the weights and the device. Caches have to be free by then. */
+  /** Lets go of the weights. Caches have to be free by then. */
   async release(): Promise<void> {
     await alone(() => this.#session.release());
-    this.#backend.release();
   }
 
   createCache(maxTokens: number): OnnxCache {
@@ -264,11 +270,11 @@ export class OnnxModel implements DiffusionModel {
     return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
   }
 
-  async #measure(): Promise<void> {
+  async #measure(): Promise<CostCurve> {
     const most = Math.min(MAX_ROWS, this.maxTokens);
     const cache = this.createCache(most);
     try {
-      this.costs = await measureForwards(async (count) => {
+      return await measureForwards(async (count) => {
         await this.commit(new Int32Array(count), cache, { rows: 'last' });
         cache.truncate(0);
       }, most);

@@ -18,7 +18,6 @@ export async function createWasmBackend(file: EngineFile | null): Promise<Backen
     tensor,
     bias: (values, dims) => tensor('float32', values, dims),
     createStore: (config, tokens) => new ArrayStore(config, tokens, (data, dims) => tensor('float32', data, dims)),
-    release() {},
   };
 }
 
@@ -47,10 +46,10 @@ class ArrayStore implements KvStore {
 
   append(length: number, count: number, outputs: Tensors): void {
     for (const { past, present } of kvNames(this.#config)) {
-      const output = outputs[present];
-      const rows = (output?.data as Float32Array).subarray(0, count * this.#width);
+      const output = outputs[present]!;
+      const rows = (output.data as Float32Array).subarray(0, count * this.#width);
       this.#arrays.get(past)?.set(rows, length * this.#width);
-      output?.dispose();
+      output.dispose();
     }
   }
 

@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" />
 /** ONNX Runtime on WebGPU: a browser, Deno, or Node with Dawn. */
 import type { Tensor, TensorConstructor } from 'onnxruntime-web';
 import { halfToFloat } from '../../kernels/scalar.ts';
@@ -25,14 +24,41 @@ const LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
+/** What models of this page or process share: ONNX Runtime compiles its shaders anew for every device. */
+let opened: Promise<Graphics> | null = null;
+
+interface Graphics {
+  readonly device: GPUDevice;
+  /** In words. */
+  readonly adapter: string;
+}
+
 /**
- * The adapter's device with what ONNX Runtime can use. Not with `subgroups`: its attention kernels are wrong where
- * subgroups are narrow, and this graph gains nothing from them.
+ * The device of the host's adapter with what ONNX Runtime can use. Not with `subgroups`: its fused attention is wrong
+ * where subgroups are narrow, and this graph gains nothing from them.
  */
-async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
-  const features: GPUFeatureName[] = adapter.features.has('shader-f16') ? ['shader-f16'] : [];
-  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
-  return adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+async function openGraphics(): Promise<Graphics> {
+  const gpu = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
+  if (!gpu) throw new NoAdapterError('This host has no WebGPU (navigator.gpu is missing).');
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new NoAdapterError('This host has WebGPU but no adapter: no graphics driver that it can use.');
+  const device = await adapter.requestDevice({
+    requiredFeatures: adapter.features.has('shader-f16') ? ['shader-f16'] : [],
+    requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
+  });
+  device.lost.then(() => {
+    opened = null;
+  });
+  const { vendor, architecture, description } = adapter.info;
+  return { device, adapter: [description || 'unnamed', vendor, architecture].filter(Boolean).join(', ') };
+}
+
+async function sharedGraphics(): Promise<Graphics> {
+  opened ??= openGraphics();
+  return opened.catch((error) => {
+    opened = null;
+    throw error;
+  });
 }
 
 /**
@@ -40,19 +66,14 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
  * @throws NoAdapterError
  */
 export async function createWebGpuBackend(file: EngineFile | null): Promise<Backend> {
-  const gpu = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
-  if (!gpu) throw new NoAdapterError('This host has no WebGPU (navigator.gpu is missing).');
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new NoAdapterError('This host has WebGPU but no adapter: no graphics driver that it can use.');
-  const device = await requestDevice(adapter);
+  const { device, adapter } = await sharedGraphics();
   const precision: Precision = device.features.has('shader-f16') ? 'fp16' : 'fp32';
   const ort = await import('onnxruntime-web/webgpu');
   useEngineFile(ort.env, file);
-  const { vendor, architecture, description } = adapter.info;
   const tensor: Backend['tensor'] = (type, data, dims) => new ort.Tensor(type, data as never, dims);
   return {
     runtime: 'webgpu',
-    adapter: `${[description || 'unnamed', vendor, architecture].filter(Boolean).join(', ')}, ${precision}`,
+    adapter: `${adapter}, ${precision}`,
     precision,
     open: (config, graph, files) =>
       ort.InferenceSession.create(graph, {
@@ -69,7 +90,6 @@ export async function createWebGpuBackend(file: EngineFile | null): Promise<Back
     bias: (values, dims) =>
       precision === 'fp16' ? new ort.Tensor('float16', toHalves(values), dims) : tensor('float32', values, dims),
     createStore: (config, tokens) => new GpuStore(config, tokens, device, ort.Tensor, precision),
-    release: () => device.destroy(),
   };
 }
 

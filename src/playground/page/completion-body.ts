@@ -27,10 +27,14 @@ function completionCall({ prompt, suffix, maxTokens, temperature, seed, decoding
 }
 
 function editCall({ code, instruction, region }: RepairJob): ApiCall {
-  return {
-    path: '/v1/edit/completions',
-    body: { code, ...(instruction !== null && { instruction }), ...(region !== null && { region }) },
+  const body = {
+    code,
+    ...(instruction !== null && { instruction }),
+    ...(region !== null && { region }),
+    stream: true,
+    diffusing: true,
   };
+  return { path: '/v1/edit/completions', body };
 }
 
 /** A command for a POSIX shell. A key is named, never written out. */

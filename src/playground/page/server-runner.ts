@@ -13,18 +13,21 @@ interface Chunk {
   readonly usage?: { readonly completion_tokens: number } | null;
 }
 
-/** The parts of an edit that are read. */
-interface Edit {
-  readonly choices: readonly { readonly message: { readonly content: string } }[];
+/** The parts of an edit's chunk that are read. */
+interface EditChunk {
+  readonly diffusing?: {
+    readonly span: { readonly start: number; readonly end: number; readonly causal_prob: number };
+  };
+  /** In the last one. */
   readonly seedling?: {
-    readonly nfe?: number;
-    readonly complete?: boolean;
-    readonly edits?: readonly {
+    readonly edits: readonly {
       readonly start: number;
       readonly end: number;
       readonly new_text: string;
       readonly confidence: number;
     }[];
+    readonly complete: boolean;
+    readonly nfe: number;
   };
 }
 
@@ -41,47 +44,46 @@ export class ServerRunner implements Runner {
   }
 
   async *#complete(job: CompleteJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
-    const { path, body } = apiCall(job);
-    const response = await post(path, body, this.#key(), signal);
-    if (response.body === null) throw new RunError('The server answered without a body.');
     let end: { finishReason: 'stop' | 'length'; nfe: number } | null = null;
-    for await (const data of guarded(sseData(response.body), signal)) {
-      if (data === '[DONE]') return;
-      const chunk = JSON.parse(data) as Chunk;
-      const failure = errorMessage(chunk);
-      if (failure !== null) throw new RunError(failure);
+    for await (const json of this.#chunks(job, signal)) {
+      const chunk = json as Chunk;
       if (chunk.diffusing) yield { type: 'step', ...chunk.diffusing };
       const [choice] = chunk.choices;
       if (choice && choice.text !== '') yield { type: 'text', text: choice.text };
       if (choice?.finish_reason) end = { finishReason: choice.finish_reason, nfe: chunk.seedling?.nfe ?? 0 };
       if (end && chunk.usage) yield { type: 'done', ...end, tokens: chunk.usage.completion_tokens };
     }
-    throw new RunError('The server ended the stream early.');
   }
 
   async *#repair(job: RepairJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
-    const { path, body } = apiCall(job);
-    const edit = (await (await post(path, body, this.#key(), signal)).json()) as Edit;
-    const text = edit.choices[0]?.message.content;
-    if (text === undefined) throw new RunError('The server answered an edit without its text.');
-    const changes = edit.seedling?.edits?.map(
-      ({ start, end, new_text, confidence }): TextChange => ({ start, end, newText: new_text, confidence }),
-    );
-    const { nfe = 0, complete = true } = edit.seedling ?? {};
-    yield { type: 'edited', text, changes: changes ?? wholeChange(job.code, text), nfe, complete };
+    for await (const json of this.#chunks(job, signal)) {
+      const { diffusing, seedling } = json as EditChunk;
+      if (diffusing) {
+        const { start, end, causal_prob } = diffusing.span;
+        yield { type: 'span', start, end, prob: causal_prob };
+      }
+      if (!seedling) continue;
+      const changes = seedling.edits.map(
+        ({ start, end, new_text, confidence }): TextChange => ({ start, end, newText: new_text, confidence }),
+      );
+      yield { type: 'edited', changes, nfe: seedling.nfe, complete: seedling.complete };
+    }
   }
-}
 
-/** Where the server does not say what it changed: everything between the equal beginning and the equal end. */
-function wholeChange(before: string, after: string): readonly TextChange[] {
-  if (before === after) return [];
-  const most = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < most && before[start] === after[start]) start += 1;
-  let same = 0;
-  while (same < most - start && before.at(-1 - same) === after.at(-1 - same)) same += 1;
-  const newText = after.slice(start, after.length - same);
-  return [{ start, end: before.length - same, newText, confidence: 1 }];
+  /** The chunks of a stream, up to `[DONE]`. @throws RunError with the server's sentence, or when the stream breaks */
+  async *#chunks(job: Job, signal: AbortSignal): AsyncGenerator<unknown, void, void> {
+    const { path, body } = apiCall(job);
+    const response = await post(path, body, this.#key(), signal);
+    if (response.body === null) throw new RunError('The server answered without a body.');
+    for await (const data of guarded(sseData(response.body), signal)) {
+      if (data === '[DONE]') return;
+      const chunk: unknown = JSON.parse(data);
+      const failure = errorMessage(chunk);
+      if (failure !== null) throw new RunError(failure);
+      yield chunk;
+    }
+    throw new RunError('The server ended the stream early.');
+  }
 }
 
 /** A connection that breaks is a sentence; one that the reader cut is the signal's reason. */

@@ -37,7 +37,6 @@ export type RunEvent =
   | { readonly type: 'span'; readonly start: number; readonly end: number; readonly prob: number }
   | {
       readonly type: 'edited';
-      readonly text: string;
       readonly changes: readonly TextChange[];
       readonly nfe: number;
       /** False when the limit on forwards came first. */

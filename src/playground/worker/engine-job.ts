@@ -57,7 +57,7 @@ async function* repair(engine: Engine, job: RepairJob, signal: AbortSignal): Asy
   }
 }
 
-function edited({ text, edits, cost, complete }: EditResult): RunEvent {
+function edited({ edits, cost, complete }: EditResult): RunEvent {
   const changes = edits.map(({ start, end, newText, confidence }) => ({ start, end, newText, confidence }));
-  return { type: 'edited', text, changes, nfe: cost.nfe, complete };
+  return { type: 'edited', changes, nfe: cost.nfe, complete };
 }

@@ -12,7 +12,7 @@ export interface Loaded {
 
 /** A page has the whole machine, so its budget is only a guard against models that no browser would hold. */
 const MEMORY_BUDGET_BYTES = 2 ** 31;
-const KV_TOKENS = 2048;
+export const KV_TOKENS = 2048;
 /** One reader: whatever it asks runs at once. */
 export const QUEUE = { concurrency: 1, waiting: 1, seconds: 60 };
 

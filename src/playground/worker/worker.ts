@@ -50,6 +50,8 @@ async function run({ id, job }: Run): Promise<void> {
 function sentence(error: unknown): string {
   if (error instanceof RequestError) return error.message;
   if (error instanceof ModelLoadError) return `${error.message}.`;
+  // A missing adapter says so in a sentence of its own.
+  if (error instanceof Error && error.name === 'NoAdapterError') return error.message;
   return `${error}.`;
 }
 
