@@ -2,8 +2,11 @@
 import axe from 'axe-core';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { absence, launchChromium } from '../support/chromium.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import { absence, launchChromium, SOFTWARE_ADAPTER } from '../support/chromium.ts';
 import { completeGreedily, openEngine } from '../support/engine.ts';
+import { scalarModel } from '../support/models.ts';
 import {
   BODY,
   ENDLESS,
@@ -11,6 +14,7 @@ import {
   type PlaygroundHost,
   REFUSED_KEY,
   startPlayground,
+  TINY,
 } from '../support/playground-host.ts';
 import { PlaygroundPage } from '../support/playground-page.ts';
 
@@ -27,7 +31,7 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
 
   beforeAll(async () => {
     host = await startPlayground();
-    browser = await launchChromium();
+    browser = await launchChromium(SOFTWARE_ADAPTER);
     context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
     playground = await PlaygroundPage.open(context, host.url);
   });
@@ -158,15 +162,11 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
   });
 
   describe('in the page', () => {
-    const weights = () => host.asked.filter((path) => path.endsWith('.bin'));
+    const weights = (model: string) => host.asked.filter((path) => path.startsWith(`/models/${model}/weights-`));
+    const plain = { blockLength: null, threshold: null, verify: null };
 
     test('says the same as the engine on Node, on weights that are fetched once', async () => {
-      const { text } = await completeGreedily(await openEngine(MODEL), PROMPT, {
-        maxTokens: 16,
-        blockLength: null,
-        threshold: null,
-        verify: null,
-      });
+      const { text } = await completeGreedily(await openEngine(MODEL), PROMPT, { maxTokens: 16, ...plain });
       await playground.choose('where', 'page');
       await playground.choose('mode', 'complete');
       await playground.slide('max-tokens', 16);
@@ -175,7 +175,7 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
       await playground.ended();
       expect(await playground.page.locator('#load-state').textContent()).toMatch(/^seedling-135m on WebAssembly/);
       expect(await playground.text()).toBe(PROMPT + text);
-      expect(weights()).toEqual(['000', '001', '002'].map((shard) => `/models/${MODEL}/weights-${shard}.bin`));
+      expect(weights(MODEL)).toEqual(['000', '001', '002'].map((shard) => `/models/${MODEL}/weights-${shard}.bin`));
     });
 
     test('cancels and repairs there too', async () => {
@@ -191,6 +191,30 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
       expect(Number(await playground.reading('Forwards'))).toBeGreaterThan(0);
     });
 
+    test('completes on WebGPU, and no other runtime fetches the weights again', { timeout: 300_000 }, async () => {
+      const tokenizer = loadTokenizer(await host.tiny.json('tokenizer.json'), 0);
+      const oracle = new Engine(await scalarModel(host.tiny), tokenizer, { concurrency: 1, waiting: 0, seconds: 1 });
+      const { text, tokens } = await completeGreedily(oracle, PROMPT, { maxTokens: 8, ...plain });
+      expect(tokens).toBeGreaterThan(2);
+      await playground.choose('mode', 'complete');
+      await playground.slide('max-tokens', 8);
+      await playground.page.getByLabel('Model').selectOption(TINY);
+      await playground.page.getByLabel('Runtime').selectOption('webgpu');
+      await playground.write(PROMPT);
+      await playground.run();
+      await playground.ended(280_000);
+      expect(await playground.text()).toBe(PROMPT + text);
+      expect(await playground.page.locator('#load-state').textContent()).toMatch(
+        /^tiny-llama on WebGPU, .*swiftshader/,
+      );
+      await playground.page.getByLabel('Runtime').selectOption('wasm');
+      await playground.run();
+      await playground.ended();
+      expect(await playground.page.locator('#load-state').textContent()).toMatch(/^tiny-llama on WebAssembly/);
+      expect(weights(TINY)).toHaveLength(1);
+      await playground.page.getByLabel('Model').selectOption(MODEL);
+    });
+
     test('reloads and completes while the server is gone', async () => {
       await host.stop();
       await playground.page.reload();
@@ -200,7 +224,7 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
       await playground.write(PROMPT);
       await playground.run();
       expect(await playground.ended()).toMatch(/^8 tokens in/);
-      expect(weights()).toHaveLength(3);
+      expect(weights(MODEL)).toHaveLength(3);
     });
   });
 

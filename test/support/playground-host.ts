@@ -1,13 +1,21 @@
 /** The built page before the real app and engine, around a model that needs no weights; and a fake of the edit route. */
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
+import { convert } from '../../src/convert/convert.ts';
+import { directorySource } from '../../src/directory-source.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { WeightSource } from '../../src/model/weight-source.ts';
 import { withAssets } from '../../src/node-assets.ts';
 import { startServer } from '../../src/node-server.ts';
 import { ByteTokenizer, EOS } from './byte-tokenizer.ts';
 import { FakeModel } from './fake-model.ts';
+import { fixture } from './models.ts';
 import type { SocketHost } from './socket-hosts.ts';
 
 /** What the model writes after a brace, */
@@ -55,9 +63,21 @@ function editChunks(code: string, { start, end } = { start: 0, end: code.length 
   ];
 }
 
+/** A model of random weights, small enough for a GPU that is none. */
+export const TINY = 'tiny-llama';
+
+/** @returns the directory that it is in */
+async function tinyModel(): Promise<string> {
+  const out = await mkdtemp(join(tmpdir(), 'seedling-playground-'));
+  await convert(fixture(TINY), { name: TINY, out, dtype: 'int4', embedding: 'int4', semantics: {} });
+  return out;
+}
+
 export interface PlaygroundHost extends SocketHost {
   /** Paths that were asked for, in order. */
   readonly asked: readonly string[];
+  /** The files of `TINY`. */
+  readonly tiny: WeightSource;
 }
 
 /** A key that this host refuses; it lets in everybody else. */
@@ -66,6 +86,8 @@ export const REFUSED_KEY = 'refused';
 export async function startPlayground(): Promise<PlaygroundHost> {
   const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024 };
   const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
+  const tiny = await tinyModel();
+  const models = JSON.parse(await readFile('dist/assets/playground/models.json', 'utf8')) as object[];
   const site = new Hono();
   site.post('/v1/*', async (c, next) => {
     if (c.req.header('authorization') !== `Bearer ${REFUSED_KEY}`) return next();
@@ -78,10 +100,17 @@ export async function startPlayground(): Promise<PlaygroundHost> {
   });
   site.all('*', (c) => app.fetch(c.req.raw));
   const assets = withAssets(site, 'dist/assets');
+  const withTiny = new Hono<{ Bindings: object }>();
+  withTiny.get('/playground/models.json', (c) => c.json([...models, { name: TINY, bytes: 1 }]));
+  withTiny.get(
+    `/models/${TINY}/*`,
+    serveStatic({ root: tiny, rewriteRequestPath: (path) => path.slice('/models'.length) }),
+  );
+  withTiny.all('*', (c) => assets.fetch(c.req.raw, c.env));
   const asked: string[] = [];
   const logged = new Hono<{ Bindings: object }>().all('*', (c) => {
     asked.push(c.req.path);
-    return assets.fetch(c.req.raw, c.env);
+    return withTiny.fetch(c.req.raw, c.env);
   });
   const server = await startServer(logged, 0, '127.0.0.1');
   const url = new URL(`http://127.0.0.1:${server.address.port}`);
@@ -90,5 +119,5 @@ export async function startPlayground(): Promise<PlaygroundHost> {
     stopped ??= server.stop(0);
     return stopped;
   };
-  return { url, asked, stop };
+  return { url, asked, tiny: directorySource(join(tiny, TINY)), stop };
 }

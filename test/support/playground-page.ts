@@ -3,7 +3,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 
 export type Task = 'complete' | 'infill' | 'repair';
 
-const PATIENCE = { timeout: 60_000 };
+const PATIENCE_MS = 60_000;
 
 /** How many of each a growing completion consists of. */
 export interface Drawing {
@@ -81,8 +81,8 @@ export class PlaygroundPage {
   }
 
   /** Waits until nothing runs. @returns the sentence for the reader */
-  async ended(): Promise<string> {
-    await this.page.waitForFunction(() => !document.documentElement.hasAttribute('data-running'), null, PATIENCE);
+  async ended(timeout = PATIENCE_MS): Promise<string> {
+    await this.page.waitForFunction(() => !document.documentElement.hasAttribute('data-running'), null, { timeout });
     return this.sentence();
   }
 
@@ -120,7 +120,7 @@ export class PlaygroundPage {
   async growing(kind: 'mask' | 'draft' | 'settled', count = 1): Promise<void> {
     const grown = ([name, least]: readonly [string, number]) =>
       document.querySelectorAll(`.denoise .${name}`).length >= least;
-    await this.page.waitForFunction(grown, [kind, count] as const, PATIENCE);
+    await this.page.waitForFunction(grown, [kind, count] as const, { timeout: PATIENCE_MS });
   }
 
   async reading(label: string): Promise<string> {
