@@ -86,6 +86,10 @@ export class PlaygroundPage {
     return this.sentence();
   }
 
+  isRunning(): Promise<boolean> {
+    return this.page.evaluate(() => document.documentElement.hasAttribute('data-running'));
+  }
+
   async sentence(): Promise<string> {
     return `${await this.page.locator('#status').textContent()}${await this.page.locator('#problem').textContent()}`;
   }

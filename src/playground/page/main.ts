@@ -43,6 +43,7 @@ const inPage = new PageRunner(
   () => ({ model: controls.model, runtime: controls.runtime, apiKey: controls.apiKey }),
   loadPanel,
 );
+const CANCELLED = 'Cancelled. What was final by then is in the text.';
 let running: AbortController | null = null;
 
 panel.show(readingsOf(NOTHING));
@@ -57,7 +58,7 @@ async function exclusively(work: (signal: AbortSignal) => Promise<string>): Prom
   try {
     panel.say(await work(signal));
   } catch (error) {
-    if (signal.aborted) panel.say('Cancelled. What was final by then is in the text.');
+    if (signal.aborted) panel.say(CANCELLED);
     else complain(error);
   } finally {
     running = null;
@@ -68,12 +69,9 @@ async function exclusively(work: (signal: AbortSignal) => Promise<string>): Prom
 function run(): Promise<void> {
   return exclusively(async (signal) => {
     const placed = jobFromEditor(editor, controls);
-    panel.say(controls.where === 'server' ? 'Running on the server.' : 'Running in this page.');
     const runner: Runner = controls.where === 'server' ? server : inPage;
-    if (runner === inPage) {
-      await offlineReady;
-      await inPage.load(signal);
-    }
+    if (runner === inPage) await loadInPage(signal);
+    panel.say(runner === inPage ? 'Running in this page.' : 'Running on the server.');
     if (placed.place === null) return runRepair(runner, placed.job, editor, (now) => panel.show(now), signal);
     const stage = { editor, timeline, measured: (now: Measures) => panel.show(readingsOf(now)) };
     return runCompletion(runner, placed.job, placed.place, stage, signal);
@@ -82,11 +80,16 @@ function run(): Promise<void> {
 
 function load(): Promise<void> {
   return exclusively(async (signal) => {
-    panel.say('Loading the model into this page.');
-    await offlineReady;
-    await inPage.load(signal);
+    await loadInPage(signal);
     return 'The model is ready.';
   });
+}
+
+async function loadInPage(signal: AbortSignal): Promise<void> {
+  if (!inPage.isLoaded) panel.say('Loading the model into this page.');
+  // What the worker fetches before is not kept for offline.
+  await offlineReady;
+  await inPage.load(signal);
 }
 
 function cancel(): void {
@@ -140,6 +143,7 @@ async function offerModels(): Promise<void> {
   }
 }
 
+if (/Mac|iP/.test(navigator.platform)) element('run-keys', HTMLElement).textContent = '\u2318 \u21b5';
 button('run').addEventListener('click', () => void run());
 button('cancel').addEventListener('click', cancel);
 button('load').addEventListener('click', () => void load());

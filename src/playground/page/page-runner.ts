@@ -21,6 +21,7 @@ interface Loading {
   readonly worker: Worker;
   readonly key: string;
   readonly ready: Promise<void>;
+  isReady: boolean;
 }
 
 export class PageRunner implements Runner {
@@ -38,7 +39,7 @@ export class PageRunner implements Runner {
   /** @throws RunError when the model does not load, or the signal's reason */
   async load(signal: AbortSignal): Promise<Worker> {
     const choice = this.#choice();
-    const key = `${choice.runtime} ${choice.model}`;
+    const key = keyOf(choice);
     if (this.#loading?.key !== key) {
       this.unload();
       this.#loading = this.#start(choice, key);
@@ -60,6 +61,11 @@ export class PageRunner implements Runner {
     } finally {
       signal.removeEventListener('abort', cancel);
     }
+  }
+
+  /** Whether a job would start at once. */
+  get isLoaded(): boolean {
+    return this.#loading?.key === keyOf(this.#choice()) && this.#loading.isReady;
   }
 
   /** Ends the worker and frees what it holds. */
@@ -98,8 +104,19 @@ export class PageRunner implements Runner {
       resolve();
     });
     tell(worker, { type: 'load', ...choice });
-    return { worker, key, ready: promise };
+    const loading: Loading = { worker, key, ready: promise, isReady: false };
+    promise.then(
+      () => {
+        loading.isReady = true;
+      },
+      () => {},
+    );
+    return loading;
   }
+}
+
+function keyOf({ runtime, model }: PageModel): string {
+  return `${runtime} ${model}`;
 }
 
 function tell(worker: Worker, message: ToWorker): void {
