@@ -32,6 +32,10 @@ export class ForwardClock {
     this.cache.truncate(CONTEXT);
     return elapsed;
   }
+
+  close(): void {
+    this.cache.free();
+  }
 }
 
 /** Bytes of weights that any forward reads, and multiplications per position with the LM head. */

@@ -7,5 +7,6 @@ await runSuite('bench', {
   policies: () => import('./policies.ts'),
   profile: () => import('./profile.ts'),
   roofline: () => import('./roofline.ts'),
+  runtimes: () => import('./runtimes.ts'),
   serve: () => import('./serve.ts'),
 });

@@ -18,9 +18,14 @@ export function fixture(name: string): string {
 }
 
 export async function convertFixture(name: string, dtype: Dtype, semantics = {}): Promise<WeightSource> {
+  return directorySource(await convertedDirectory(name, dtype, semantics));
+}
+
+/** The directory of a fixture's model. */
+export async function convertedDirectory(name: string, dtype: Dtype, semantics = {}): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), 'seedling-'));
   await convert(fixture(name), { name, out, dtype, embedding: dtype, semantics });
-  return directorySource(join(out, name));
+  return join(out, name);
 }
 
 export async function wasmModel(

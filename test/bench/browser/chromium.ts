@@ -7,12 +7,16 @@ import type { BenchSite } from './site.ts';
 /** Where Debian's package puts it. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-export async function launchChromium(): Promise<Browser> {
+/** WebGPU on the adapter that Chromium brings and that needs no graphics card. */
+const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+export async function launchChromium({ softwareGpu = false } = {}): Promise<Browser> {
   if (!existsSync(EXECUTABLE)) {
     throw new Error(`${EXECUTABLE} is missing: install Debian's package chromium, or name a Chromium in CHROMIUM`);
   }
   // Without a user namespace to isolate in (root, containers) it starts only unsandboxed; all pages are the bench's own.
-  return chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox'] });
+  const args = ['--no-sandbox', ...(softwareGpu ? SOFTWARE_GPU : [])];
+  return chromium.launch({ executablePath: EXECUTABLE, args });
 }
 
 /** A page with its model loaded. Contenders run one at a time: the others' pages are idle. */
