@@ -5,7 +5,7 @@ import { createHost } from '../src/api/host.ts';
 import { withAssets } from '../src/node-assets.ts';
 import { startServer } from '../src/node-server.ts';
 import { readSettings } from '../src/settings.ts';
-import { launchChromium } from '../test/support/chromium.ts';
+import { launchChromium } from '../test/bench/browser/chromium.ts';
 import { openEngine } from '../test/support/engine.ts';
 import { PlaygroundPage } from '../test/support/playground-page.ts';
 

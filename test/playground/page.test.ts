@@ -1,10 +1,11 @@
 /** The playground in Chromium: on a server with a model that needs no weights, then in the page with the real ones. */
+import { existsSync } from 'node:fs';
 import axe from 'axe-core';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
-import { absence, launchChromium, SOFTWARE_ADAPTER } from '../support/chromium.ts';
+import { EXECUTABLE, launchChromium } from '../bench/browser/chromium.ts';
 import { completeGreedily, openEngine } from '../support/engine.ts';
 import { scalarModel } from '../support/models.ts';
 import {
@@ -21,9 +22,10 @@ import { PlaygroundPage } from '../support/playground-page.ts';
 const PROMPT = 'function isPrime(n) {\n';
 const MODEL = 'seedling-135m';
 
-if (absence !== null) console.warn(`The playground is not tested in a browser: ${absence}`);
+const hasChromium = existsSync(EXECUTABLE);
+if (!hasChromium) console.warn(`The playground is not tested in a browser: ${EXECUTABLE} is missing.`);
 
-describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => {
+describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
   let host: PlaygroundHost;
   let browser: Browser;
   let context: BrowserContext;
@@ -31,7 +33,7 @@ describe.skipIf(absence !== null)('the playground', { timeout: 120_000 }, () => 
 
   beforeAll(async () => {
     host = await startPlayground();
-    browser = await launchChromium(SOFTWARE_ADAPTER);
+    browser = await launchChromium({ softwareGpu: true });
     context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
     playground = await PlaygroundPage.open(context, host.url);
   });

@@ -70,7 +70,8 @@ export class PageRunner implements Runner {
 
   /** Ends the worker and frees what it holds. */
   unload(): void {
-    this.#loading?.worker.terminate();
+    if (this.#loading === null) return;
+    this.#loading.worker.terminate();
     this.#loading = null;
     this.#listener.unloaded();
   }

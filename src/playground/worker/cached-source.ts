@@ -54,6 +54,7 @@ class Progress {
   constructor(total: number, report: (progress: LoadProgress) => void) {
     this.#total = total;
     this.#report = report;
+    this.arrived(0);
   }
 
   found(bytes: number): void {
