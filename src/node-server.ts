@@ -1,7 +1,9 @@
 /** Serves the app on Node and stops it in good order. */
 import type { AddressInfo } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
-import type { OpenAPIHono } from '@hono/zod-openapi';
+
+/** An app of Hono's, whatever its environment. */
+export type Served = Pick<Parameters<typeof serve>[0], 'fetch'>;
 
 export interface NodeServer {
   readonly address: AddressInfo;
@@ -9,7 +11,7 @@ export interface NodeServer {
   stop(graceMs: number): Promise<void>;
 }
 
-export function startServer(app: OpenAPIHono, port: number, hostname: string): Promise<NodeServer> {
+export function startServer(app: Served, port: number, hostname: string): Promise<NodeServer> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, port, hostname }, (address) => {
       resolve({ address, stop: (graceMs) => stop(server, graceMs) });

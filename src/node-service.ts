@@ -1,4 +1,5 @@
 /** The service on Node: what the process, its sockets and its disk add to the app. */
+import { fileURLToPath } from 'node:url';
 import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { serveStatic } from '@hono/node-server/serve-static';
@@ -13,7 +14,12 @@ import { NodeMetrics } from './node-metrics.ts';
 import { memoryRateLimiter } from './node-rate-limiter.ts';
 
 /** Where `npm run build` puts the page. */
-const PAGE_DIRECTORY = 'dist/assets';
+const ASSETS = fileURLToPath(new URL('../dist/assets', import.meta.url));
+
+/** Names stay the same from build to build. */
+function unversioned(_path: string, c: Context): void {
+  c.header('cache-control', 'no-cache');
+}
 
 export interface NodeServiceSettings extends ServiceSettings {
   readonly rate: { readonly requests: number; readonly seconds: number };
@@ -39,7 +45,7 @@ export function createNodeService(
       console.log(JSON.stringify({ time: new Date().toISOString(), level: 'info', ...request }));
     },
     metrics,
-    files: { weights: (file) => source.stream(file), page: serveStatic({ root: PAGE_DIRECTORY }) },
+    files: { weights: (file) => source.stream(file), page: serveStatic({ root: ASSETS, onFound: unversioned }) },
     drain,
   });
 }

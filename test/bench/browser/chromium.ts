@@ -5,7 +5,7 @@ import type { TimedCompletion } from '../timed-completion.ts';
 import type { BenchSite } from './site.ts';
 
 /** Where Debian's package puts it. */
-const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
+export const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** WebGPU on the adapter that Chromium brings and that needs no graphics card. */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];

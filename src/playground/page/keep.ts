@@ -1,0 +1,28 @@
+/** What the page remembers. Browsers that block storage refuse the very access: the page then remembers nothing. */
+
+function storage(kind: 'localStorage' | 'sessionStorage'): Storage | null {
+  try {
+    return globalThis[kind];
+  } catch {
+    return null;
+  }
+}
+
+const local = storage('localStorage');
+/** Until the tab is closed. */
+const session = storage('sessionStorage');
+
+/** Survives the tab. */
+export const settingsStore = keeper(local);
+/** Does not: the reader's text and key. */
+export const tabStore = keeper(session);
+
+function keeper(store: Storage | null) {
+  return {
+    get: (name: string): string | null => store?.getItem(`seedling.${name}`) ?? null,
+    set: (name: string, value: string): void => {
+      if (value === '') store?.removeItem(`seedling.${name}`);
+      else store?.setItem(`seedling.${name}`, value);
+    },
+  };
+}

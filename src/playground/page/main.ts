@@ -1,0 +1,159 @@
+/** The page put together: editor, controls, runners, and the one run that can be under way. */
+import type { OfferedModel } from '../shared/offered-model.ts';
+import { RunError, type Runner } from '../shared/run-event.ts';
+import { apiCall, asCurl } from './completion-body.ts';
+import { Controls } from './controls.ts';
+import { CodeEditor } from './editor.ts';
+import { element } from './elements.ts';
+import { jobFromEditor } from './job-from-editor.ts';
+import { tabStore } from './keep.ts';
+import { LoadPanel } from './loading.ts';
+import { type Measures, NOTHING } from './measures.ts';
+import { keepOffline } from './offline.ts';
+import { PageRunner } from './page-runner.ts';
+import { Panel, readingsOf } from './panel.ts';
+import { runCompletion } from './run-completion.ts';
+import { runRepair } from './run-repair.ts';
+import { SAMPLES } from './samples.ts';
+import { ServerRunner } from './server-runner.ts';
+import { followTheme } from './theme.ts';
+import { Timeline } from './timeline.ts';
+
+const button = (id: string) => element(id, HTMLButtonElement);
+const offlineReady = keepOffline();
+followTheme(button('theme'));
+
+const panel = new Panel();
+const loadPanel = new LoadPanel();
+const controls = new Controls(settingsChanged);
+let shownLanguage = controls.language;
+const editor = new CodeEditor(
+  element('editor', HTMLElement),
+  tabStore.get('text') ?? SAMPLES[shownLanguage],
+  shownLanguage,
+  () => tabStore.set('text', editor.text),
+);
+const timeline = new Timeline(
+  element('timeline', SVGSVGElement),
+  element('timeline-x', HTMLElement),
+  element('timeline-y', HTMLElement),
+);
+const server = new ServerRunner(() => controls.apiKey);
+const inPage = new PageRunner(
+  () => ({ model: controls.model, runtime: controls.runtime, apiKey: controls.apiKey }),
+  loadPanel,
+);
+const CANCELLED = 'Cancelled. What was final by then is in the text.';
+let running: AbortController | null = null;
+
+panel.show(readingsOf(NOTHING));
+void offerModels();
+
+/** One at a time: while something runs, only `cancel` is offered. */
+async function exclusively(work: (signal: AbortSignal) => Promise<string>): Promise<void> {
+  if (running !== null) return;
+  running = new AbortController();
+  const { signal } = running;
+  showRunning(true);
+  try {
+    panel.say(await work(signal));
+  } catch (error) {
+    if (signal.aborted) panel.say(CANCELLED);
+    else complain(error);
+  } finally {
+    running = null;
+    showRunning(false);
+  }
+}
+
+function run(): Promise<void> {
+  return exclusively(async (signal) => {
+    const placed = jobFromEditor(editor, controls);
+    const runner: Runner = controls.where === 'server' ? server : inPage;
+    if (runner === inPage) await loadInPage(signal);
+    panel.say(runner === inPage ? 'Running in this page.' : 'Running on the server.');
+    if (placed.place === null) return runRepair(runner, placed.job, editor, (now) => panel.show(now), signal);
+    const stage = { editor, timeline, measured: (now: Measures) => panel.show(readingsOf(now)) };
+    return runCompletion(runner, placed.job, placed.place, stage, signal);
+  });
+}
+
+function load(): Promise<void> {
+  return exclusively(async (signal) => {
+    await loadInPage(signal);
+    return 'The model is ready.';
+  });
+}
+
+async function loadInPage(signal: AbortSignal): Promise<void> {
+  if (!inPage.isLoaded) panel.say('Loading the model into this page.');
+  // What the worker fetches before is not kept for offline.
+  await offlineReady;
+  await inPage.load(signal);
+}
+
+function cancel(): void {
+  running?.abort(new DOMException('cancelled by the reader', 'AbortError'));
+}
+
+async function copyCurl(): Promise<void> {
+  const command = asCurl(apiCall(jobFromEditor(editor, controls).job), location.origin, controls.apiKey !== '');
+  try {
+    await navigator.clipboard.writeText(command);
+    panel.say('The curl command for this request is in the clipboard.');
+  } catch {
+    panel.complain('This browser did not let the page write to the clipboard.');
+  }
+}
+
+function settingsChanged(): void {
+  if (controls.language === shownLanguage) return;
+  // A sample that nobody has changed makes way for the other language's.
+  if (editor.text === SAMPLES[shownLanguage]) editor.replaceAll(SAMPLES[controls.language]);
+  shownLanguage = controls.language;
+  editor.language = shownLanguage;
+}
+
+function showRunning(isRunning: boolean): void {
+  button('run').disabled = isRunning;
+  button('cancel').disabled = !isRunning;
+  button('load').disabled = isRunning;
+  document.documentElement.toggleAttribute('data-running', isRunning);
+}
+
+function complain(error: unknown): void {
+  panel.complain(error instanceof RunError ? error.message : `The page made a mistake: ${error}.`);
+  if (error instanceof RunError && error.needsKey) controls.focusKey();
+  if (!(error instanceof RunError)) console.error(error);
+}
+
+async function offerModels(): Promise<void> {
+  const gpu = element('runtime', HTMLSelectElement).querySelector('option[value="webgpu"]');
+  if (gpu instanceof HTMLOptionElement && !('gpu' in navigator)) {
+    gpu.disabled = true;
+    gpu.textContent = 'WebGPU (not in this browser)';
+  }
+  await offlineReady;
+  try {
+    const models = (await (await fetch('/playground/models.json')).json()) as readonly OfferedModel[];
+    controls.offerModels(models.map(({ name }) => name));
+    loadPanel.offer(models);
+  } catch (error) {
+    console.warn('The list of models did not come:', error);
+  }
+}
+
+if (/Mac|iP/.test(navigator.platform)) element('run-keys', HTMLElement).textContent = '\u2318 \u21b5';
+button('run').addEventListener('click', () => void run());
+button('cancel').addEventListener('click', cancel);
+button('load').addEventListener('click', () => void load());
+button('curl').addEventListener('click', () => void copyCurl());
+// It is never sent; Enter in one of its fields would try.
+element('settings', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault());
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    void run();
+  }
+  if (event.key === 'Escape') cancel();
+});

@@ -1,0 +1,65 @@
+/** A job through the engine, its events as the page knows them. */
+import type { EditResult } from '../../engine/edit-request.ts';
+import { DEFAULT_EDITING } from '../../engine/edit-request.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { type GenerateRequest, resolvePolicy } from '../../engine/request.ts';
+import type { CompleteJob, Job, RepairJob } from '../shared/job.ts';
+import type { RunEvent, StepToken } from '../shared/run-event.ts';
+
+/** @throws what `Engine.admit` and `Engine.admitEdit` throw, and the signal's reason */
+export function runJob(engine: Engine, job: Job, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
+  return job.kind === 'repair' ? repair(engine, job, signal) : complete(engine, job, signal);
+}
+
+function request({ decoding, ...job }: CompleteJob): GenerateRequest {
+  const { policy, parameters, blockLength, verify } = decoding;
+  return {
+    prompt: job.prompt,
+    suffix: job.suffix,
+    maxTokens: job.maxTokens,
+    temperature: job.temperature,
+    topP: 1,
+    topK: 0,
+    seed: job.seed,
+    logitRules: null,
+    logprobs: null,
+    timeLimitMs: null,
+    stop: [],
+    decoding: { ...resolvePolicy(policy, parameters), blockLength, verify, remasking: null },
+    cacheKey: '',
+  };
+}
+
+async function* complete(engine: Engine, job: CompleteJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
+  for await (const event of engine.generate(request(job), signal)) {
+    if (event.type === 'block') yield { type: 'text', text: event.text };
+    if (event.type === 'step') {
+      const tokens = event.texts.map((text, i): StepToken => {
+        const position = event.positions[i] ?? 0;
+        return { position, text, prob: event.probs[i] ?? 0, revised: event.revised.includes(position) };
+      });
+      yield { type: 'step', tokens, remasked: [...event.remasked] };
+    }
+    if (event.type === 'done') {
+      const { finishReason, usage, cost } = event;
+      yield { type: 'done', finishReason, tokens: usage.completionTokens, nfe: cost.nfe };
+    }
+  }
+}
+
+async function* repair(engine: Engine, job: RepairJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
+  const { code, instruction, region } = job;
+  const admitted = await engine.admitEdit({ code, instruction, region, settings: DEFAULT_EDITING }, signal);
+  for await (const event of admitted.run(signal)) {
+    if (event.type === 'span') {
+      const { start, end, causalProb } = event.span;
+      yield { type: 'span', start, end, prob: causalProb };
+    }
+    if (event.type === 'done') yield edited(event.result);
+  }
+}
+
+function edited({ edits, cost, complete }: EditResult): RunEvent {
+  const changes = edits.map(({ start, end, newText, confidence }) => ({ start, end, newText, confidence }));
+  return { type: 'edited', changes, nfe: cost.nfe, complete };
+}

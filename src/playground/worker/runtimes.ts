@@ -1,0 +1,37 @@
+/** The runtimes that a page has: each makes an engine from a model's files. */
+import { assembleEngine } from '../../assemble.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { kernelFlavour } from '../../kernels/kernels.ts';
+import type { WeightSource } from '../../model/weight-source.ts';
+
+export interface Loaded {
+  readonly engine: Engine;
+  /** In words, for the reader. */
+  readonly description: string;
+}
+
+/** A page has the whole machine, so its budget is only a guard against models that no browser would hold. */
+const MEMORY_BUDGET_BYTES = 2 ** 31;
+export const KV_TOKENS = 2048;
+/** One reader: whatever it asks runs at once. */
+export const QUEUE = { concurrency: 1, waiting: 1, seconds: 60 };
+
+/** The project's own kernels. @throws ModelLoadError */
+export async function loadWasm(source: WeightSource): Promise<Loaded> {
+  const [relaxed, simd] = await Promise.all([compile('relaxed'), compile('simd')]);
+  const engine = await assembleEngine({
+    source,
+    kernels: { relaxed, simd },
+    memoryBudgetBytes: MEMORY_BUDGET_BYTES,
+    activations: 'int8',
+    kvTokens: KV_TOKENS,
+    prefixCache: true,
+    queue: QUEUE,
+  });
+  const mib = Math.round(engine.model.memory.total / 2 ** 20);
+  return { engine, description: `${engine.model.config.name} on WebAssembly, ${kernelFlavour()}, ${mib} MiB` };
+}
+
+async function compile(build: string): Promise<WebAssembly.Module> {
+  return WebAssembly.compileStreaming(fetch(`/playground/kernels-${build}.wasm`));
+}

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { completionRequestSchema } from '../../src/api/schemas.ts';
+import { apiCall, asCurl } from '../../src/playground/page/completion-body.ts';
+import { POLICIES } from '../../src/playground/page/policies.ts';
+import type { CompleteJob } from '../../src/playground/shared/job.ts';
+import { policyNames } from '../../src/sampler/policies/index.ts';
+
+const job: CompleteJob = {
+  kind: 'complete',
+  prompt: "const a = 'b';\n",
+  suffix: null,
+  maxTokens: 16,
+  temperature: 0.5,
+  seed: 7,
+  decoding: { policy: 'confidence', parameters: { threshold: 0.3 }, blockLength: null, verify: true },
+};
+
+describe.each(policyNames)('the slider of %s', (policy) => {
+  const { name, min, max, value, verifiedValue = value } = POLICIES[policy].slider;
+
+  test.each([min, max, value, verifiedValue])('at %d is what the API takes', (parameter) => {
+    const decoding = { policy, parameters: { [name]: parameter }, blockLength: 32, verify: false };
+    const { path, body } = apiCall({ ...job, decoding });
+    expect(path).toBe('/v1/completions');
+    expect(completionRequestSchema.parse(body)).toMatchObject({ decoding: { policy, [name]: parameter } });
+  });
+});
+
+test('a hole has a suffix, and no block length leaves it to the host', () => {
+  const { body } = apiCall({ ...job, suffix: '}' });
+  expect(body).toMatchObject({ suffix: '}', decoding: { policy: 'confidence', threshold: 0.3, verify: true } });
+  expect(apiCall(job).body).not.toHaveProperty('suffix');
+  expect(apiCall(job).body).not.toHaveProperty('decoding.block_length');
+});
+
+describe('as curl', () => {
+  /** The arguments that a shell makes of a command. */
+  function shellArguments(command: string): string[] {
+    const script = `curl() { printf '%s\\0' "$@"; }\n${command}`;
+    const env = { SEEDLING_API_KEY: 'sk-test' };
+    return execFileSync('/bin/sh', ['-c', script], { env, encoding: 'utf8' }).split('\0').slice(0, -1);
+  }
+
+  test('a shell reads the same body back, quotes and all', () => {
+    const call = apiCall(job);
+    const read = shellArguments(asCurl(call, 'http://localhost:8787', false));
+    expect(read.slice(0, -1)).toEqual([
+      '-N',
+      'http://localhost:8787/v1/completions',
+      '-H',
+      'content-type: application/json',
+      '-d',
+    ]);
+    expect(JSON.parse(read.at(-1) ?? '')).toEqual(call.body);
+  });
+
+  test('a key is a variable of the shell', () => {
+    const command = asCurl(apiCall(job), 'http://localhost:8787', true);
+    expect(shellArguments(command)).toContain('authorization: Bearer sk-test');
+  });
+});
