@@ -3,6 +3,10 @@
 On-policy step minimisation, Seed Diffusion (arXiv 2508.02193), section 3.3: minimise E[|tau| - V(tau[0])] through the surrogate of
 `recipe.surrogate` and the log-derivative trick, progressively. The weight of the cost rises while the verifier's score stays where it
 was at the start, and falls when it does not.
+
+A rollout's decisions depend on the model's confidence alone, so a bad rollout can only teach it to be less sure of everything. The
+draft loss holds against that: at the states that rollouts visit, masked positions are taught what the start's causal head writes there,
+which is also what the verifier asks for. With `--draft-weight 0` the policy gradient is alone.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from recipe.adapter_run import AdapterRun
 from recipe.llama import Llama
 from recipe.lora import adapter_state, add_adapters, load_adapter
 from recipe.paths import cache_dir
-from recipe.policy_gradient import advantages, divergence, log_probability
+from recipe.policy_gradient import advantages, decisions, divergence, drafts_loss, log_probability
 from recipe.prompts import code_prompts
 from recipe.rollout import Rollouts, roll_out, rows_logits, soft_threshold
 from recipe.start import load_start
@@ -55,6 +59,7 @@ class OnPolicySettings:
     slack: float = 0.01  # how far the score may be below its start
     memory: float = 0.9  # of the running score
     anchor: float = 1.0  # weight of KL(start || model) of the causal head on rolled-out text
+    draft_weight: float = 0.5  # of what the start's causal head would write as the target of masked positions that rollouts visited
     clip: float = 1.0
     seed: int = 0
     checkpoint_minutes: float = 10.0
@@ -172,16 +177,19 @@ class OnPolicyRun(AdapterRun):
             _, kept = self._causal(self.model, texts)
             anchor = self._anchor(texts[0], expected[0])
         gradient = list(torch.autograd.grad(s.anchor * anchor, self.trained, materialize_grads=True, allow_unused=True))
+        drafts = []
         for g, better in enumerate(weight):
             with self.autocast():
                 one = [(k[g : g + 1], v[g : g + 1]) for k, v in kept]
-                log_pi = log_probability(
-                    self.model, one, rollouts.ids[g], rollouts.decided[g], rollouts.forced[g], s.block, s.tau, s.softness, s.temperature
-                )
-            loss = -better / (s.group * s.length) * log_pi
+                ids = rollouts.ids[g]
+                made = decisions(self.model, one, ids, rollouts.decided[g], s.block)
+                log_pi = log_probability(made, ids, rollouts.forced[g], s.tau, s.softness, s.temperature)
+                draft = drafts_loss(expected[g][made.column], made.logits, s.temperature)
+            loss = s.draft_weight / s.group * draft - better / (s.group * s.length * s.block) * log_pi
             for total, part in zip(gradient, torch.autograd.grad(loss, self.trained), strict=True):
                 total += part
-        return tuple(gradient), record | {"kl": float(anchor.detach())}
+            drafts.append(float(draft.detach()))
+        return tuple(gradient), record | {"kl": float(anchor.detach()), "draft_loss": float(np.mean(drafts))}
 
     def train_update(self) -> dict[str, float]:
         """Rollouts of some prompts, then one optimizer step, unless the start is still being measured."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,37 +34,36 @@ def states(ids: Tensor, decided: Tensor, block: int, mask_id: int) -> tuple[Tens
     return canvas, open_ & ~first
 
 
-def log_probability(
-    model: Llama,
-    kept: attention.Layers,
-    ids: Tensor,
-    decided: Tensor,
-    forced: Tensor,
-    block: int,
-    tau: float,
-    softness: float,
-    temperature: float,
-) -> Tensor:
-    """log pi of one rollout ids [C], differentiable: of what each step decided and left open, and of the ids where they were drawn.
+@dataclass(frozen=True)
+class Decisions:
+    """Every position that was open in a forward of one rollout, N over all of its forwards."""
 
-    kept: keys and values [1, KV, P + C, D] of prompt and rollout, without gradient. A position that was decided only because nothing
-    else was counts as left open: that it was the surest one followed from the rest.
-    """
+    logits: Tensor  # [N, V], differentiable
+    column: Tensor  # [N], the position
+    now: Tensor  # [N], whether that forward decided it
+
+
+def decisions(model: Llama, kept: attention.Layers, ids: Tensor, decided: Tensor, block: int) -> Decisions:
+    """All forwards of one rollout ids [C] once more, as one. kept: keys and values [1, KV, P + C, D] of prompt and rollout."""
     assert model.mask_id is not None
     canvas, open_ = states(ids, decided, block, model.mask_id)
     start = kept[0][0].shape[2] - len(ids)
     position = torch.arange(start, start + len(ids), device=ids.device)
     hidden = model.hidden(canvas, position, attention.over_clean(kept, len(ids), block, start))
     row, column = open_.nonzero(as_tuple=True)
-    if not len(row):
-        return hidden.sum() * 0
-    logits = rows_logits(model, hidden[row, column - 1])  # [N, V]
-    now = decided[column] == row + 1
-    odds = reveal_log_odds(logits.softmax(-1).amax(-1), tau, softness)
-    total = F.logsigmoid(torch.where(now & ~forced[column], odds, -odds)).sum()
+    return Decisions(rows_logits(model, hidden[row, column - 1]), column, decided[column] == row + 1)
+
+
+def log_probability(made: Decisions, ids: Tensor, forced: Tensor, tau: float, softness: float, temperature: float) -> Tensor:
+    """log pi of one rollout ids [C]: of what each step decided and left open, and of the ids where they were drawn.
+
+    A position that was decided only because nothing else was counts as left open: that it was the surest one followed from the rest.
+    """
+    odds = reveal_log_odds(made.logits.softmax(-1).amax(-1), tau, softness)
+    total = F.logsigmoid(torch.where(made.now & ~forced[made.column], odds, -odds)).sum()
     if temperature > 0:
-        chosen = ids[column[now]][:, None]
-        total = total + (logits[now] / temperature).log_softmax(-1).gather(1, chosen).sum()
+        chosen = ids[made.column[made.now]][:, None]
+        total = total + (made.logits[made.now] / temperature).log_softmax(-1).gather(1, chosen).sum()
     return total
 
 
@@ -71,3 +72,10 @@ def divergence(reference: Tensor, logits: Tensor) -> Tensor:
     fixed = reference.log_softmax(-1)
     difference = fixed - logits.log_softmax(-1)
     return (fixed.exp() * difference.masked_fill(fixed.isneginf(), 0)).sum(-1).mean()
+
+
+def drafts_loss(causal: Tensor, logits: Tensor, temperature: float) -> Tensor:
+    """How far drafts [N, V] are from what the causal head [N, V] writes at this temperature, nats: its best id where that is 0."""
+    if temperature == 0:
+        return F.cross_entropy(logits, causal.argmax(-1))
+    return divergence(causal / temperature, logits)

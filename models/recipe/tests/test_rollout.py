@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.llama import Llama
-from recipe.policy_gradient import advantages, divergence, log_probability, states
+from recipe.policy_gradient import advantages, decisions, divergence, log_probability, states
 from recipe.rollout import Rollouts, fixed, reveal_log_odds, roll_out, rows_logits, soft_threshold, threshold
 from recipe.surrogate import inverse_distance, levenshtein, points
 from tests.conftest import TINY_MASK
@@ -142,7 +142,8 @@ def test_log_probability_is_that_of_every_decision(tiny: Llama, temperature: flo
     kept: attention.Layers = []
     with torch.no_grad():
         tiny.hidden(text, torch.arange(13), attention.causal_keeping(kept))
-    ours = log_probability(tiny, kept, got.ids[0], got.decided[0], got.forced[0], 4, tau, softness, temperature)
+    made = decisions(tiny, kept, got.ids[0], got.decided[0], 4)
+    ours = log_probability(made, got.ids[0], got.forced[0], tau, softness, temperature)
     expected = 0.0
     with torch.no_grad():
         for start in (0, 4):
