@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.edits import Confusions, token_kinds
-from recipe.few_steps import Beginning, few_steps_scores
+from recipe.few_steps import BLOCKS, Beginning, few_steps_scores
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument(
         "--few-steps", type=int, default=0, help="beginnings to go on from at other block lengths and in few steps; 0: none"
     )
+    parser.add_argument("--blocks", type=int, nargs="+", default=list(BLOCKS), help="block lengths of --few-steps")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -134,7 +135,7 @@ def main() -> None:
         scores |= repair_scores(model, held_out_sequences(held_out, arguments.repair_sequences), confusions)
     if arguments.few_steps:
         found = code_prompts("heldout", text_tokenizer(), (BEGINNING, BEGINNING), arguments.few_steps, seed=0)
-        scores |= few_steps_scores(model, [Beginning(*one) for one in found])
+        scores |= few_steps_scores(model, [Beginning(*one) for one in found], blocks=tuple(arguments.blocks))
     print(json.dumps(scores))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.llama import Llama
-from recipe.rollout import Policy, Rollouts, fixed, roll_out, rows_logits, threshold
+from recipe.rollout import Rollouts, fixed, roll_out, rows_logits, threshold
 from recipe.verifier import Verifier
 
 LENGTH = 32
@@ -64,20 +64,20 @@ def few_steps_scores(model: Llama, begun: list[Beginning], length: int = LENGTH,
     forward or more than its length. All beginnings have the same number of ids.
     """
     prompts = torch.tensor([one.ids for one in begun], device=model.embed_tokens.weight.device)
-    reference = roll_out(model, prompts, length, 1, threshold(1.0)).ids
+    one_by_one = roll_out(model, prompts, length, 1, threshold(1.0))
     scores: dict[str, float] = {}
 
-    def add(name: str, block: int, policy: Policy) -> None:
-        measured = quality(model, begun, prompts, roll_out(model, prompts, length, block, policy), reference)
+    def add(name: str, got: Rollouts) -> None:
+        measured = quality(model, begun, prompts, got, one_by_one.ids)
         scores.update({f"{name}_{key}": round(value, 4) for key, value in measured.items()})
 
     for block in blocks:
         if block == 1:
-            add("block1", 1, threshold(1.0))
+            add("block1", one_by_one)
             continue
         for steps in STEPS:
             if length <= steps * block and steps * block // length <= block:
-                add(f"block{block}_steps{steps}", block, fixed(steps * block // length))
+                add(f"block{block}_steps{steps}", roll_out(model, prompts, length, block, fixed(steps * block // length)))
         for tau in TAUS:
-            add(f"block{block}_tau{tau * 100:.0f}", block, threshold(tau))
+            add(f"block{block}_tau{tau * 100:.0f}", roll_out(model, prompts, length, block, threshold(tau)))
     return scores
