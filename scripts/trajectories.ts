@@ -2,7 +2,8 @@
  * `npm run trajectories -- OUT.jsonl`: what a model writes after beginnings from the training corpus, and in which order.
  *
  * The recipe trains on it: on the texts (`python -m recipe.own`), because decoding needs agreement with the model itself,
- * and on the orders. Seed Diffusion (arXiv 2508.02193), section 3.2: a pool of the model's own trajectories.
+ * and on the orders (`python -m recipe.orders`). Seed Diffusion (arXiv 2508.02193), section 3.2: a pool of the model's own
+ * trajectories; `--pool K` writes K of each beginning, under other seeds and, by turns, each `--decoding`.
  */
 import { createWriteStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -16,16 +17,19 @@ import type { Engine } from '../src/engine/engine.ts';
 import { readSettings } from '../src/settings.ts';
 import { readNpyUint16 } from '../test/eval/npy.ts';
 import { openEngine } from '../test/support/engine.ts';
+import { type TrajectoryRecord, TrajectoryRecorder } from './trajectory-record.ts';
 
-interface Trajectory {
-  /** Ids of the beginning. */
-  readonly prompt: readonly number[];
-  /** Ids of the continuation. */
-  readonly ids: readonly number[];
-  /** Per forward, the offsets that it decided. */
-  readonly steps: readonly (readonly number[])[];
-  /** Sum of log-probabilities of the ids when they were decided, nats. */
-  readonly log_likelihood: number;
+/** One line of the output. */
+interface Trajectory extends TrajectoryRecord {
+  /** Which beginning: records of the same one are a pool. */
+  readonly text: number;
+  readonly seed: number;
+  /** The request's `decoding`, as given. */
+  readonly decoding: unknown;
+  /** Tokens per block of the grid that begins after the prompt; 1 where decoding followed no grid. */
+  readonly block: number;
+  /** Model forwards after the prefill. */
+  readonly nfe: number;
 }
 
 const { values, positionals } = parseArgs({
@@ -35,8 +39,10 @@ const { values, positionals } = parseArgs({
     'prompt-tokens': { type: 'string', default: '64' },
     'max-tokens': { type: 'string', default: '192' },
     temperature: { type: 'string', default: '0' },
-    /** JSON of a request's `decoding` field. */
-    decoding: { type: 'string', default: '{"block_length":1}' },
+    /** JSON of a request's `decoding` field; given several times, the trajectories of a pool take turns. */
+    decoding: { type: 'string', multiple: true, default: ['{"block_length":1}'] },
+    /** Trajectories of each beginning. */
+    pool: { type: 'string', default: '1' },
     seed: { type: 'string', default: '0' },
   },
 });
@@ -52,38 +58,41 @@ async function readCorpus(): Promise<Uint16Array[]> {
   return Promise.all(names.map(async (name) => readNpyUint16(await readFile(join(folder, name)))));
 }
 
-async function trajectory(engine: Engine, prompt: readonly number[], seed: number): Promise<Trajectory> {
+async function trajectory(engine: Engine, text: number, prompt: readonly number[], k: number): Promise<Trajectory> {
+  // Texts of different walks and members of one pool draw differently.
+  const seed = Number(values.seed) + text * pool + k;
+  const decoding: unknown = JSON.parse(decodings[k % decodings.length]!);
   const body = completionRequestSchema.parse({
     prompt: [...prompt],
     max_tokens: Number(values['max-tokens']),
     temperature: Number(values.temperature),
     seed,
-    decoding: JSON.parse(values.decoding),
+    decoding,
   });
-  const ids = new Map<number, number>();
-  const logs = new Map<number, number>();
-  const steps: number[][] = [];
-  for await (const event of engine.generate(resolveRequest(body, engine.model, readSettings(process.env)))) {
-    if (event.type !== 'step') continue;
-    steps.push([...event.positions]);
-    for (const [i, offset] of event.positions.entries()) {
-      ids.set(offset, event.ids[i] ?? 0);
-      logs.set(offset, Math.log(event.probs[i] ?? 1));
-    }
-    for (const offset of event.remasked) {
-      ids.delete(offset);
-      logs.delete(offset);
-    }
+  const request = resolveRequest(body, engine.model, readSettings(process.env));
+  const recorder = new TrajectoryRecorder();
+  let nfe = 0;
+  for await (const event of engine.generate(request)) {
+    if (event.type === 'step') recorder.add(event);
+    if (event.type === 'done') nfe = event.cost.nfe;
   }
-  const offsets = [...ids.keys()].sort((a, b) => a - b);
-  return {
-    prompt,
-    ids: offsets.map((offset) => ids.get(offset) ?? 0),
-    steps,
-    log_likelihood: Math.round([...logs.values()].reduce((sum, log) => sum + log, 0) * 1000) / 1000,
-  };
+  // Verified drafts slide with what was confirmed: there is no grid to speak of.
+  const block = request.decoding.verify ? 1 : (request.decoding.blockLength ?? engine.model.config.blockLength);
+  return { text, seed, decoding, block, nfe, ...recorder.record(prompt) };
 }
 
+const pool = Number(values.pool);
+const decodings = values.decoding;
+if (!(Number.isInteger(pool) && pool >= 1)) throw new Error('--pool must be a positive whole number');
+if (
+  Number(values.temperature) === 0 &&
+  pool > decodings.length &&
+  !decodings.some((json) => json.includes('"random"'))
+) {
+  throw new Error(
+    `--pool ${pool} would repeat itself: give --temperature, ${pool} times --decoding, or the policy random`,
+  );
+}
 const engine = await openEngine(process.env.MODEL ?? 'seedling-135m');
 const corpus = await readCorpus();
 const total = corpus.reduce((sum, tokens) => sum + tokens.length, 0);
@@ -101,9 +110,12 @@ for (let i = 0; i < count; i++) {
     return false;
   });
   if (!tokens || at + length > tokens.length) continue;
-  const made = await trajectory(engine, Array.from(tokens.subarray(at, at + length)), Number(values.seed) + i);
-  file.write(`${JSON.stringify(made)}\n`);
-  written += made.ids.length;
+  const prompt = Array.from(tokens.subarray(at, at + length));
+  for (let k = 0; k < pool; k++) {
+    const made = await trajectory(engine, i, prompt, k);
+    file.write(`${JSON.stringify(made)}\n`);
+    written += made.ids.length;
+  }
   if (process.stderr.isTTY || i % 20 === 19) {
     const speed = written / ((performance.now() - started) / 1000);
     process.stderr.write(`${i + 1}/${count} texts, ${written} tokens, ${speed.toFixed(1)} tokens/s\n`);

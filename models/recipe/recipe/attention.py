@@ -100,13 +100,15 @@ def causal_keeping(kept: Layers) -> Attend:
     return attend
 
 
-def over_clean(kept: Layers, length: int, block: int) -> Attend:
-    """Noisy rows [R, ...] of one text under several masks, over the kept keys and values of its clean half.
+def over_clean(kept: Layers, length: int, block: int, start: int = 0) -> Attend:
+    """Noisy rows [R, ...] of one text under several masks, over the kept keys and values [S + L] of its clean half.
 
-    A row sees its own block in its own draw and the clean text before the block: the noisy half of two_stream_mask.
+    A row sees its own block in its own draw and the clean text before the block: the noisy half of two_stream_mask. The rows are
+    the `length` positions from `start` on, where the first block begins.
     """
-    position = torch.arange(length)
-    hidden = position[None, :] >= (position // block * block)[:, None]  # [L, L]
+    position = torch.arange(start, start + length)
+    keys = torch.arange(start + length)
+    hidden = keys[None, :] >= ((position - start) // block * block + start)[:, None]  # [L, S + L]
     layers = iter(kept)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -117,16 +119,16 @@ def over_clean(kept: Layers, length: int, block: int) -> Attend:
         # All draws and all query heads of a group are rows of one product per key/value head: [KV, R * G * L, D].
         rows = (q * dim**-0.5).reshape(draws, kv, group * length, dim)
         folded = rows.transpose(0, 1).reshape(kv, draws * group * length, dim)
-        outside = (folded @ kc[0].transpose(-1, -2)).view(kv, draws, group, length, length).transpose(0, 1)
+        outside = (folded @ kc[0].transpose(-1, -2)).view(kv, draws, group, length, len(keys)).transpose(0, 1)
         outside = outside.masked_fill(hidden.to(q.device), float("-inf"))
         qb = rows.view(draws, kv, group, blocks, block, dim)
         kb = k.reshape(draws, kv, 1, blocks, block, dim)
         vb = v.reshape(draws, kv, 1, blocks, block, dim)
         inside = (qb @ kb.transpose(-1, -2)).view(draws, kv, group, length, block)
         weight = torch.cat([outside, inside], dim=-1).softmax(dim=-1)
-        far = weight[..., :length].transpose(0, 1).reshape(kv, draws * group * length, length) @ vc[0]
+        far = weight[..., : len(keys)].transpose(0, 1).reshape(kv, draws * group * length, len(keys)) @ vc[0]
         far = far.view(kv, draws, group, length, dim).transpose(0, 1)
-        near = weight[..., length:].reshape(draws, kv, group, blocks, block, block) @ vb
+        near = weight[..., len(keys) :].reshape(draws, kv, group, blocks, block, block) @ vb
         return (far + near.view(draws, kv, group, length, dim)).reshape(draws, heads, length, dim)
 
     return attend

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.edits import Confusions, token_kinds
+from recipe.few_steps import BLOCKS, Beginning, few_steps_scores
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
+from recipe.prompts import code_prompts
 from recipe.quantize import QuantizedWeights
 from recipe.repair import repair_scores
 from recipe.start import load_start
@@ -25,6 +27,8 @@ from recipe.tokenizer import MASK_ID, text_tokenizer
 
 BLOCK = 8
 LENGTH = 256
+BEGINNING = 64
+"""Tokens of a beginning that is gone on from."""
 
 
 def held_out_sequences(parts: Mapping[str, NDArray[np.uint16]], count: int, length: int = LENGTH) -> list[Tensor]:
@@ -102,9 +106,13 @@ def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
-    parser.add_argument("--sequences", type=int, default=64)
+    parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
     parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
     parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")
+    parser.add_argument(
+        "--few-steps", type=int, default=0, help="beginnings to go on from at other block lengths and in few steps; 0: none"
+    )
+    parser.add_argument("--blocks", type=int, nargs="+", default=list(BLOCKS), help="block lengths of --few-steps")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -113,10 +121,11 @@ def main() -> None:
         load_adapter(add_adapters(model), Path(arguments.adapter))
     held_out = load_split("heldout")
     sequences = held_out_sequences(held_out, arguments.sequences)
-    scores = evaluate(model.eval(), sequences)
+    scores = evaluate(model.eval(), sequences) if sequences else {}
     if arguments.quantized:
         exact = scores
         QuantizedWeights(model)
+    if arguments.quantized and sequences:
         scores = evaluate(model, sequences)
         scores["nats_lost"] = round(scores["causal_ce"] - exact["causal_ce"], 4)
         scores["half_masked_lost"] = round(exact["half_masked_accuracy"] - scores["half_masked_accuracy"], 4)
@@ -124,6 +133,9 @@ def main() -> None:
         used = np.unique(np.concatenate(list(held_out.values()))).astype(np.int64)
         confusions = Confusions(token_kinds(text_tokenizer()), used)
         scores |= repair_scores(model, held_out_sequences(held_out, arguments.repair_sequences), confusions)
+    if arguments.few_steps:
+        found = code_prompts("heldout", text_tokenizer(), (BEGINNING, BEGINNING), arguments.few_steps, seed=0)
+        scores |= few_steps_scores(model, [Beginning(*one) for one in found], blocks=tuple(arguments.blocks))
     print(json.dumps(scores))
 
 

@@ -34,6 +34,7 @@ DAMPING = 0.01
 """Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
 LENGTH = 256
 
+
 @dataclass
 class Calibration:
     """One text under one mask: its residual stream x [1, 2L, d] = [noisy | clean], and its block length."""

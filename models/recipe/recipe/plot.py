@@ -19,6 +19,9 @@ PANELS = {
     "grad_norm": "Gradient norm",
     "kept": "Right visible tokens kept",
     "corrected": "Wrong visible tokens corrected",
+    "steps_per_token": "Steps per token",
+    "verifier": "Verifier score",
+    "surrogate": "Surrogate of the steps",
 }
 """Fields of a log line and the titles of their panels; a field that no run has gets none."""
 
@@ -41,7 +44,7 @@ def read_log(run: str) -> list[dict[str, float]]:
     """Training lines of a run: the name of a folder under runs/ in the cache, or the path of a folder."""
     folder = Path(run) if (Path(run) / "log.jsonl").exists() else cache_dir() / "runs" / run
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [line for line in lines if "loss" in line]
+    return [line for line in lines if "loss" in line or "verifier" in line]
 
 
 def curve(log: list[dict[str, float]], field: str, axis: str, bins: int = BINS) -> Curve:

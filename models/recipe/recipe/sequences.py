@@ -11,10 +11,12 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from recipe.data import Windows
-from recipe.edits import Confusions, edit_noise, token_kinds
+from recipe.edits import Confusions, Edited, edit_noise, token_kinds
 from recipe.infill import with_hole
 from recipe.noise import draw_block_length, draw_mask
 from recipe.objective import Noisy, mask_noise
+from recipe.order_noise import corrupted_states, order_states
+from recipe.orders import Orders
 from recipe.settings import Settings
 
 EXTRA_LEFT = 32
@@ -43,9 +45,11 @@ class NoisySequences:
         mask_id: int,
         device: torch.device,
         own: NDArray[np.uint16] | None = None,
+        orders: Orders | None = None,
     ) -> None:
         """`common`: frequent ids, candidates for substitutes. Rearranging and edit noise need the tokenizer. `own`: texts [N, L]."""
-        self.own = own
+        self.own, self.orders = own, orders
+        assert orders is None or orders.texts.shape[1] == settings.length, "orders of another length: python -m recipe.orders --length"
         self.windows, self.settings, self.tokenizer, self.mask_id, self.device = windows, settings, tokenizer, mask_id, device
         assert tokenizer or settings.infill_rate == 0, "rearranging text needs a tokenizer"
         self.confusions = None
@@ -64,6 +68,8 @@ class NoisySequences:
             # No causal loss: a model that is taught its own choices only grows surer of them.
             text = torch.from_numpy(self.own[rng.integers(len(self.own))].astype(np.int64)).to(self.device)
             return NoisySequence(text, mask_noise(text, torch.from_numpy(masks).to(self.device), block, self.mask_id), block, 0.0)
+        if self.orders is not None and rng.random() < s.orders_share:
+            return self._ordered(self.orders, block, second_stage and rng.random() < s.edit_rate, rng)
         ids = self.windows.window(index, EXTRA_LEFT)
         if self.tokenizer and rng.random() < s.infill_rate:
             ids = with_hole(ids, s.length, self.tokenizer, rng)
@@ -80,4 +86,24 @@ class NoisySequences:
         assert self.confusions is not None
         draws = [edit_noise(ids, mask, block, self.confusions, rng) for mask in masks]
         versions = (np.stack([edited.ids for edited, _ in draws]), np.stack([w for _, w in draws]), np.stack([e.own for e, _ in draws]))
-        return Noisy(*(torch.from_numpy(array).to(self.device) for array in versions))
+        return Noisy(*(self._tensor(array) for array in versions))
+
+    def _ordered(self, orders: Orders, drawn_block: int, edited: bool, rng: np.random.Generator) -> NoisySequence:
+        """States of a kept trajectory, on the drawn grid where its decoding followed none. No causal loss, as for own texts."""
+        index = int(rng.integers(len(orders.texts)))
+        ids, steps = orders.texts[index].astype(np.int64), orders.steps[index]
+        block = int(orders.blocks[index]) if orders.blocks[index] > 1 else drawn_block
+        versions, weights, guesses = [], [], []
+        for _ in range(self.settings.draws):
+            masked, weight = order_states(steps, block, self.settings.orders_later, rng)
+            noisy = Edited(np.where(masked, self.mask_id, ids), np.zeros_like(ids))
+            if edited and self.confusions:
+                noisy, weight = corrupted_states(ids, masked, weight, block, self.confusions, rng)
+            versions.append(noisy.ids)
+            weights.append(weight)
+            guesses.append(noisy.own)
+        arrays = (np.stack(versions), np.stack(weights), np.stack(guesses))
+        return NoisySequence(self._tensor(ids), Noisy(*(self._tensor(array) for array in arrays)), block, 0.0)
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)

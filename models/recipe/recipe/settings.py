@@ -22,7 +22,9 @@ class Settings:
     causal_weight: float = 1.0
     infill_rate: float = 0.5  # sequences rearranged to prefix, suffix, middle
     own_share: float = 0.0  # sequences that the model wrote itself, of --own
-    edit_rate: float = 0.0  # sequences of the second stage with edit noise beside mask noise
+    orders_share: float = 0.0  # sequences that are states of the model's own kept trajectories, of --orders
+    orders_later: float = 0.3  # what a position that a later step decides counts, where one that the next step decides counts 1
+    edit_rate: float = 0.0  # sequences of the second stage with edit noise beside mask noise, orders among them
     stage2_share: float = 0.2  # last share of the run that is the second stage
     qat: bool = False  # the forward pass uses int4 weights, rounded as the converter does it
     head_ids: int = 16384  # most frequent ids that compete in the head's softmax, beside a sequence's own

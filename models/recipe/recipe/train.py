@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from math import nan
 from pathlib import Path
@@ -19,11 +17,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from recipe.adapter_run import AdapterRun
 from recipe.data import Windows
 from recipe.evaluate import evaluate, held_out_sequences
 from recipe.llama import Llama
-from recipe.lora import adapter_state, add_adapters, load_adapter, save_adapter
+from recipe.lora import add_adapters, load_adapter
 from recipe.objective import Head, Losses, sequence_loss
+from recipe.orders import Orders
 from recipe.paths import cache_dir
 from recipe.quantize import QuantizedWeights
 from recipe.sequences import NoisySequence, NoisySequences
@@ -33,7 +33,7 @@ from recipe.token_files import load_split
 from recipe.tokenizer import text_tokenizer
 
 
-class Run:
+class Run(AdapterRun):
     """One training run: model, optimizer and position in the data, in a folder. `workers` sequences run side by side."""
 
     def __init__(
@@ -45,48 +45,35 @@ class Run:
         tokenizer: Tokenizer | None,
         workers: int = 1,
         own: NDArray[np.uint16] | None = None,
+        orders: Orders | None = None,
     ) -> None:
-        self.model, self.settings, self.folder = model, settings, folder
+        super().__init__(model, folder)
+        self.settings = settings
         # Before the head copies its rows of the embedding.
         self.quantized = QuantizedWeights(model) if settings.qat else None
         common = windows.most_frequent(settings.head_ids)
         assert model.mask_id is not None
         weight = model.embed_tokens.weight.detach()
         self.head = Head(weight, common.to(weight.device), model.mask_id)
-        self.device = next(model.parameters()).device
-        self.data = NoisySequences(windows, settings, tokenizer, common.numpy(), model.mask_id, self.device, own)
-        self.trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+        self.data = NoisySequences(windows, settings, tokenizer, common.numpy(), model.mask_id, self.device, own, orders)
         # One sequence per core: threads inside an operation would meet at thousands of barriers a step, and each
         # barrier waits for the core that other processes are using.
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        self.step = 0
         self.sequences = 0
-        self.seconds = 0.0  # wall clock of earlier processes of this run
-        self.started = time.monotonic()
-        folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def tokens(self) -> int:
         return self.sequences * self.settings.length
 
     @property
-    def elapsed(self) -> float:
-        """Seconds of wall clock, stopped time included, so that the run ends when it was told to."""
-        return self.seconds + time.monotonic() - self.started
-
-    @property
     def progress(self) -> float:
         return max(self.tokens / self.settings.tokens, self.elapsed / 60 / self.settings.minutes)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
 
     def sequence_gradient(self, sequence: NoisySequence) -> tuple[tuple[Tensor, ...], dict[str, float]]:
         """Gradients of one sequence and its numbers for the log."""
         if self.pool:
             torch.set_num_threads(1)  # a per-thread setting
-        with self._autocast():
+        with self.autocast():
             losses = sequence_loss(
                 self.model, self.head, sequence.ids, sequence.noisy, sequence.block, self.settings.soft_target, sequence.causal_weight
             )
@@ -96,62 +83,30 @@ class Run:
         """One optimizer step over `batch` sequences; returns the numbers for the log."""
         s = self.settings
         rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * min(1.0, max(0.0, 1.0 - self.progress) / s.decay)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         second_stage = self.progress >= 1 - s.stage2_share
         inputs = [self.data.sequence(self.sequences + offset, second_stage) for offset in range(s.batch)]
         results = list(self.pool.map(self.sequence_gradient, inputs) if self.pool else map(self.sequence_gradient, inputs))
-        # Summed in the order of the data whatever order the workers finished in: a run stays reproducible.
-        for parameter, *grads in zip(self.trained, *(gradient for gradient, _ in results), strict=True):
-            parameter.grad = torch.stack(grads).mean(dim=0)
         self.sequences += s.batch
-        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, s.clip))
-        if not np.isfinite(norm):
-            raise FloatingPointError(f"gradient norm {norm} at step {self.step}")
-        self.optimizer.step()
+        norm = self.descend([gradient for gradient, _ in results], rate, s.clip)
         if self.quantized:
             self.quantized.refresh()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
         # A batch without edit noise has no accuracy at visible positions.
         each = {name: [value for _, record in results if np.isfinite(value := record[name])] for name in results[0][1]}
         return {name: float(np.mean(values)) for name, values in each.items() if values} | {"grad_norm": norm, "lr": rate}
 
     def log(self, record: dict[str, Any]) -> None:
-        """Appends one line to log.jsonl."""
-        record = {"step": self.step, "tokens": self.tokens, "elapsed_s": round(self.elapsed, 1)} | record
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}) + "\n")
+        super().log({"tokens": self.tokens} | record)
 
-    def save(self) -> None:
-        """state.pt to resume from and adapter.safetensors to use; written aside first, so that a kill leaves the old one."""
-        state = {
-            "adapter": adapter_state(self.model),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "sequences": self.sequences,
-            "seconds": self.elapsed,
-            "quantized": self.quantized.state() if self.quantized else None,
-        }
-        torch.save(state, self.folder / "state.tmp")
-        (self.folder / "state.tmp").replace(self.folder / "state.pt")
-        save_adapter(self.model, self.folder / "adapter.tmp")
-        (self.folder / "adapter.tmp").replace(self.folder / "adapter.safetensors")
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"sequences": self.sequences, "quantized": self.quantized.state() if self.quantized else None}
 
-    def resume(self) -> None:
-        """Continues from state.pt; the next step is bit for bit the one an uninterrupted run would take."""
-        state = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
-        own = adapter_state(self.model)
-        assert state["adapter"].keys() == own.keys(), "the checkpoint belongs to another model"
-        for name, tensor in state["adapter"].items():
-            own[name].copy_(tensor)
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
         if self.quantized:
             rounding = state.get("quantized")
             assert rounding, "the checkpoint is of a run without --qat: start from its adapter with --init"
             self.quantized.restore(rounding)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.sequences, self.seconds = state["step"], state["sequences"], state["seconds"]
-        self.started = time.monotonic()
+        self.sequences = state["sequences"]
 
     def train(self, evaluation: Callable[[Llama], dict[str, float]] | None = None) -> None:
         """Steps until the learning rate has reached 0."""
@@ -204,6 +159,7 @@ def main() -> None:
     parser.add_argument("--run", default="v0", help="name of the folder under runs/ in the cache")
     parser.add_argument("--init", type=Path, help="adapter to start from, with a fresh optimizer")
     parser.add_argument("--own", type=Path, help="texts of python -m recipe.own, for --own-share")
+    parser.add_argument("--orders", type=Path, help="orders of python -m recipe.orders, for --orders-share")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="CPU cores to use")
     parser.add_argument("--eval-sequences", type=int, default=12)
@@ -219,8 +175,11 @@ def main() -> None:
     workers = 1 if device.type == "cuda" else arguments["threads"]
     if (settings.own_share > 0) != (arguments["own"] is not None):
         parser.error("--own and --own-share come together")
+    if (settings.orders_share > 0) != (arguments["orders"] is not None):
+        parser.error("--orders and --orders-share come together")
     own = np.load(arguments["own"]) if arguments["own"] else None
-    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own)
+    orders = Orders.load(arguments["orders"]) if arguments["orders"] else None
+    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own, orders)
     if arguments["resume"]:
         run.resume()
     (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")

@@ -1,0 +1,92 @@
+"""What every kind of training of an adapter shares: optimizer, wall clock, log and a checkpoint to resume from."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipe.llama import Llama
+from recipe.lora import adapter_state, save_adapter
+
+
+class AdapterRun:
+    """The trained tensors of a model and their optimizer, in a folder."""
+
+    def __init__(self, model: Llama, folder: Path) -> None:
+        self.model, self.folder = model, folder
+        self.device = next(model.parameters()).device
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+        self.step = 0
+        self.seconds = 0.0  # wall clock of earlier processes of this run
+        self.started = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of wall clock, stopped time included, so that the run ends when it was told to."""
+        return self.seconds + time.monotonic() - self.started
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """bfloat16 on CUDA."""
+        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
+
+    def descend(self, gradients: list[tuple[Tensor, ...]], rate: float, clip: float) -> float:
+        """One optimizer step along the mean of the gradients, one entry each per trained tensor; returns its norm before clipping.
+
+        Summed in the order given, whatever order workers finished in: a run stays reproducible.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        for parameter, *grads in zip(self.trained, *gradients, strict=True):
+            parameter.grad = torch.stack(grads).mean(dim=0)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, clip))
+        if not np.isfinite(norm):
+            raise FloatingPointError(f"gradient norm {norm} at step {self.step}")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return norm
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Appends one line to log.jsonl."""
+        record = {"step": self.step, "elapsed_s": round(self.elapsed, 1)} | record
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}) + "\n")
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs; plain values and tensors."""
+        return {
+            "adapter": adapter_state(self.model),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.elapsed,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a `state`."""
+        own = adapter_state(self.model)
+        assert state["adapter"].keys() == own.keys(), "the checkpoint belongs to another model"
+        for name, tensor in state["adapter"].items():
+            own[name].copy_(tensor)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.started = time.monotonic()
+
+    def save(self) -> None:
+        """state.pt to resume from and adapter.safetensors to use; written aside first, so that a kill leaves the old one."""
+        torch.save(self.state(), self.folder / "state.tmp")
+        (self.folder / "state.tmp").replace(self.folder / "state.pt")
+        save_adapter(self.model, self.folder / "adapter.tmp")
+        (self.folder / "adapter.tmp").replace(self.folder / "adapter.safetensors")
+
+    def resume(self) -> None:
+        """Continues from state.pt; the next step is bit for bit the one an uninterrupted run would take."""
+        self.restore(torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True))
