@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Drain } from './api/drain.ts';
 import { createHost } from './api/host.ts';
 import { assembleEngine } from './assemble.ts';
+import { serveDocs } from './node-docs.ts';
 import { startServer } from './node-server.ts';
 import { createNodeService } from './node-service.ts';
 import { type NodeSettings, readNodeSettings, withAccess } from './node-settings.ts';
@@ -40,6 +41,7 @@ async function start(): Promise<void> {
   });
   const drain = new Drain();
   const service = createNodeService(host, settings, source, node.addressHeader, drain);
+  serveDocs(service);
   const server = await startServer(service, node.port, node.host);
   const who = settings.access.open ? 'everybody' : 'callers with a key';
   console.log(`Seedling serves ${settings.model} on http://${node.host}:${server.address.port}, to ${who}`);

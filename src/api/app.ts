@@ -5,9 +5,14 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 import { limitBody } from './body-limit.ts';
 import { ApiError, errorResponse } from './errors.ts';
 import type { Host } from './host.ts';
+import { registerChat } from './routes/chat.ts';
 import { registerCompletions } from './routes/completions.ts';
+import { registerEdit } from './routes/edit.ts';
+import { registerFim } from './routes/fim.ts';
 import { registerHealth } from './routes/health.ts';
+import { registerLlama } from './routes/llama.ts';
 import { registerModels } from './routes/models.ts';
+import { registerTokens } from './routes/tokens.ts';
 import { toValidationError } from './validation-error.ts';
 
 /**
@@ -43,6 +48,11 @@ export function createApp(host: Host, front: readonly MiddlewareHandler[] = []):
   app.use(limitBody(host.settings.bodyLimitBytes));
 
   registerCompletions(app, host);
+  registerFim(app, host);
+  registerEdit(app, host);
+  registerChat(app, host);
+  registerLlama(app, host);
+  registerTokens(app, host);
   registerModels(app, host);
   registerHealth(app, host);
   app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Seedling', version: '0.1.0' } });

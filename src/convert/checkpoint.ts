@@ -57,6 +57,7 @@ export interface TokenizerFacts {
   /** Text that the tokenizer's own configuration names as its mask token. */
   readonly maskToken?: string | undefined;
   readonly bosTokenId?: number | undefined;
+  readonly chatTemplate?: ModelConfig['chatTemplate'];
 }
 
 export interface Checkpoint {
