@@ -43,16 +43,16 @@ const CANDIDATES = ['n', 'n_cmpl', 'best_of'];
 
 /** A body that the schema allows; rules between fields may still refuse it. */
 export function schemaBody({ schema }: PostRoute, draws: Draws): Record<string, unknown> {
-  const body = valueOf(schema, draws, '') as Record<string, unknown>;
+  const body = drawn(schema, draws, '') as Record<string, unknown>;
   if (draws.chance(0.9)) delete body.model;
   for (const name of TOKEN_LIMITS) if (typeof body[name] === 'number') body[name] = 1 + draws.below(FEW_TOKENS);
   for (const name of CANDIDATES) if (typeof body[name] === 'number') body[name] = 1 + draws.below(3);
   return body;
 }
 
-function valueOf(schema: Schema, draws: Draws, name: string): unknown {
+function drawn(schema: Schema, draws: Draws, name: string): unknown {
   const options = schema.anyOf ?? schema.oneOf;
-  if (options) return valueOf(draws.one(options), draws, name);
+  if (options) return drawn(draws.one(options), draws, name);
   if (schema.enum) return draws.one(schema.enum);
   if ('const' in schema) return schema.const;
   const type = Array.isArray(schema.type) ? draws.one<string>(schema.type) : schema.type;
@@ -62,7 +62,7 @@ function valueOf(schema: Schema, draws: Draws, name: string): unknown {
     case 'array': {
       const most = Math.min(schema.maxItems ?? 3, 3);
       const items = (schema.minItems ?? 0) + draws.below(most + 1);
-      return Array.from({ length: items }, () => valueOf(schema.items ?? {}, draws, name));
+      return Array.from({ length: items }, () => drawn(schema.items ?? {}, draws, name));
     }
     case 'string':
       return name === 'model' ? 'tiny' : draws.one(WORDS);
@@ -83,12 +83,18 @@ function objectOf(schema: Schema, draws: Draws): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   const required: readonly string[] = schema.required ?? [];
   for (const [name, part] of Object.entries(schema.properties ?? {})) {
-    if (required.includes(name) || draws.chance(0.12)) body[name] = valueOf(part, draws, name);
+    // Of fields without a type most values are refused.
+    const wanted = draws.chance(isTyped(part) ? 0.12 : 0.01);
+    if (required.includes(name) || wanted) body[name] = drawn(part, draws, name);
   }
   if (schema.additionalProperties?.type && draws.chance(0.5)) {
-    body[String(draws.below(200))] = valueOf(schema.additionalProperties, draws, '');
+    body[String(draws.below(200))] = drawn(schema.additionalProperties, draws, '');
   }
   return body;
+}
+
+function isTyped(schema: Schema): boolean {
+  return ['type', 'anyOf', 'oneOf', 'enum'].some((name) => name in schema);
 }
 
 function numberOf(schema: Schema, draws: Draws): number {
