@@ -7,6 +7,8 @@ export interface WeightSource {
   json(file: string): Promise<unknown>;
   /** A shard as a byte stream (`type: 'bytes'`, as a Response's body is). @throws ModelLoadError naming the file. */
   stream(file: string): Promise<ReadableStream<Uint8Array>>;
+  /** A stream that brings nothing for so many ms is given up; absent: the platform sees to that. */
+  readonly silenceMs?: number;
 }
 
 /** @throws ModelLoadError when config.json is missing or not valid. */

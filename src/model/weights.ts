@@ -61,7 +61,7 @@ export async function loadWeights(
   const bases: number[] = [];
   for (const shard of manifest.shards) {
     const base = arena.take(shard.bytes);
-    await fill(arena.bytes(base, shard.bytes), shard.file, await source.stream(shard.file));
+    await fill(arena.bytes(base, shard.bytes), shard.file, await source.stream(shard.file), source.silenceMs);
     await verify(arena.bytes(base, shard.bytes), shard.file, shard.sha256);
     bases.push(base);
   }
@@ -82,16 +82,29 @@ export async function loadWeights(
   return tensors;
 }
 
-async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uint8Array>): Promise<void> {
+async function fill(
+  target: Uint8Array,
+  file: string,
+  stream: ReadableStream<Uint8Array>,
+  silenceMs: number | undefined,
+): Promise<void> {
   // One buffer travels back and forth: chunks of their own would lie in the isolate's memory until collected.
   const reader = stream.getReader({ mode: 'byob' });
   let buffer = new ArrayBuffer(CHUNK);
   let at = 0;
   for (;;) {
+    // Without it everybody who waits for the model would wait for a server that has fallen silent.
+    const silence =
+      silenceMs === undefined ? undefined : setTimeout(() => void reader.cancel().catch(() => {}), silenceMs);
+    const start = performance.now();
     const { done, value } = await reader.read(new Uint8Array(buffer)).catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       throw new ModelLoadError(`weight shard ${file} breaks off after ${at} bytes: ${why}`);
     });
+    clearTimeout(silence);
+    if (done && silenceMs !== undefined && performance.now() - start >= silenceMs) {
+      throw new ModelLoadError(`weight shard ${file} brings nothing for ${silenceMs / 1000} seconds after ${at} bytes`);
+    }
     if (done) break;
     if (at + value.length > target.length) {
       await reader.cancel();
