@@ -30,7 +30,8 @@ export class EditableText {
     const comment = instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction));
     const ids = tokenizer.encode(code);
     this.#first = 1 + comment.length;
-    this.ids = Int32Array.of(config.startTokenId, ...comment, ...ids);
+    // Not as arguments: a long text would overflow the stack before it can be refused.
+    this.ids = Int32Array.from([config.startTokenId, ...comment, ...ids]);
     this.promptTokens = this.ids.length - 1;
     this.#offsets = tokenOffsets(code, ids, tokenizer);
   }

@@ -9,7 +9,8 @@ import { RequestError } from './request.ts';
  * @returns (P)
  */
 export function infillPrompt(prefix: Int32Array, suffix: Int32Array, tokens: InfillTokens): Int32Array {
-  return Int32Array.of(tokens.prefix, ...prefix, tokens.suffix, ...suffix, tokens.middle);
+  // Not as arguments: a long text would overflow the stack before it can be refused.
+  return Int32Array.from([tokens.prefix, ...prefix, tokens.suffix, ...suffix, tokens.middle]);
 }
 
 /** @throws RequestError `unsupported_parameter` for a model that was not trained to fill holes */

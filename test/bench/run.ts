@@ -2,6 +2,7 @@
 import { runSuite } from '../run-suite.ts';
 
 await runSuite('bench', {
+  abuse: () => import('./abuse.ts'),
   decode: () => import('./decode.ts'),
   kernels: () => import('./kernels.ts'),
   large: () => import('./large.ts'),

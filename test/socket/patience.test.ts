@@ -17,7 +17,7 @@ async function startNode(): Promise<SocketHost> {
 }
 
 describe.each([
-  ['workerd', () => startBareWorkerd('hasty-worker')],
+  ['workerd', () => startBareWorkerd('hasty-worker.ts')],
   ['node', startNode],
 ] as const)('on %s', (name, start) => {
   let host: SocketHost;

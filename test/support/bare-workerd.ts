@@ -4,10 +4,10 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -21,13 +21,13 @@ const workerdBinary = createRequire(wrangler)('workerd').default as string;
 
 const COMPATIBILITY_DATE = '2026-11-02';
 
-const configuration = (entry: string) => `using Workerd = import "/workerd/workerd.capnp";
+const config = (port: number) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .worker)],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
-  modules = [(name = "main", esModule = embed "${entry}.js")],
+  modules = [(name = "main", esModule = embed "worker.js")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
   compatibilityFlags = ["enable_request_signal"],
 );
@@ -42,31 +42,66 @@ async function listenPort(control: Readable): Promise<number> {
   throw new Error('workerd ended before it listened');
 }
 
-/** @param entry a Worker of this directory */
-export async function startBareWorkerd(entry = 'fake-worker'): Promise<SocketHost> {
+/** A host that is a process of its own. */
+export interface ProcessHost extends SocketHost {
+  readonly pid: number;
+  /** Ends it as a crash would: at once, with nothing said to anybody. */
+  kill(): Promise<void>;
+}
+
+/** A Worker that has been bundled: it can be started more than once. */
+export interface BundledWorker {
+  /** @param port 0 for any */
+  start(port: number): Promise<ProcessHost>;
+  remove(): Promise<void>;
+}
+
+/** @param entry a module of this directory */
+export async function bundleWorker(entry: string): Promise<BundledWorker> {
   const directory = await mkdtemp(join(tmpdir(), 'seedling-workerd-'));
-  const main = fileURLToPath(new URL(`${entry}.ts`, import.meta.url));
-  const bundle = ['deploy', main, '--dry-run', '--name', 'fake', '--compatibility-date', COMPATIBILITY_DATE];
+  const source = fileURLToPath(new URL(entry, import.meta.url));
+  const bundle = ['deploy', source, '--dry-run', '--name', 'fake', '--compatibility-date', COMPATIBILITY_DATE];
   // An empty configuration keeps wrangler from the project's own, with its assets and kernels.
-  const config = join(directory, 'wrangler.toml');
-  await writeFile(config, 'send_metrics = false\n');
-  await promisify(execFile)(process.execPath, [wranglerCommand, ...bundle, '--config', config, '--outdir', directory]);
-  await writeFile(join(directory, 'config.capnp'), configuration(entry));
-  const workerd = spawn(workerdBinary, ['serve', join(directory, 'config.capnp'), '--control-fd=3'], {
-    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
-  });
-  const exited = once(workerd, 'exit');
-  const report = (code: number | null, signal: string | null) =>
-    console.error(`workerd ended by itself: status ${code}, signal ${signal}`);
-  workerd.once('exit', report);
-  const port = await listenPort(workerd.stdio[3] as Readable);
+  const empty = join(directory, 'wrangler.toml');
+  await writeFile(empty, 'send_metrics = false\n');
+  await promisify(execFile)(process.execPath, [wranglerCommand, ...bundle, '--config', empty, '--outdir', directory]);
+  await rename(join(directory, basename(entry).replace(/\.ts$/, '.js')), join(directory, 'worker.js'));
   return {
-    url: new URL(`http://127.0.0.1:${port}`),
+    async start(port) {
+      await writeFile(join(directory, 'config.capnp'), config(port));
+      const workerd = spawn(workerdBinary, ['serve', join(directory, 'config.capnp'), '--control-fd=3'], {
+        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      });
+      const exited = once(workerd, 'exit');
+      const report = (code: number | null, signal: string | null) =>
+        console.error(`workerd ended by itself: status ${code}, signal ${signal}`);
+      workerd.once('exit', report);
+      const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+        workerd.off('exit', report);
+        workerd.kill(signal);
+        await exited;
+      };
+      const listening = await listenPort(workerd.stdio[3] as Readable);
+      return {
+        url: new URL(`http://127.0.0.1:${listening}`),
+        pid: workerd.pid ?? 0,
+        stop: () => end('SIGTERM'),
+        kill: () => end('SIGKILL'),
+      };
+    },
+    remove: () => rm(directory, { recursive: true }),
+  };
+}
+
+/** @param entry a module of this directory */
+export async function startBareWorkerd(entry = 'fake-worker.ts'): Promise<ProcessHost> {
+  const bundle = await bundleWorker(entry);
+  const host = await bundle.start(0);
+  return {
+    ...host,
     async stop() {
-      workerd.off('exit', report);
-      workerd.kill();
-      await exited;
-      await rm(directory, { recursive: true });
+      await host.stop();
+      await bundle.remove();
     },
   };
 }

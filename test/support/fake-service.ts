@@ -1,12 +1,13 @@
 /** The real service around a fake engine, called without a socket. */
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import type { Patience } from '../../src/api/call.ts';
 import { Drain } from '../../src/api/drain.ts';
-import { createHost } from '../../src/api/host.ts';
+import { createHost, type Host } from '../../src/api/host.ts';
 import type { RequestRecord } from '../../src/api/record.ts';
 import { createService, type Platform } from '../../src/api/service.ts';
 import { ModelLoadError } from '../../src/model/errors.ts';
-import { readSettings } from '../../src/settings.ts';
+import { readSettings, type Settings } from '../../src/settings.ts';
 import { createFakeEngine, type FakeOptions } from './fake-engine.ts';
 
 export const KEY = 'sk-seedling-alice';
@@ -21,14 +22,24 @@ export const ADDRESS_HEADER = 'test-address';
 /** @param variables settings, as a host's environment has them; seconds may be fractions here, to keep tests short */
 export function fakeService(
   variables: Record<string, string> = {},
-  patience: { requestSeconds?: number; keepAliveSeconds?: number; stallSeconds?: number } = {},
+  patience: Partial<Patience> = {},
   options: FakeOptions = {},
   platform: Partial<Platform> = {},
 ) {
   const engine = createFakeEngine(options);
-  const read = readSettings(variables);
-  const settings = { ...read, patience: { ...read.patience, ...patience } };
+  const settings = readSettings(variables);
   const host = createHost({ modelName: 'fake', settings, load: async () => engine });
+  return { engine, ...serviceAround(host, settings, patience, platform) };
+}
+
+/** The same around any host. */
+export function serviceAround(
+  host: Host,
+  read: Settings,
+  patience: Partial<Patience> = {},
+  platform: Partial<Platform> = {},
+) {
+  const settings = { ...read, patience: { ...read.patience, ...patience } };
   const records: RequestRecord[] = [];
   const drain = new Drain();
   const app = createService(host, settings, {
@@ -63,7 +74,7 @@ export function fakeService(
     return records;
   }
 
-  return { app, engine, drain, get, post, records, recorded };
+  return { app, drain, get, post, records, recorded };
 }
 
 export const bearer = (key: string) => ({ authorization: `Bearer ${key}` });

@@ -35,6 +35,16 @@ export class RawClient {
     return this.#received;
   }
 
+  /** The connection is over, whoever ended it. */
+  get ended(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  /** Resolves once the connection is over. */
+  async end(): Promise<void> {
+    if (!this.ended) await new Promise((resolve) => this.#socket.once('close', resolve));
+  }
+
   /** Resolves once the bytes so far match. */
   async until(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.#received)) {

@@ -14,6 +14,6 @@ export async function startNode(): Promise<SocketHost> {
 }
 
 export const HOSTS = [
-  ['workerd', startBareWorkerd],
+  ['workerd', () => startBareWorkerd()],
   ['node', startNode],
 ] as const;

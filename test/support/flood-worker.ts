@@ -1,0 +1,3 @@
+import { floodService } from './flood-service.ts';
+
+export default { fetch: floodService().fetch };
