@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/config.ts';
+import { type ModelConfig, uncommittedPrompt } from '../model/config.ts';
 import type { DiffusionModel, KvCache } from '../model/model.ts';
 import { type BlockSettings, sampleBlocks } from '../sampler/block-sampler.ts';
 import { createDraw } from '../sampler/draw.ts';
@@ -40,10 +40,10 @@ export class Engine {
    */
   async admit(request: GenerateRequest, signal: AbortSignal = new AbortController().signal): Promise<Admitted> {
     const { model } = this;
-    const settings = planBlocks(request, model, this.#acceptance);
     const prompt = this.#prompt(request);
     // Something has to predict the first id.
     const committed = prompt.length > 0 ? prompt : Int32Array.of(model.config.startTokenId);
+    const settings = planBlocks(request, model, this.#acceptance, committed.length);
     const tokens = tokensNeeded(model, request, committed.length);
     const prefix = { ids: committed, key: request.cacheKey };
     const place = await this.queue.enter(() => createCacheIfRoom(model, tokens, prefix), signal);
@@ -163,13 +163,15 @@ export class Admitted {
     const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
     const text = new CompletionText(this.#tokenizer, stops, suffix ?? '');
 
+    const clean = this.#prompt.length - uncommittedPrompt(this.#model.config, this.#prompt.length);
     let start = performance.now();
-    const first = await forwards.prefill(this.#prompt);
+    const first = clean === 0 ? null : await forwards.prefill(this.#prompt.subarray(0, clean));
     const prefillMs = performance.now() - start;
 
     let decodeMs = 0;
     start = performance.now();
-    for await (const event of sampleBlocks(forwards, this.#endings(), this.#settings, first)) {
+    const lead = this.#prompt.subarray(clean);
+    for await (const event of sampleBlocks(forwards, this.#endings(), this.#settings, first, lead)) {
       decodeMs += performance.now() - start;
       if (event.type === 'step') {
         yield { ...event, texts: Array.from(event.ids, (id) => tokenText(this.#tokenizer, id)) };

@@ -1,7 +1,7 @@
 /** `DiffusionModel` on the project's own WASM kernels. Runs everywhere. */
 import { Arena, align } from '../kernels/arena.ts';
 import { instantiateKernels, type KernelFlavour, type KernelModules } from '../kernels/kernels.ts';
-import type { ModelConfig } from './config.ts';
+import { gridOrigin, type ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
 import { type Activations, Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
@@ -76,7 +76,9 @@ export class WasmModel implements DiffusionModel {
       scratch: arena.memory.buffer.byteLength - weights - pages * page,
       total: arena.memory.buffer.byteLength,
     };
-    const context = options.prefixCache ? config.contextAttention : null;
+    // Blocks that are counted from a prompt's end do not line up with pages.
+    const aligned = config.contextAttention !== 'block_causal' || config.grid === 'zero';
+    const context = options.prefixCache && aligned ? config.contextAttention : null;
     return new WasmModel(config, decoder, new KvPool(kv, pages, page, pageTokens, context), memory);
   }
 
@@ -117,7 +119,7 @@ export class WasmModel implements DiffusionModel {
   }
 
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
-    return this.pool.create(maxTokens, prefix);
+    return this.pool.create(maxTokens, prefix, gridOrigin(this.config, prefix?.ids.length ?? 0));
   }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
@@ -125,9 +127,12 @@ export class WasmModel implements DiffusionModel {
     paged.requireRoom(ids.length);
     const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
     for (let from = 0; from < ids.length; ) {
-      const rows = this.tile(paged.length, ids.length - from);
-      const end = paged.length + ids.length - from;
-      const visible = Int32Array.from({ length: rows }, (_, i) => committedVisible(this.config, paged.length + i, end));
+      const { length, origin } = paged;
+      const rows = this.tile(length - origin, ids.length - from);
+      const end = length + ids.length - from;
+      const visible = Int32Array.from({ length: rows }, (_, i) =>
+        committedVisible(this.config, length + i, end, origin),
+      );
       const wanted = ask.rows === 'all' ? 0 : rows - 1;
       const input = ids.subarray(from, from + rows);
       this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, wanted);
@@ -163,7 +168,7 @@ export class WasmModel implements DiffusionModel {
     const drafted = emptyPredictions(rows.length, blockAsk, this.config);
     const end = paged.length + clean;
     const visible = input.map((_, i) =>
-      i < clean ? committedVisible(this.config, paged.length + i, end) : paged.length + input.length,
+      i < clean ? committedVisible(this.config, paged.length + i, end, paged.origin) : paged.length + input.length,
     );
     this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, first);
     paged.advance(ids);
@@ -183,10 +188,14 @@ export class WasmModel implements DiffusionModel {
     return rows;
   }
 
-  /** Rows of the next forward of a commit: whole blocks where context is bidirectional within a block. */
+  /**
+   * Rows of the next forward of a commit: whole blocks where context is bidirectional within a block.
+   * @param start from the beginning of the first whole block, so below 0 before it
+   */
   private tile(start: number, left: number): number {
     if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
-    return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
+    const { blockLength } = this.config;
+    return MAX_ROWS - ((start + MAX_ROWS + blockLength) % blockLength);
   }
 }
 
