@@ -6,6 +6,7 @@ import { readJsonFile } from './json-file.ts';
 const tokenText = z.union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)]);
 const namedTokens = z.looseObject({
   mask_token: tokenText.nullish(),
+  eos_token: tokenText.nullish(),
   added_tokens_decoder: z.record(z.string(), tokenText).optional(),
 });
 const tokenizerSchema = z.looseObject({
@@ -30,5 +31,11 @@ export async function readHfTokenizer(directory: string, bosTokenId: number | un
   for (const { content, id } of json.added_tokens) addedTokens.set(content, id);
   for (const [content, id] of Object.entries(extra ?? {})) addedTokens.set(content, id);
   for (const [id, content] of Object.entries(config?.added_tokens_decoder ?? {})) addedTokens.set(content, Number(id));
-  return { json, addedTokens, maskToken: special?.mask_token ?? config?.mask_token ?? undefined, bosTokenId };
+  return {
+    json,
+    addedTokens,
+    maskToken: special?.mask_token ?? config?.mask_token ?? undefined,
+    eosToken: config?.eos_token ?? special?.eos_token ?? undefined,
+    bosTokenId,
+  };
 }

@@ -191,7 +191,7 @@ describe('forwards', () => {
 
   it('splits a forward that would be too long', async () => {
     const { decodes, ids } = await sample({
-      model: { config: { contextAttention: 'block_causal', blockLength: 40 } },
+      model: { config: { contextAttention: 'block_causal', grid: 'prompt_end', blockLength: 40 } },
       maxTokens: 100,
       blockLength: 40,
       policy: sureAt(0),
