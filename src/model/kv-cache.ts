@@ -12,6 +12,17 @@ export function pageBytes(
   return shape.numLayers * shape.numKvHeads * pageTokens * (4 * shape.headDim + 8);
 }
 
+/** Under `full` context a block is what is decided together, and may be as long as the canvas. */
+const FULL_CONTEXT_PAGE = 32;
+
+/** Tokens of a page: a block, so that what one commit writes together lies together. */
+export function pageTokensOf({
+  contextAttention,
+  blockLength,
+}: Pick<ModelConfig, 'contextAttention' | 'blockLength'>): number {
+  return contextAttention === 'full' ? FULL_CONTEXT_PAGE : blockLength;
+}
+
 export class KvPool {
   readonly pageTokens: number;
   readonly pages: number;

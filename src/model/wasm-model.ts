@@ -5,7 +5,7 @@ import { gridOrigin, type ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
 import { type Activations, Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
-import { KvPool, PagedKvCache, pageBytes } from './kv-cache.ts';
+import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
 import type {
   AdvanceAsk,
   Advanced,
@@ -21,7 +21,7 @@ import { emptyPredictions } from './predictions.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
-import { createWorkspace, MAX_ROWS, workspaceBytes } from './workspace.ts';
+import { createWorkspace, MAX_ROWS, mostRows, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
   readonly kernels: KernelModules;
@@ -40,7 +40,7 @@ const TIMED_LAYERS = 3;
 
 export class WasmModel implements DiffusionModel {
   readonly config: ModelConfig;
-  readonly maxForward = MAX_ROWS;
+  readonly maxForward: number;
   readonly costs: CostCurve;
   readonly memory: MemoryUse;
   /** For parity tests and benches; requests go through commit and denoise. */
@@ -51,7 +51,7 @@ export class WasmModel implements DiffusionModel {
   static async load(source: WeightSource, config: ModelConfig, options: WasmModelOptions): Promise<WasmModel> {
     const manifest = await readManifest(source);
     const weights = weightBytes(manifest);
-    const pageTokens = config.blockLength;
+    const pageTokens = pageTokensOf(config);
     const page = pageBytes(config, pageTokens);
     const scratch = (pages: number) =>
       workspaceBytes(config, pages * pageTokens, pageTokens) + align(panelBytes(manifest));
@@ -87,6 +87,7 @@ export class WasmModel implements DiffusionModel {
     this.decoder = decoder;
     this.pool = pool;
     this.memory = memory;
+    this.maxForward = mostRows(config, pool.maxTokens);
     this.costs = this.measure();
   }
 
@@ -182,7 +183,8 @@ export class WasmModel implements DiffusionModel {
    * @throws RangeError on a forward too long, or a position that its block does not predict
    */
   private blockRows(input: Int32Array, positions: Int32Array, start = 0): Int32Array {
-    if (input.length > MAX_ROWS) throw new RangeError(`a forward of ${input.length} exceeds ${MAX_ROWS} positions`);
+    const most = this.maxForward;
+    if (input.length > most) throw new RangeError(`a forward of ${input.length} exceeds ${most} positions`);
     const rows = positions.map((position) => start + position - (this.config.logitShift ? 1 : 0));
     if (rows.some((row) => row < start || row >= input.length)) throw new RangeError('a position outside the block');
     return rows;
@@ -193,8 +195,9 @@ export class WasmModel implements DiffusionModel {
    * @param start from the beginning of the first whole block, so below 0 before it
    */
   private tile(start: number, left: number): number {
-    if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
-    const { blockLength } = this.config;
+    const { contextAttention, blockLength } = this.config;
+    if (left <= MAX_ROWS || contextAttention === 'causal') return Math.min(left, MAX_ROWS);
+    if (contextAttention === 'full') return left;
     return MAX_ROWS - ((start + MAX_ROWS + blockLength) % blockLength);
   }
 }

@@ -1,0 +1,60 @@
+/** Greedy decodings of published families, step by step as their own samplers would, for prompts of 0 to 2B+1 tokens. */
+import { describe, expect, test } from 'vitest';
+import { resolveRequest } from '../../src/api/resolve-request.ts';
+import { completionRequestSchema } from '../../src/api/schemas.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import { readSettings } from '../../src/settings.ts';
+import { convertFamily, type DecodingCase, FAMILIES, familyGolden, withConfig } from '../support/families.ts';
+import { wasmModel } from '../support/models.ts';
+import { collect, LIMITS } from './requests.ts';
+
+/** An id that none of the decodings says. */
+function unsaid(decodings: readonly DecodingCase[]): number {
+  const said = new Set(decodings.flatMap(({ steps }) => steps.flatMap(([, ids]) => ids)));
+  return Array.from({ length: 250 }, (_, id) => id).find((id) => id > 5 && !said.has(id))!;
+}
+
+async function decode(engine: Engine, { prompt, maxTokens, decoding }: DecodingCase) {
+  const body = completionRequestSchema.parse({
+    prompt: prompt.length === 0 ? '' : prompt,
+    max_tokens: maxTokens,
+    temperature: 0,
+    decoding,
+  });
+  const { all, done } = await collect(engine.generate(resolveRequest(body, engine.model, readSettings({}))));
+  const steps = all.flatMap((event) => (event.type === 'step' ? [[[...event.positions], [...event.ids]]] : []));
+  const decided = new Map(steps.flatMap(([offsets, ids]) => offsets!.map((offset, i) => [offset, ids![i]] as const)));
+  const ids = Array.from({ length: done.usage.completionTokens }, (_, offset) => decided.get(offset));
+  return { steps, ids };
+}
+
+describe.each(FAMILIES)('%s', async (name) => {
+  const source = await convertFamily(name);
+  const { decodings } = await familyGolden(name);
+  const open = async (eosTokenIds: readonly number[]) => {
+    const model = await wasmModel(withConfig(source, { eosTokenIds }), 'relaxed-simd');
+    return new Engine(model, loadTokenizer(await source.json('tokenizer.json'), model.config.maskTokenId), LIMITS);
+  };
+
+  test('decides the same ids in the same steps', async () => {
+    const engine = await open([unsaid(decodings)]);
+    for (const example of decodings) {
+      if (example.stop === null)
+        expect(await decode(engine, example)).toEqual({ steps: example.steps, ids: example.ids });
+    }
+  });
+
+  test('stops where its own code does', async () => {
+    const stopping = decodings.filter(({ stop }) => stop !== null);
+    expect(stopping.length).toBeGreaterThan(2);
+    for (const example of stopping) {
+      const engine = await open(example.stop!);
+      const { steps, ids } = await decode(engine, example);
+      expect(ids).toEqual(example.ids);
+      expect(steps).toEqual(example.steps.slice(0, steps.length));
+      // A family without a rule of its own decides the rest of the canvas and cuts it off.
+      if (engine.model.config.contextAttention !== 'full') expect(steps.length).toBe(example.steps.length);
+    }
+  });
+});
