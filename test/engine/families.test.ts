@@ -4,6 +4,7 @@ import { resolveRequest } from '../../src/api/resolve-request.ts';
 import { completionRequestSchema } from '../../src/api/schemas.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import type { WeightSource } from '../../src/model/weight-source.ts';
 import { readSettings } from '../../src/settings.ts';
 import { convertFamily, type DecodingCase, FAMILIES, familyGolden, withConfig } from '../support/families.ts';
 import { wasmModel } from '../support/models.ts';
@@ -29,13 +30,15 @@ async function decode(engine: Engine, { prompt, maxTokens, decoding }: DecodingC
   return { steps, ids };
 }
 
+async function engineOf(source: WeightSource, changes: object): Promise<Engine> {
+  const model = await wasmModel(withConfig(source, changes), 'relaxed-simd');
+  return new Engine(model, loadTokenizer(await source.json('tokenizer.json'), model.config.maskTokenId), LIMITS);
+}
+
 describe.each(FAMILIES)('%s', async (name) => {
   const source = await convertFamily(name);
   const { decodings } = await familyGolden(name);
-  const open = async (eosTokenIds: readonly number[]) => {
-    const model = await wasmModel(withConfig(source, { eosTokenIds }), 'relaxed-simd');
-    return new Engine(model, loadTokenizer(await source.json('tokenizer.json'), model.config.maskTokenId), LIMITS);
-  };
+  const open = (eosTokenIds: readonly number[]) => engineOf(source, { eosTokenIds });
 
   test('decides the same ids in the same steps', async () => {
     const engine = await open([unsaid(decodings)]);
@@ -56,5 +59,32 @@ describe.each(FAMILIES)('%s', async (name) => {
       // A family without a rule of its own decides the rest of the canvas and cuts it off.
       if (engine.model.config.contextAttention !== 'full') expect(steps.length).toBe(example.steps.length);
     }
+  });
+});
+
+describe('every semantic decides: read otherwise, a checkpoint writes other ids', () => {
+  test.each([
+    ['tiny-a2d-bd3lm', { grid: 'zero' }],
+    ['tiny-a2d-bd3lm', { blockLength: 8 }],
+    ['sdar', { grid: 'prompt_end' }],
+    ['sdar', { contextAttention: 'causal' }],
+    ['stable-diffcoder', { logitShift: true }],
+    ['fast-dllm-v2', { firstToken: 'denoise' }],
+    ['fast-dllm-v2', { subBlockLength: null }],
+    ['fast-dllm-v2', { logitShift: false, firstToken: 'denoise' }],
+    ['tiny-a2d-mdlm', { contextAttention: 'block_causal' }],
+    ['tiny-a2d-mdlm', { blockLength: 8 }],
+    ['dream', { logitShift: false }],
+    ['open-dcoder', { decoding: { policy: 'fixed', schedule: 'floor', ranking: 'probability', steps: null } }],
+  ] as const)('%s, %j', async (name, changes) => {
+    const { decodings } = await familyGolden(name);
+    const engine = await engineOf(await convertFamily(name), { eosTokenIds: [unsaid(decodings)], ...changes });
+    let different = 0;
+    for (const example of decodings) {
+      if (example.stop !== null || Object.keys(example.decoding).length > 0) continue;
+      const { steps } = await decode(engine, example);
+      if (JSON.stringify(steps) !== JSON.stringify(example.steps)) different += 1;
+    }
+    expect(different).toBeGreaterThan(2);
   });
 });
