@@ -71,7 +71,9 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
     throw new ApiError(400, message, 'invalid_value', 'decoding.steps');
   }
   const trained = verified ? null : config.decoding;
-  const chosen = policy ?? trained?.policy ?? DEFAULT_POLICY;
+  // What a request says without naming a policy is about the default one.
+  const spoken = Object.values(parameters).some((value) => value !== undefined);
+  const chosen = policy ?? (spoken ? DEFAULT_POLICY : (trained?.policy ?? DEFAULT_POLICY));
   const defaults = { ...oneAStep(blockLength), ...(trained?.policy === chosen ? ownParameters(trained) : {}) };
   const given = verified && threshold === undefined ? { ...parameters, threshold: DRAFT_THRESHOLD } : parameters;
   return {

@@ -165,7 +165,8 @@ export class Admitted {
 
     const clean = this.#prompt.length - uncommittedPrompt(this.#model.config, this.#prompt.length);
     let start = performance.now();
-    const first = clean === 0 ? null : await forwards.prefill(this.#prompt.subarray(0, clean));
+    // Behind uncommitted tokens there may be nothing left to run: then nothing is missing either.
+    const first = this.#cache.length >= clean ? null : await forwards.prefill(this.#prompt.subarray(0, clean));
     const prefillMs = performance.now() - start;
 
     let decodeMs = 0;

@@ -27,7 +27,7 @@ async function decode(engine: Engine, { prompt, maxTokens, decoding }: DecodingC
   const steps = all.flatMap((event) => (event.type === 'step' ? [[[...event.positions], [...event.ids]]] : []));
   const decided = new Map(steps.flatMap(([offsets, ids]) => offsets!.map((offset, i) => [offset, ids![i]] as const)));
   const ids = Array.from({ length: done.usage.completionTokens }, (_, offset) => decided.get(offset));
-  return { steps, ids };
+  return { steps, ids, cached: done.usage.cachedTokens };
 }
 
 async function engineOf(source: WeightSource, changes: object): Promise<Engine> {
@@ -44,7 +44,21 @@ describe.each(FAMILIES)('%s', async (name) => {
     const engine = await open([unsaid(decodings)]);
     for (const example of decodings) {
       if (example.stop === null)
-        expect(await decode(engine, example)).toEqual({ steps: example.steps, ids: example.ids });
+        expect(await decode(engine, example)).toMatchObject({ steps: example.steps, ids: example.ids });
+    }
+  });
+
+  test('decides the same after an equal prompt, whose KV it may reuse', async () => {
+    const engine = await open([unsaid(decodings)]);
+    const { grid, contextAttention, blockLength } = engine.model.config;
+    const whole = decodings.filter(({ prompt, stop }) => stop === null && prompt.length > blockLength);
+    for (const example of whole) {
+      await decode(engine, example);
+      const again = await decode(engine, example);
+      expect(again.steps).toEqual(example.steps);
+      const blocks = Math.floor((example.prompt.length - 1) / blockLength) * blockLength;
+      // Blocks that are counted from a prompt's end are no other prompt's.
+      expect(again.cached).toBe(contextAttention === 'block_causal' && grid === 'zero' ? blocks : 0);
     }
   });
 
