@@ -1,4 +1,4 @@
-/** Lays out `dist/assets/`, which Workers serve: every model directory, under `/models/<name>/`. */
+/** Lays out `dist/assets/`, which Workers serve: model directories under `/models/<name>/`, the API reference under `/docs/`. */
 import { copyFile, link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_FORMAT } from '../src/model/manifest.ts';
@@ -19,4 +19,11 @@ for (const entry of await readdir('models', { withFileTypes: true })) {
     // A link costs no copy of 76 MB; across file systems there is no linking.
     await link(join(from, file), join(to, file)).catch(() => copyFile(join(from, file), join(to, file)));
   }
+}
+
+const docs = join(ASSETS, 'docs');
+await mkdir(docs);
+for (const file of await readdir('docs/reference')) await copyFile(join('docs/reference', file), join(docs, file));
+for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE']) {
+  await copyFile(join('node_modules/swagger-ui-dist', file), join(docs, file));
 }

@@ -1,73 +1,108 @@
 /** Builds `text_completion` bodies and chunks: one id, one creation time, one model name per request. */
-import type { EngineEvent } from '../engine/request.ts';
+
+import type { BlockEvent, DoneEvent, EngineStep, PromptEvent, TextToken } from '../engine/request.ts';
+import { characters } from '../engine/token-places.ts';
+import type { ChoiceResult, ChunkWriter } from './choices.ts';
 import type { Completion } from './schemas.ts';
+import { stepOf } from './step.ts';
+import { completionLogprobs, meanLogprob } from './token-logprobs.ts';
+import { costOf, usageOf } from './usage.ts';
 
-type Done = Extract<EngineEvent, { type: 'done' }>;
-type Step = Extract<EngineEvent, { type: 'step' }>;
-type FinishReason = Done['finishReason'];
-
-function usageOf({ usage }: Done) {
-  const { promptTokens, cachedTokens, completionTokens } = usage;
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: cachedTokens },
-  };
+export interface CompletionTerms {
+  readonly model: string;
+  readonly seed: number;
+  /** Choices of each prompt that come back. */
+  readonly n: number;
+  /** Completions of each prompt that are made. */
+  readonly bestOf: number;
+  /** Most probable tokens beside each; null for no probabilities. */
+  readonly logprobs: number | null;
+  /** The text of each prompt, where the answer begins with it. */
+  readonly echo: readonly string[] | null;
 }
 
-function ratio(numerator: number, denominator: number): number {
-  return denominator === 0 ? 0 : numerator / denominator;
-}
-
-export class CompletionBody {
+export class CompletionBody implements ChunkWriter {
+  readonly #terms: CompletionTerms;
   readonly #head: Pick<Completion, 'id' | 'object' | 'created' | 'model'>;
-  readonly #seed: number;
 
-  constructor(model: string, seed: number) {
+  constructor(terms: CompletionTerms) {
+    this.#terms = terms;
     const id = `cmpl-${crypto.randomUUID().replaceAll('-', '')}`;
-    this.#head = { id, object: 'text_completion', created: Math.floor(Date.now() / 1000), model };
-    this.#seed = seed;
+    this.#head = { id, object: 'text_completion', created: Math.floor(Date.now() / 1000), model: terms.model };
   }
 
-  whole(text: string, done: Done): Completion {
-    return { ...this.#withChoice(text, done.finishReason), usage: usageOf(done), seedling: this.#cost(done) };
+  /** @param results of the first prompt, then of the second, ... */
+  whole(results: readonly ChoiceResult[]): Completion {
+    const { n, bestOf, seed } = this.#terms;
+    const dones = results.map(({ done }) => done);
+    const choices = Array.from({ length: results.length / bestOf }, (_, prompt) => {
+      const candidates = results.slice(prompt * bestOf, (prompt + 1) * bestOf);
+      return best(candidates, n).map((result, j) => this.#wholeChoice(prompt, prompt * n + j, result));
+    });
+    return { ...this.#head, choices: choices.flat(), usage: usageOf(dones, bestOf), seedling: costOf(dones, seed) };
   }
 
-  textChunk(text: string): Completion {
-    return this.#withChoice(text, null);
+  opening(choice: number): Completion | null {
+    const echo = this.#echo(choice);
+    // With probabilities the prompt comes with them.
+    return echo === '' || this.#terms.logprobs !== null ? null : this.#withChoice(choice, echo, null, null);
+  }
+
+  prompt(choice: number, { text, tokens }: PromptEvent): Completion {
+    return this.#withChoice(choice, text, this.#logprobs(tokens, 0), null);
+  }
+
+  block(choice: number, { text, tokens }: BlockEvent): Completion {
+    return this.#withChoice(choice, text, this.#logprobs(tokens, characters(this.#echo(choice))), null);
   }
 
   /** A chunk without text: clients that do not know `diffusing` see nothing new in it. */
-  stepChunk({ block, positions, probs, texts, revised, remasked }: Step): Completion {
-    const tokens = texts.map((text, i) => {
-      const position = positions[i] ?? 0;
-      return { position, text, prob: probs[i] ?? 0, revised: revised.includes(position) };
-    });
-    return { ...this.#withChoice('', null), diffusing: { block, tokens, remasked: Array.from(remasked) } };
+  step(choice: number, step: EngineStep): Completion {
+    return { ...this.#withChoice(choice, '', null, null), diffusing: stepOf(step) };
   }
 
-  finalChunk(done: Done): Completion {
-    return { ...this.#withChoice('', done.finishReason), seedling: this.#cost(done) };
+  done(choice: number, done: DoneEvent): Completion {
+    return { ...this.#withChoice(choice, '', null, done.finishReason), seedling: costOf([done], this.#terms.seed) };
   }
 
-  usageChunk(done: Done): Completion {
-    return { ...this.#head, choices: [], usage: usageOf(done) };
+  usage(dones: readonly DoneEvent[]): Completion {
+    return { ...this.#head, choices: [], usage: usageOf(dones, this.#terms.bestOf) };
   }
 
-  #withChoice(text: string, finish_reason: FinishReason | null): Completion {
-    return { ...this.#head, choices: [{ text, index: 0, logprobs: null, finish_reason }] };
+  #wholeChoice(prompt: number, index: number, { text, tokens, prompt: echoed, done }: ChoiceResult) {
+    const echo = echoed?.text ?? this.#terms.echo?.[prompt] ?? '';
+    const shown = this.#logprobs(
+      [...(echoed?.tokens ?? []), ...tokens.map((token) => ({ ...token, offset: token.offset + characters(echo) }))],
+      0,
+    );
+    return { text: echo + text, index, logprobs: shown, finish_reason: done.finishReason };
   }
 
-  #cost({ cost, usage }: Done): NonNullable<Completion['seedling']> {
-    return {
-      nfe: cost.nfe,
-      tokens_per_forward: ratio(usage.completionTokens, cost.nfe),
-      position_forwards: cost.positionForwards,
-      position_forwards_per_token: ratio(cost.positionForwards, usage.completionTokens),
-      prefill_ms: cost.prefillMs,
-      decode_ms: cost.decodeMs,
-      seed: this.#seed,
-    };
+  #echo(choice: number): string {
+    return this.#terms.echo?.[Math.floor(choice / this.#terms.bestOf)] ?? '';
   }
+
+  #logprobs(tokens: readonly TextToken[], shift: number) {
+    const { logprobs } = this.#terms;
+    return logprobs === null ? null : completionLogprobs(tokens, logprobs, shift);
+  }
+
+  #withChoice(
+    index: number,
+    text: string,
+    logprobs: Completion['choices'][number]['logprobs'],
+    finish_reason: DoneEvent['finishReason'] | null,
+  ): Completion {
+    return { ...this.#head, choices: [{ text, index, logprobs, finish_reason }] };
+  }
+}
+
+/** The most probable first; of equals the earlier one. */
+function best(candidates: readonly ChoiceResult[], n: number): readonly ChoiceResult[] {
+  if (candidates.length === n) return candidates;
+  return candidates
+    .map((candidate) => ({ candidate, score: meanLogprob(candidate.tokens) }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, n)
+    .map(({ candidate }) => candidate);
 }

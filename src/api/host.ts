@@ -1,24 +1,34 @@
 /** What a runtime (Workers, Node) hands to the API: a name, its limits, and an engine that loads on first use. */
+import type { EditEvent, EditRequest } from '../engine/edit-request.ts';
+import type { RequestQueue } from '../engine/queue.ts';
 import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
+import type { Tokenizer } from '../engine/tokenizer.ts';
 import { ModelLoadError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';
 
 /** A request that holds its room in the KV pool. */
-export interface Admitted {
+export interface Admitted<E = EngineEvent> {
   /** Yields a macrotask at least once a step, so that a disconnect is seen; ends soon after `signal` aborts. */
-  run(signal: AbortSignal): AsyncGenerator<EngineEvent>;
+  run(signal: AbortSignal): AsyncGenerator<E>;
   /** Returns the room once a forward that is under way has ended. Safe to call twice, and after `run` ended. */
   release(): Promise<void> | void;
 }
 
 /** The part of the engine that the API uses. */
 export interface Engine {
-  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory'>;
+  /** How many requests run and wait. */
+  readonly queue: Pick<RequestQueue, 'running' | 'waiting'>;
+  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives'>;
   /**
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work
    */
   admit(request: GenerateRequest, signal: AbortSignal): Promise<Admitted>;
+  /** @throws RequestError for what `admit` would refuse for good; waits for nothing and takes nothing */
+  check(request: GenerateRequest): void;
+  /** The same for an edit of code. */
+  admitEdit(request: EditRequest, signal: AbortSignal): Promise<Admitted<EditEvent>>;
+  readonly tokenizer: Tokenizer;
 }
 
 /** The settings that the API reads. */

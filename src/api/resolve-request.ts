@@ -4,15 +4,16 @@ import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { DecodingFields } from './decoding-schema.ts';
 import { ApiError } from './errors.ts';
 import type { ApiSettings, Engine } from './host.ts';
+import { type OnePrompt, promptsOf } from './prompt-field.ts';
 import { resolveSampling } from './resolve-sampling.ts';
-import type { CompletionRequest } from './schemas.ts';
+import type { SamplingFields } from './sampling-fields.ts';
 
 const DEFAULT_MAX_TOKENS = 16;
 
 /** No real text averages this many bytes a token: a prompt past it cannot fit, so it is never tokenized. */
 const MOST_BYTES_PER_TOKEN = 64;
 
-function checkPrompt(prompt: string | number[], model: Engine['model']): string | Int32Array {
+function checkPrompt(prompt: OnePrompt, model: Engine['model']): string | Int32Array {
   const most = Math.min(model.config.contextLength, model.maxTokens);
   if (typeof prompt === 'string') {
     const bytes = new TextEncoder().encode(prompt).length;
@@ -33,25 +34,49 @@ function tooLong(size: string, most: number): ApiError {
   return new ApiError(400, message, 'context_length_exceeded', 'prompt');
 }
 
-/** What needs no model, so that a bad request never waits for a load. */
-export function checkLimits(body: CompletionRequest, settings: ApiSettings): void {
-  if ((body.max_tokens ?? 1) <= settings.maxTokens) return;
-  const message = `Invalid 'max_tokens': this server allows at most ${settings.maxTokens}.`;
-  throw new ApiError(400, message, 'invalid_value', 'max_tokens');
+/**
+ * What needs no model, so that a bad request never waits for a load.
+ * @throws ApiError for more new tokens than this server allows
+ */
+export function checkMaxTokens(settings: ApiSettings, maxTokens: number | null | undefined, param: string): void {
+  if ((maxTokens ?? 1) <= settings.maxTokens) return;
+  const message = `Invalid '${param}': this server allows at most ${settings.maxTokens}.`;
+  throw new ApiError(400, message, 'invalid_value', param);
 }
 
+/** @throws ApiError for more alternatives than the model can name */
+export function checkAlternatives(model: Engine['model'], alternatives: number, param: string): void {
+  const most = model.maxAlternatives ?? 0;
+  if (alternatives <= most) return;
+  const message = `Invalid '${param}': this model names at most ${most} tokens in the place of another.`;
+  throw new ApiError(400, message, 'unsupported_parameter', param);
+}
+
+/** The fields that any generation has, whatever the endpoint calls them. */
+export interface GenerationFields extends SamplingFields {
+  /** One: several are several requests. */
+  readonly prompt: OnePrompt | OnePrompt[];
+  readonly suffix?: string | null | undefined;
+  readonly max_tokens?: number | null | undefined;
+  readonly stop?: string | string[] | null | undefined;
+  readonly decoding?: DecodingFields | null | undefined;
+}
+
+/** What some clients send for an empty suffix. */
+const NO_SUFFIX = '<|endoftext|>';
+
 /** @throws ApiError for what only the model's shape can tell. */
-export function resolveRequest(
-  body: CompletionRequest,
-  model: Engine['model'],
-  settings: ApiSettings,
-): GenerateRequest {
+export function resolveRequest(body: GenerationFields, model: Engine['model'], settings: ApiSettings): GenerateRequest {
+  const [prompt = '', ...others] = promptsOf(body.prompt);
+  if (others.length > 0) throw new Error('several prompts are several requests');
   return {
-    prompt: checkPrompt(body.prompt, model),
-    suffix: body.suffix ? body.suffix : null,
+    prompt: checkPrompt(prompt, model),
+    suffix: body.suffix && body.suffix !== NO_SUFFIX ? body.suffix : null,
     maxTokens: body.max_tokens ?? Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens),
     ...resolveSampling(body, model.config),
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
+    logprobs: null,
+    timeLimitMs: null,
     decoding: resolveDecoding(body.decoding ?? {}, model.config),
     cacheKey: '',
   };

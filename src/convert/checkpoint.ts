@@ -65,6 +65,7 @@ export interface TokenizerFacts {
   readonly bosTokenId?: number | undefined;
   /** Text that the tokenizer's own configuration names as its EOS. */
   readonly eosToken?: string | undefined;
+  readonly chatTemplate?: ModelConfig['chatTemplate'];
 }
 
 /** What a family's code says of its mask, for where the files are silent. */

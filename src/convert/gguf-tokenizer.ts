@@ -16,6 +16,8 @@ const metadataSchema = z.looseObject({
   'tokenizer.ggml.token_type': z.array(z.int()),
   'tokenizer.ggml.merges': z.array(z.string()),
   'tokenizer.ggml.bos_token_id': z.int().optional(),
+  'tokenizer.ggml.eos_token_id': z.int().optional(),
+  'tokenizer.chat_template': z.string().optional(),
 });
 
 const QWEN2_SPLIT =
@@ -87,5 +89,10 @@ export function readGgufTokenizer(metadata: Readonly<Record<string, unknown>>): 
       merges: checked['tokenizer.ggml.merges'],
     },
   };
-  return { json, addedTokens, bosTokenId: checked['tokenizer.ggml.bos_token_id'] };
+  const bosTokenId = checked['tokenizer.ggml.bos_token_id'];
+  const textOf = (id: number | undefined) => (id === undefined ? '' : (checked['tokenizer.ggml.tokens'][id] ?? ''));
+  const template = checked['tokenizer.chat_template'];
+  const eosToken = textOf(checked['tokenizer.ggml.eos_token_id']);
+  const chatTemplate = template ? { template, bosToken: textOf(bosTokenId), eosToken } : undefined;
+  return { json, addedTokens, bosTokenId, chatTemplate };
 }

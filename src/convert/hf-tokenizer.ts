@@ -1,12 +1,18 @@
 /** Tokenizer files of a Hugging Face directory. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { ConversionError, type TokenizerFacts } from './checkpoint.ts';
 import { readJsonFile } from './json-file.ts';
 
 const tokenText = z.union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)]);
+const namedTemplate = z.looseObject({ name: z.string(), template: z.string() });
 const namedTokens = z.looseObject({
-  mask_token: tokenText.nullish(),
+  bos_token: tokenText.nullish(),
   eos_token: tokenText.nullish(),
+  /** One, or several of which `default` is for chats. */
+  chat_template: z.union([z.string(), z.array(namedTemplate)]).nullish(),
+  mask_token: tokenText.nullish(),
   added_tokens_decoder: z.record(z.string(), tokenText).optional(),
 });
 const tokenizerSchema = z.looseObject({
@@ -37,5 +43,19 @@ export async function readHfTokenizer(directory: string, bosTokenId: number | un
     maskToken: special?.mask_token ?? config?.mask_token ?? undefined,
     eosToken: config?.eos_token ?? special?.eos_token ?? undefined,
     bosTokenId,
+    chatTemplate: await readChatTemplate(directory, { ...config, ...special, chat_template: config?.chat_template }),
   };
+}
+
+/** The file of its own is the newer place, and wins. */
+async function readChatTemplate(
+  directory: string,
+  { chat_template, bos_token, eos_token }: Partial<z.infer<typeof namedTokens>>,
+): Promise<TokenizerFacts['chatTemplate']> {
+  const own = await readFile(join(directory, 'chat_template.jinja'), 'utf8').catch(() => null);
+  const listed = Array.isArray(chat_template)
+    ? chat_template.find(({ name }) => name === 'default')?.template
+    : chat_template;
+  const template = own || listed;
+  return template ? { template, bosToken: bos_token ?? '', eosToken: eos_token ?? '' } : undefined;
 }

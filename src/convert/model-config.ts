@@ -40,6 +40,7 @@ export function resolveModelConfig(
       tokenizer.bosTokenId ??
       eosTokenIds[0],
     infill: resolveInfillTokens(tokenizer),
+    ...(tokenizer.chatTemplate && { chatTemplate: tokenizer.chatTemplate }),
   };
   for (const [text, id] of tokenizer.addedTokens) {
     if (id < decoder.vocabSize) continue;

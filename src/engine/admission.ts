@@ -11,7 +11,7 @@ import { type GenerateRequest, RequestError } from './request.ts';
  */
 export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, promptTokens: number): number {
   const { maxTokens, decoding } = request;
-  requirePositive(maxTokens, 'max_tokens');
+  if (maxTokens !== 0) requirePositive(maxTokens, 'max_tokens');
   if (decoding.blockLength !== null) requirePositive(decoding.blockLength, 'decoding.block_length');
   if ('steps' in decoding) requirePositive(decoding.steps, 'decoding.steps');
   const limit = Math.min(model.config.contextLength, model.maxTokens);

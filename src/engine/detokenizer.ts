@@ -19,3 +19,11 @@ export class Detokenizer {
     return this.#decoder.decode(this.#tokenizer.bytes(id), { stream: true });
   }
 }
+
+/** The text of ids as a whole; bytes that are no UTF-8 become U+FFFD, an unfinished character at the end too. */
+export function textOf(ids: Iterable<number>, tokenizer: Tokenizer): string {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let text = '';
+  for (const id of ids) text += decoder.decode(tokenizer.bytes(id), { stream: true });
+  return text + decoder.decode();
+}

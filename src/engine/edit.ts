@@ -1,4 +1,4 @@
-/** Code in, edited code out: `Engine.admitEdit` has the memory taken, `AdmittedEdit` runs. */
+/** Code in, edited code out. */
 import { predictsNext } from '../model/config.ts';
 import type { DiffusionModel, KvCache } from '../model/model.ts';
 import { EditForwards } from '../sampler/editing/edit-forwards.ts';
@@ -6,7 +6,6 @@ import { type ConsideredEvent, type EditedEvent, edit, ROOM_TO_GROW } from '../s
 import { unifiedDiff } from './diff.ts';
 import type { EditEvent, EditRequest, EditResult, EditSpan } from './edit-request.ts';
 import { EditableText } from './editable-text.ts';
-import type { Place } from './queue.ts';
 import { RequestError } from './request.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -43,113 +42,67 @@ export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: Diff
   return { request, text, maxTokens: Math.min(limit, text.ids.length + ROOM_TO_GROW) };
 }
 
-/** An edit that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */
-export class AdmittedEdit {
-  readonly #model: DiffusionModel;
-  readonly #plan: EditPlan;
-  readonly #place: Place<KvCache>;
-  readonly #turn: () => Promise<void>;
-  #events: AsyncGenerator<EditEvent, void, void> | null = null;
-  #started = false;
-  #freed = false;
-
-  /** Takes over the place and its cache. Made by `Engine.admitEdit`. */
-  constructor(model: DiffusionModel, plan: EditPlan, place: Place<KvCache>, turn: () => Promise<void>) {
-    this.#model = model;
-    this.#plan = plan;
-    this.#place = place;
-    this.#turn = turn;
-  }
-
-  /**
-   * Edits, once: spans as they are weighed, edits as they are made, then the result. The memory is freed when the events
-   * end: by the last one, an error, an abort or `return()`.
-   * @throws the signal's reason on abort, within one forward; and whatever the model throws
-   */
-  run(signal: AbortSignal = new AbortController().signal): AsyncGenerator<EditEvent, void, void> {
-    if (this.#events !== null || this.#freed) throw new Error('an admitted edit runs once');
-    const events = this.#run(signal);
-    // A generator that was never started skips its `finally` on return().
-    const finish = events.return.bind(events);
-    events.return = (value) => {
-      if (!this.#started) this.#free();
-      return finish(value);
-    };
-    this.#events = events;
-    return events;
-  }
-
-  /** Gives the memory back, once a forward that is under way has ended. Safe to call again, and after `run` ended. */
-  async release(): Promise<void> {
-    if (this.#events !== null) await this.#events.return();
-    else this.#free();
-  }
-
-  #free(): void {
-    if (this.#freed) return;
-    this.#freed = true;
-    try {
-      this.#place.room.free();
-    } finally {
-      this.#place.leave();
+/**
+ * Spans as they are weighed, edits as they are made, then the result.
+ * @param cache empty; the caller frees it
+ * @param turn awaited before each forward
+ * @throws the signal's reason on abort, within one forward; and whatever the model throws
+ */
+export async function* runEdit(
+  model: DiffusionModel,
+  plan: EditPlan,
+  cache: KvCache,
+  turn: () => Promise<void>,
+  signal: AbortSignal,
+): AsyncGenerator<EditEvent, void, void> {
+  const { request, text, maxTokens } = plan;
+  const { settings } = request;
+  const forwards = new EditForwards(model, cache, settings.max_forwards, signal, turn);
+  const task = {
+    ids: text.ids,
+    editable: (index: number) => text.editable(index),
+    usable: (id: number) => text.usable(id),
+    maxTokens,
+    settings,
+  };
+  const spans: EditSpan[] = [];
+  let ms = 0;
+  let start = performance.now();
+  for await (const event of edit(forwards, task)) {
+    ms += performance.now() - start;
+    if (event.type === 'edited') {
+      const { nfe, positionForwards } = forwards;
+      yield { type: 'done', result: asResult(plan, event, spans, { nfe, positionForwards, ms }) };
+      return;
     }
+    const span = asSpan(event, text);
+    spans.push(span);
+    yield { type: 'span', span };
+    const { accepted } = event;
+    if (accepted) yield { type: 'edit', edit: text.edit(accepted.edit) };
+    start = performance.now();
   }
+}
 
-  async *#run(signal: AbortSignal): AsyncGenerator<EditEvent, void, void> {
-    this.#started = true;
-    try {
-      yield* this.#edit(signal);
-    } finally {
-      this.#free();
-    }
-  }
-
-  async *#edit(signal: AbortSignal): AsyncGenerator<EditEvent, void, void> {
-    const { request, text, maxTokens } = this.#plan;
-    const { settings } = request;
-    const forwards = new EditForwards(this.#model, this.#place.room, settings.max_forwards, signal, this.#turn);
-    const task = {
-      ids: text.ids,
-      editable: (index: number) => text.editable(index),
-      usable: (id: number) => text.usable(id),
-      maxTokens,
-      settings,
-    };
-    const spans: EditSpan[] = [];
-    let ms = 0;
-    let start = performance.now();
-    for await (const event of edit(forwards, task)) {
-      ms += performance.now() - start;
-      if (event.type === 'edited') {
-        const { nfe, positionForwards } = forwards;
-        yield { type: 'done', result: this.#result(event, spans, { nfe, positionForwards, ms }) };
-        return;
-      }
-      const span = asSpan(event, text);
-      spans.push(span);
-      yield { type: 'span', span };
-      const { accepted } = event;
-      if (accepted) yield { type: 'edit', edit: text.edit(accepted.edit) };
-      start = performance.now();
-    }
-  }
-
-  #result({ edits, passes, complete }: EditedEvent, spans: readonly EditSpan[], cost: EditResult['cost']): EditResult {
-    const { request, text } = this.#plan;
-    const changes = edits.map((edit) => text.edit(edit));
-    const after = text.with(changes);
-    const completionTokens = edits.reduce((sum, { ids }) => sum + ids.length, 0);
-    return {
-      text: after,
-      diff: unifiedDiff(request.code, after, 'code'),
-      edits: changes,
-      spans,
-      passes,
-      complete,
-      usage: { promptTokens: text.promptTokens, completionTokens },
-      cost,
-    };
-  }
+function asResult(
+  { request, text }: EditPlan,
+  { edits, passes, complete }: EditedEvent,
+  spans: readonly EditSpan[],
+  cost: EditResult['cost'],
+): EditResult {
+  const changes = edits.map((edit) => text.edit(edit));
+  const after = text.with(changes);
+  const completionTokens = edits.reduce((sum, { ids }) => sum + ids.length, 0);
+  return {
+    text: after,
+    diff: unifiedDiff(request.code, after, 'code'),
+    edits: changes,
+    spans,
+    passes,
+    complete,
+    usage: { promptTokens: text.promptTokens, completionTokens },
+    cost,
+  };
 }
 
 function asSpan(

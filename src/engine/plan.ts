@@ -27,6 +27,12 @@ export function planBlocks(
   if (verify && !predictsNext(model.config)) {
     throw unsupported('decoding.verify', `${model.config.name} has no causal context to check drafts with.`);
   }
+  if (request.logprobs?.prompt && !predictsNext(model.config)) {
+    throw unsupported(
+      'echo',
+      `with 'logprobs' it takes a model whose tokens predict the next one, unlike ${model.config.name}.`,
+    );
+  }
   if (verify && remasking) {
     throw unsupported('decoding.remasking', "with 'decoding.verify' nothing is ever masked again but a wrong draft.");
   }

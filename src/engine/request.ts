@@ -32,7 +32,7 @@ export interface GenerateRequest {
   readonly prompt: string | Int32Array;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
   readonly suffix: string | null;
-  /** New tokens at most, exact. */
+  /** New tokens at most, exact; 0 only runs the prompt. */
   readonly maxTokens: number;
   /** 0 is greedy. */
   readonly temperature: number;
@@ -43,9 +43,35 @@ export interface GenerateRequest {
   /** Null: logits stay as they are. */
   readonly logitRules: LogitRules | null;
   readonly stop: readonly string[];
+  /** What the events say of single tokens. Null: nothing. */
+  readonly logprobs: LogprobsAsk | null;
+  /** Ms after the first id, from which on the text ends at the next chance, if it has a line break. Null: no limit. */
+  readonly timeLimitMs: number | null;
   readonly decoding: Decoding;
   /** Opaque: only requests of the same key reuse each other's KV. */
   readonly cacheKey: string;
+}
+
+export interface LogprobsAsk {
+  /** Most probable ids of each position beside the chosen one; at most the model's `maxAlternatives`. */
+  readonly alternatives: number;
+  /** Of the prompt too: then nothing of it is reused. */
+  readonly prompt: boolean;
+}
+
+/** A token of a text, and how probable the model found it, whatever the temperature. */
+export interface TextToken {
+  /** UTF-8, possibly a part of a character; empty for a special token. */
+  readonly bytes: Uint8Array;
+  /** Code points of the text before it. */
+  readonly offset: number;
+  /**
+   * With `verify`: given the tokens before it. Otherwise given all that was decided when it was. Null: nothing stands
+   * before it.
+   */
+  readonly prob: number | null;
+  /** The most probable tokens in its place, best first. */
+  readonly alternatives: readonly { readonly bytes: Uint8Array; readonly prob: number }[];
 }
 
 export interface Usage {
@@ -67,12 +93,36 @@ export interface Cost {
   readonly decodeMs: number;
 }
 
-export type EngineEvent =
-  /** With the text of each id by itself: bytes that are no character yet become U+FFFD. */
-  | (StepEvent & { readonly texts: readonly string[] })
-  /** Text that will never change again: several per block, as its first ids are final before its last ones. */
-  | { readonly type: 'block'; readonly block: number; readonly text: string }
-  | { readonly type: 'done'; readonly finishReason: 'stop' | 'length'; readonly usage: Usage; readonly cost: Cost };
+/** With the text of each id by itself: bytes that are no character yet become U+FFFD. */
+export type EngineStep = StepEvent & { readonly texts: readonly string[] };
+
+/** Before all others, where the prompt's tokens were asked for. */
+export interface PromptEvent {
+  readonly type: 'prompt';
+  readonly text: string;
+  readonly tokens: readonly TextToken[];
+}
+
+/** Text that will never change again: several per block, as its first ids are final before its last ones. */
+export interface BlockEvent {
+  readonly type: 'block';
+  readonly block: number;
+  readonly text: string;
+  /** That begin in the text so far, each in one event; empty unless asked for. */
+  readonly tokens: readonly TextToken[];
+}
+
+/** The last one. */
+export interface DoneEvent {
+  readonly type: 'done';
+  readonly finishReason: 'stop' | 'length';
+  /** The one that ended the text; null for an EOS or a limit. */
+  readonly stopString: string | null;
+  readonly usage: Usage;
+  readonly cost: Cost;
+}
+
+export type EngineEvent = EngineStep | PromptEvent | BlockEvent | DoneEvent;
 
 /** The caller's mistake: `code` and `param` are OpenAI's. */
 export class RequestError extends Error {

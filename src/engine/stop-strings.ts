@@ -13,19 +13,19 @@ export class StopStrings {
   }
 
   /**
-   * @returns text that can no longer become part of a stop string, and whether one was found; then `text` is
+   * @returns text that can no longer become part of a stop string, and the stop string that was found; then `text` is
    * what stood before it, and nothing may be pushed any more.
    */
-  push(piece: string): { readonly text: string; readonly stopped: boolean } {
+  push(piece: string): { readonly text: string; readonly stop: string | null } {
     const text = this.#held + piece;
-    const start = this.#find(text);
-    if (start >= 0) {
+    const found = this.#find(text);
+    if (found) {
       this.#held = '';
-      return { text: text.slice(0, start), stopped: true };
+      return { text: text.slice(0, found.start), stop: found.stop };
     }
     const settled = text.length - this.#partialLength(text);
     this.#held = text.slice(settled);
-    return { text: text.slice(0, settled), stopped: false };
+    return { text: text.slice(0, settled), stop: null };
   }
 
   /** What is still held back, once no more text will come. */
@@ -35,19 +35,19 @@ export class StopStrings {
     return held;
   }
 
-  /** Where the stop string that is complete first begins, or -1. */
-  #find(text: string): number {
-    let start = -1;
+  /** The stop string that is complete first, and where it begins. */
+  #find(text: string): { readonly start: number; readonly stop: string } | null {
+    let found: { readonly start: number; readonly stop: string } | null = null;
     let end = Number.POSITIVE_INFINITY;
     for (const stop of this.#stops) {
-      const at = text.indexOf(stop);
-      if (at < 0) continue;
-      if (at + stop.length < end || (at + stop.length === end && at < start)) {
-        start = at;
-        end = at + stop.length;
+      const start = text.indexOf(stop);
+      if (start < 0) continue;
+      if (start + stop.length < end || (start + stop.length === end && found !== null && start < found.start)) {
+        found = { start, stop };
+        end = start + stop.length;
       }
     }
-    return start;
+    return found;
   }
 
   /** Length of the longest end of the text that begins a stop string. */

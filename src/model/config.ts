@@ -92,6 +92,15 @@ export const modelConfigSchema = z.strictObject({
     .strictObject({ prefix: tokenId, suffix: tokenId, middle: tokenId, end: tokenId.nullable() })
     .nullable()
     .default(null),
+  /** How messages become a prompt: Jinja, as Hugging Face's `apply_chat_template` renders it. Absent: the model does not chat. */
+  chatTemplate: z
+    .strictObject({
+      template: z.string().min(1),
+      /** What `bos_token` and `eos_token` stand for in it. */
+      bosToken: z.string(),
+      eosToken: z.string(),
+    })
+    .optional(),
 });
 
 export type InfillTokens = NonNullable<ModelConfig['infill']>;

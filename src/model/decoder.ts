@@ -1,6 +1,7 @@
 /** One forward pass of a Llama-shaped decoder on the WASM kernels. Knows tensors and pages, not requests. */
 import type { Arena } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import { mostProbable } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
 import type { Adjustment, Predictions, RowAsk } from './model.ts';
@@ -209,7 +210,12 @@ export class Decoder {
    * Answers `ask` for rows of the last forward, before the next one.
    * @param at entry of `ask` and of `predictions` that the first row fills
    */
-  predict(rows: Int32Array, { sampling, targets }: RowAsk, predictions: Predictions, at: number): void {
+  predict(
+    rows: Int32Array,
+    { sampling, targets, alternatives = 0 }: RowAsk,
+    predictions: Predictions,
+    at: number,
+  ): void {
     const { kernels, config } = this;
     const { logits, result } = this.at;
     const stride = logitStride(config.vocabSize) * 4;
@@ -224,6 +230,14 @@ export class Decoder {
         const adjustment = sampling?.adjustments?.[entry];
         if (adjustment && adjustment !== uploaded) this.upload(adjustment);
         uploaded = adjustment;
+        if (alternatives > 0) {
+          // Before the head, which overwrites the row.
+          const top = [entry * alternatives, (entry + 1) * alternatives] as const;
+          const row = this.arena.f32(logits + i * stride, config.vocabSize);
+          const { topIds, topProbs } = predictions;
+          if (topIds && topProbs)
+            mostProbable(row, config.maskTokenId, topIds.subarray(...top), topProbs.subarray(...top));
+        }
         kernels.head_predict(
           result,
           logits + i * stride,

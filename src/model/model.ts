@@ -15,6 +15,9 @@ export interface Predictions {
   readonly entropies: Float32Array; // (R)
   /** Plain softmax probability of the asked target, 0 for the mask token. With `targets` only. */
   readonly targetProbs?: Float32Array; // (R)
+  /** The most probable ids, best first, and their plain softmax probabilities. With `alternatives` only. */
+  readonly topIds?: Int32Array; // (R, K)
+  readonly topProbs?: Float32Array; // (R, K)
 }
 
 /** What is added to some ids' logits before an id is chosen. */
@@ -43,6 +46,8 @@ export interface RowAsk {
   readonly sampling?: Sampling | undefined;
   /** Ids whose probability is wanted beside the chosen id's. */
   readonly targets?: Int32Array | undefined; // (R)
+  /** K: how many of the most probable ids are wanted beside the chosen one; at most `maxAlternatives`. */
+  readonly alternatives?: number | undefined;
 }
 
 export interface CommitAsk extends RowAsk {
@@ -58,7 +63,7 @@ export interface DenoiseAsk extends RowAsk {
   readonly positions: Int32Array; // (R)
 }
 
-/** `sampling` and `targets` belong to the clean rows. */
+/** `sampling` and `targets` belong to the clean rows, `alternatives` to all. */
 export interface AdvanceAsk extends RowAsk {
   /** Of the clean tokens, as in a commit. */
   readonly rows: 'last' | 'all';
@@ -123,6 +128,8 @@ export interface DiffusionModel {
   advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced>;
   /** Positions that a denoise or an advance takes at most. */
   readonly maxForward: number;
+  /** Most `alternatives` that may be asked for; absent: none. */
+  readonly maxAlternatives?: number;
   /** What a forward costs on this host, by its positions. */
   readonly costs: CostCurve;
   /** Room in the KV pool now, in tokens; what is kept for reuse makes way and counts. */

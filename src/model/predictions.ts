@@ -6,7 +6,11 @@ import type { Predictions, RowAsk } from './model.ts';
  * @param rows (R)
  * @throws RangeError when the ask has not one entry per row, or names an id outside the vocabulary
  */
-export function emptyPredictions(rows: number, { sampling, targets }: RowAsk, { vocabSize }: ModelConfig): Predictions {
+export function emptyPredictions(
+  rows: number,
+  { sampling, targets, alternatives = 0 }: RowAsk,
+  { vocabSize }: ModelConfig,
+): Predictions {
   requireLength('uniforms', sampling?.uniforms, rows);
   requireLength('adjustments', sampling?.adjustments, rows);
   requireLength('targets', targets, rows);
@@ -19,6 +23,10 @@ export function emptyPredictions(rows: number, { sampling, targets }: RowAsk, { 
     probs: new Float32Array(rows),
     entropies: new Float32Array(rows),
     ...(targets && { targetProbs: new Float32Array(rows) }),
+    ...(alternatives > 0 && {
+      topIds: new Int32Array(rows * alternatives),
+      topProbs: new Float32Array(rows * alternatives),
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. Slow; for tests and small models. */
 import * as scalar from '../kernels/scalar.ts';
+import { MAX_ALTERNATIVES, mostProbable } from './alternatives.ts';
 import { gridOrigin, type ModelConfig } from './config.ts';
 import { PROPORTIONAL } from './cost-curve.ts';
 import { OutOfMemoryError } from './errors.ts';
@@ -57,6 +58,7 @@ export class ScalarModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxTokens: number;
   readonly maxForward = Number.POSITIVE_INFINITY;
+  readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly costs = PROPORTIONAL;
   readonly memory: MemoryUse;
   freeTokens: number;
@@ -148,9 +150,9 @@ export class ScalarModel implements DiffusionModel {
 
   /** Literally a commit, then a denoise: what a forward that does both at once must equal. */
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
-    const { positions, blockSampling, blockTargets } = ask;
+    const { positions, blockSampling, blockTargets, alternatives } = ask;
     const committed = await this.commit(ids, cache, ask);
-    const draft = { positions, sampling: blockSampling, targets: blockTargets };
+    const draft = { positions, sampling: blockSampling, targets: blockTargets, alternatives };
     return { committed, block: await this.denoise(block, cache, draft) };
   }
 
@@ -208,7 +210,7 @@ export class ScalarModel implements DiffusionModel {
   }
 
   private predict(logits: readonly Float32Array[], ask: RowAsk, predictions: Predictions): Predictions {
-    const { sampling, targets } = ask;
+    const { sampling, targets, alternatives = 0 } = ask;
     for (const [i, row] of logits.entries()) {
       const { id, prob, entropy, targetProb } = scalar.headPredict(row, this.config.maskTokenId, {
         temperature: sampling?.temperature ?? 0,
@@ -222,6 +224,10 @@ export class ScalarModel implements DiffusionModel {
       predictions.probs[i] = prob;
       predictions.entropies[i] = entropy;
       if (predictions.targetProbs) predictions.targetProbs[i] = targetProb;
+      const top = [i * alternatives, (i + 1) * alternatives] as const;
+      const { topIds, topProbs } = predictions;
+      if (topIds && topProbs)
+        mostProbable(row, this.config.maskTokenId, topIds.subarray(...top), topProbs.subarray(...top));
     }
     return predictions;
   }

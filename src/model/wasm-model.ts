@@ -1,6 +1,7 @@
 /** `DiffusionModel` on the project's own WASM kernels. Runs everywhere. */
 import { Arena, align } from '../kernels/arena.ts';
 import { instantiateKernels, type KernelFlavour, type KernelModules } from '../kernels/kernels.ts';
+import { MAX_ALTERNATIVES } from './alternatives.ts';
 import { gridOrigin, type ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
 import { type Activations, Decoder } from './decoder.ts';
@@ -41,6 +42,7 @@ const TIMED_LAYERS = 3;
 export class WasmModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxForward: number;
+  readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly costs: CostCurve;
   readonly memory: MemoryUse;
   /** For parity tests and benches; requests go through commit and denoise. */
@@ -165,7 +167,8 @@ export class WasmModel implements DiffusionModel {
     const rows = this.blockRows(input, ask.positions, clean);
     const first = ask.rows === 'all' ? 0 : clean - 1;
     const committed = emptyPredictions(clean - first, ask, this.config);
-    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets };
+    const { alternatives } = ask;
+    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets, alternatives };
     const drafted = emptyPredictions(rows.length, blockAsk, this.config);
     const end = paged.length + clean;
     const visible = input.map((_, i) =>

@@ -211,15 +211,22 @@ class BlockLoop {
     const end = Math.min(prefix, this.#sure);
     const eos = end < maxTokens && canvas.isEos(end) && (!verified || this.#sure > end) && this.#stopsAt(end);
     const reached = eos ? 'eos' : end >= maxTokens ? 'length' : null;
-    const settled: SettledEvent = { type: 'settled', block, ids: canvas.slice(this.#told, end), end: reached };
+    const settled: SettledEvent = { type: 'settled', block, ...canvas.judged(this.#told, end), end: reached };
     this.#told = end;
     this.ended = reached !== null;
     yield settled;
   }
 }
 
-function lastRow({ ids, probs, entropies }: Predictions): Predictions {
-  return { ids: ids.slice(-1), probs: probs.slice(-1), entropies: entropies.slice(-1) };
+function lastRow(predictions: Predictions): Predictions {
+  const { ids, probs, entropies, topIds, topProbs } = predictions;
+  const count = (topIds?.length ?? 0) / ids.length;
+  return {
+    ids: ids.slice(-1),
+    probs: probs.slice(-1),
+    entropies: entropies.slice(-1),
+    ...(topIds && topProbs && { topIds: topIds.slice(-count), topProbs: topProbs.slice(-count) }),
+  };
 }
 
 /** Rows of both, in order. */
@@ -229,6 +236,11 @@ function joined(next: Predictions | null, drafted: Predictions | null): Predicti
     ids: Int32Array.of(...next.ids, ...drafted.ids),
     probs: Float32Array.of(...next.probs, ...drafted.probs),
     entropies: Float32Array.of(...next.entropies, ...drafted.entropies),
+    ...(next.topIds &&
+      drafted.topIds && {
+        topIds: Int32Array.of(...next.topIds, ...drafted.topIds),
+        topProbs: Float32Array.of(...(next.topProbs ?? EMPTY), ...(drafted.topProbs ?? EMPTY)),
+      }),
   };
 }
 

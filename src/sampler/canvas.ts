@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
-import type { StepEvent } from './events.ts';
+import type { Alternative, StepEvent } from './events.ts';
 
 /**
  * The completion while it is written: ids and masks, and what the forward under way changed. The tokens of the prompt that
@@ -13,6 +13,7 @@ export class Canvas {
   readonly #probs: Float32Array; // (maxTokens)
   readonly #mask: number;
   readonly #eos: readonly number[];
+  readonly #alternatives = new Map<number, readonly Alternative[]>(); // offset -> best first
   #changed = new Map<number, { readonly revised: boolean }>();
   #remasked = new Set<number>();
 
@@ -85,7 +86,29 @@ export class Canvas {
     this.#changed.set(offset, { revised: !this.isMask(offset) });
     this.#remasked.delete(offset);
     this.#ids[offset + this.#lead] = id;
-    this.#probs[offset] = predictions.probs[row] ?? 0;
+    this.judge(offset, predictions, row);
+  }
+
+  /** The probability of the id at an offset is the one of this row, and so are its alternatives. */
+  judge(offset: number, { ids, probs, topIds, topProbs }: Predictions, row: number): void {
+    this.#probs[offset] = probs[row] ?? 0;
+    if (!topIds || !topProbs) return;
+    const count = topIds.length / ids.length;
+    const top = topIds.subarray(row * count, (row + 1) * count);
+    this.#alternatives.set(
+      offset,
+      Array.from(top, (id, k) => ({ id, prob: topProbs[row * count + k] ?? 0 })),
+    );
+  }
+
+  /** Ids from `start` to `end`, and what was said of them. */
+  judged(start: number, end: number) {
+    const ids = this.slice(start, end);
+    return {
+      ids,
+      probs: this.#probs.slice(start, end),
+      alternatives: Array.from(ids, (_, i) => this.#alternatives.get(start + i) ?? []),
+    };
   }
 
   remask(offset: number): void {

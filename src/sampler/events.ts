@@ -1,5 +1,10 @@
 /** What a sampler says while it works. Offsets count from the first id of the completion. */
 
+export interface Alternative {
+  readonly id: number;
+  readonly prob: number;
+}
+
 /** One forward's outcome, in the order in which it is applied. */
 export interface StepEvent {
   readonly type: 'step';
@@ -21,6 +26,10 @@ export interface SettledEvent {
   readonly block: number;
   /** Never an EOS. */
   readonly ids: Int32Array; // (S)
+  /** Plain softmax probability: with verification the causal one, otherwise that of the forward that decided it. */
+  readonly probs: Float32Array; // (S)
+  /** The most probable ids of the same position, best first, as many as were asked for. */
+  readonly alternatives: readonly (readonly Alternative[])[]; // (S)
   /** An EOS came, or `maxTokens` did. */
   readonly end: 'eos' | 'length' | null;
 }

@@ -1,11 +1,21 @@
 import { gridOrigin } from '../model/config.ts';
-import type { Advanced, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
+import type { Advanced, CommitAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
 import type { Draw } from './draw.ts';
-import type { StepEvent } from './events.ts';
+import type { Alternative, StepEvent } from './events.ts';
 import { nextMacrotask } from './macrotask.ts';
 
 /** Prompt positions per forward: between two of them a disconnect is noticed. */
 const PREFILL_CHUNK = 64;
+
+/** What the model finds of a prompt. */
+export interface JudgedPrompt {
+  /** The prediction of completion offset 0 (R = 1). */
+  readonly next: Predictions;
+  /** Plain causal probability of the token after each of the prompt but its last. */
+  readonly probs: Float32Array; // (P - 1)
+  /** The most probable ids in the place of each of those. */
+  readonly alternatives: readonly (readonly Alternative[])[]; // (P - 1)
+}
 
 /**
  * One request's way to the model. Every forward goes through here, so each of them yields to the event loop,
@@ -24,20 +34,26 @@ export class Forwards {
   readonly #draw: Draw;
   readonly #signal: AbortSignal;
   readonly #awaitTurn: () => Promise<void>;
+  readonly #alternatives: number;
 
-  /** @param turn awaited before each forward; takes a macrotask at least */
+  /**
+   * @param turn awaited before each forward; takes a macrotask at least
+   * @param alternatives most probable ids asked for at every position
+   */
   constructor(
     model: DiffusionModel,
     cache: KvCache,
     draw: Draw,
     signal: AbortSignal,
     turn: () => Promise<void> = nextMacrotask,
+    alternatives = 0,
   ) {
     this.#model = model;
     this.#cache = cache;
     this.#draw = draw;
     this.#signal = signal;
     this.#awaitTurn = turn;
+    this.#alternatives = alternatives;
   }
 
   /**
@@ -59,9 +75,34 @@ export class Forwards {
     }
     await this.#turn();
     const sampling = this.#draw(Int32Array.of(0));
-    const first = await this.#model.commit(ids.subarray(start), this.#cache, { rows: 'last', sampling });
+    const first = await this.#commit(ids.subarray(start), { rows: 'last', sampling });
     this.#cache.share();
     return first;
+  }
+
+  /**
+   * A prefill that also tells how probable each token of the prompt is, given those before it. For an empty cache.
+   * @param ids (P), P > 0
+   */
+  async judgePrompt(ids: Int32Array): Promise<JudgedPrompt> {
+    if (this.#cache.length > 0) throw new Error('tokens whose KV was reused cannot be judged');
+    const probs = new Float32Array(ids.length - 1);
+    const alternatives: (readonly Alternative[])[] = [];
+    for (let start = 0; start < probs.length; start += PREFILL_CHUNK) {
+      const targets = ids.subarray(start + 1, Math.min(start + PREFILL_CHUNK, probs.length) + 1);
+      await this.#turn();
+      const judged = await this.#commit(ids.subarray(start, start + targets.length), { rows: 'all', targets });
+      probs.set(judged.targetProbs ?? [], start);
+      alternatives.push(...rowsOf(judged));
+    }
+    await this.#turn();
+    const sampling = this.#draw(Int32Array.of(0));
+    const next = await this.#commit(ids.subarray(-1), { rows: 'last', sampling });
+    return { next, probs, alternatives };
+  }
+
+  #commit(ids: Int32Array, ask: CommitAsk): Promise<Predictions> {
+    return this.#model.commit(ids, this.#cache, { ...ask, alternatives: this.#alternatives });
   }
 
   /**
@@ -72,7 +113,7 @@ export class Forwards {
    */
   commit(ids: Int32Array, offset: number, rows: 'last' | 'all'): Promise<Predictions> {
     return this.#counted(ids.length, () => {
-      return this.#model.commit(ids, this.#cache, { rows, sampling: this.#after(ids, offset, rows) });
+      return this.#commit(ids, { rows, sampling: this.#after(ids, offset, rows) });
     });
   }
 
@@ -85,7 +126,7 @@ export class Forwards {
   denoise(ids: Int32Array, positions: Int32Array, offset: number): Promise<Predictions> {
     return this.#counted(ids.length, () => {
       const sampling = this.#draw(positions.map((position) => offset + position));
-      return this.#model.denoise(ids, this.#cache, { positions, sampling });
+      return this.#model.denoise(ids, this.#cache, { positions, sampling, alternatives: this.#alternatives });
     });
   }
 
@@ -100,7 +141,8 @@ export class Forwards {
     return this.#counted(ids.length + block.length, () => {
       const sampling = this.#after(ids, offset, rows);
       const blockSampling = this.#draw(positions.map((position) => offset + position));
-      return this.#model.advance(ids, block, this.#cache, { rows, sampling, positions, blockSampling });
+      const alternatives = this.#alternatives;
+      return this.#model.advance(ids, block, this.#cache, { rows, sampling, positions, blockSampling, alternatives });
     });
   }
 
@@ -137,4 +179,15 @@ export class Forwards {
     await this.#awaitTurn();
     this.#signal.throwIfAborted();
   }
+}
+
+function rowsOf({ ids, topIds, topProbs }: Predictions): (readonly Alternative[])[] {
+  if (!topIds || !topProbs) return Array.from(ids, () => []);
+  const count = topIds.length / ids.length;
+  return Array.from(ids, (_, row) =>
+    Array.from({ length: count }, (_, k) => ({
+      id: topIds[row * count + k] ?? 0,
+      prob: topProbs[row * count + k] ?? 0,
+    })),
+  );
 }

@@ -31,6 +31,7 @@ export function verify(canvas: Canvas, start: number, causal: Predictions): Veri
       offered += 1;
       if (canvas.at(offset) === causal.ids[row]) {
         held += 1;
+        canvas.judge(offset, causal, row);
         continue;
       }
       canvas.clear(offset + 1);

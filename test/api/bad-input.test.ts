@@ -14,8 +14,17 @@ const rows: readonly Row[] = [
   ['no prompt', {}, 400, 'missing_required_parameter', 'prompt'],
   ['a prompt of the wrong type', { prompt: 5 }, 400, 'invalid_type', 'prompt'],
   ['a null prompt', { prompt: null }, 400, 'invalid_type', 'prompt'],
-  ['several prompts', { prompt: ['a', 'b'] }, 400, 'unsupported_parameter', 'prompt'],
-  ['several prompts of ids', { prompt: [[1], [2]] }, 400, 'unsupported_parameter', 'prompt'],
+  ['a prompt of texts and ids', { prompt: ['a', [1]] }, 400, 'invalid_type', 'prompt'],
+  ['a prompt of ids and lists of them', { prompt: [1, [2]] }, 400, 'invalid_type', 'prompt'],
+  ['a prompt of nested lists', { prompt: [[[1]]] }, 400, 'invalid_type', 'prompt'],
+  ['33 prompts', { prompt: Array(33).fill('a') }, 400, 'invalid_value', 'prompt'],
+  [
+    'a second prompt that the engine refuses',
+    { prompt: ['x', 'x'.repeat(5000)] },
+    400,
+    'context_length_exceeded',
+    'prompt',
+  ],
   ['a token id that is a fraction', { prompt: [1.5] }, 400, 'invalid_type', 'prompt'],
   ['a negative token id', { prompt: [-1] }, 400, 'invalid_type', 'prompt'],
   ['a token id outside the vocabulary', { prompt: [1, 1000] }, 400, 'invalid_value', 'prompt'],
@@ -49,7 +58,7 @@ const rows: readonly Row[] = [
   ['a seed that is a fraction', { ...ok, seed: 0.5 }, 400, 'invalid_type', 'seed'],
   ['an empty stop', { ...ok, stop: '' }, 400, 'invalid_value', 'stop'],
   ['an empty stop in a list', { ...ok, stop: ['a', ''] }, 400, 'invalid_value', 'stop.1'],
-  ['five stops', { ...ok, stop: ['a', 'b', 'c', 'd', 'e'] }, 400, 'invalid_value', 'stop'],
+  ['33 stops', { ...ok, stop: Array(33).fill('a') }, 400, 'invalid_value', 'stop'],
   ['a lone surrogate in a stop', { ...ok, stop: ['\ud83d'] }, 400, 'invalid_value', 'stop.0'],
   ['block length 0', { ...ok, decoding: { block_length: 0 } }, 400, 'invalid_value', 'decoding.block_length'],
   ['block length 65', { ...ok, decoding: { block_length: 65 } }, 400, 'invalid_value', 'decoding.block_length'],
@@ -70,10 +79,16 @@ const rows: readonly Row[] = [
     'invalid_value',
     'decoding.steps',
   ],
-  ['n 2', { ...ok, n: 2 }, 400, 'unsupported_parameter', 'n'],
-  ['best_of 3', { ...ok, best_of: 3 }, 400, 'unsupported_parameter', 'best_of'],
-  ['echo', { ...ok, echo: true }, 400, 'unsupported_parameter', 'echo'],
-  ['logprobs 0', { ...ok, logprobs: 0 }, 400, 'unsupported_parameter', 'logprobs'],
+  ['n 0', { ...ok, n: 0 }, 400, 'invalid_value', 'n'],
+  ['n 17', { ...ok, n: 17 }, 400, 'invalid_value', 'n'],
+  ['best_of below n', { ...ok, n: 3, best_of: 2 }, 400, 'invalid_value', 'best_of'],
+  ['best_of with a stream', { ...ok, best_of: 2, stream: true }, 400, 'invalid_value', 'best_of'],
+  ['best_of 21', { ...ok, best_of: 21 }, 400, 'invalid_value', 'best_of'],
+  ['more completions than one request may ask for', { prompt: Array(5).fill('a'), n: 16 }, 400, 'invalid_value', 'n'],
+  ['echo as text', { ...ok, echo: 'yes' }, 400, 'invalid_type', 'echo'],
+  ['echo with a suffix', { ...ok, echo: true, suffix: 'b' }, 400, 'invalid_value', 'echo'],
+  ['logprobs 6', { ...ok, logprobs: 6 }, 400, 'invalid_value', 'logprobs'],
+  ['logprobs true', { ...ok, logprobs: true }, 400, 'invalid_type', 'logprobs'],
   ['suffix that is no text', { ...ok, suffix: 5 }, 400, 'invalid_type', 'suffix'],
   ['no room ever', { prompt: NO_ROOM_EVER }, 400, 'context_length_exceeded', null],
 ];
@@ -123,7 +138,7 @@ describe('a body that is refused', () => {
 
   test('every wrong element of a large array costs nothing', async () => {
     const answer = await fakeApp().postRaw(`{"prompt":[${Array(300_000).fill('""').join()}]}`);
-    expect(answer.json.error.code).toBe('unsupported_parameter');
+    expect(answer.json.error.code).toBe('invalid_value');
   });
 
   test.each([

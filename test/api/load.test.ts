@@ -89,7 +89,7 @@ test('/v1/models lists the model, /openapi.json describes the API', async () => 
   expect(Object.keys(document.paths)).toEqual(['/v1/completions', '/v1/models', '/v1/models/{model}', '/health']);
   const request = document.components.schemas.CompletionRequest;
   expect(request.required).toEqual(['prompt']);
-  expect(request.properties.max_tokens.minimum).toBe(1);
+  expect(request.properties.max_tokens.minimum).toBe(0);
   expect(Object.keys(document.paths['/v1/completions'].post.responses)).toContain('429');
   const { usage } = document.components.schemas.Completion.properties;
   expect(JSON.stringify(usage)).toContain('cached_tokens');

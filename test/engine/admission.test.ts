@@ -37,7 +37,7 @@ describe('admit', () => {
   });
 
   it.each([
-    ['max_tokens', { maxTokens: 0 }],
+    ['max_tokens', { maxTokens: -1 }],
     ['max_tokens', { maxTokens: 1.5 }],
     ['decoding.block_length', { decoding: { blockLength: 0 } }],
     ['decoding.steps', { decoding: { steps: Number.NaN } }],

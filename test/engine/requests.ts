@@ -27,6 +27,8 @@ export function request(overrides: Overrides = {}): GenerateRequest {
     seed: 0,
     logitRules: null,
     stop: [],
+    logprobs: null,
+    timeLimitMs: null,
     cacheKey: '',
     ...overrides,
     decoding: { ...DECODING, ...overrides.decoding } as GenerateRequest['decoding'],

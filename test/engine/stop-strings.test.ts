@@ -5,9 +5,9 @@ function run(stops: string[], pieces: string[]) {
   const watch = new StopStrings(stops);
   const texts: string[] = [];
   for (const piece of pieces) {
-    const { text, stopped } = watch.push(piece);
+    const { text, stop } = watch.push(piece);
     texts.push(text);
-    if (stopped) return { texts, stopped };
+    if (stop !== null) return { texts, stopped: true };
   }
   return { texts, stopped: false, rest: watch.flush() };
 }

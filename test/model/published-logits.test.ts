@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { convert } from '../../src/convert/convert.ts';
-import { directorySource } from '../../src/directory-source.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { kernelModules } from '../support/kernels.ts';
 
 const directory = process.env.SEEDLING_A2D_MDLM;

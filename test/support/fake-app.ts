@@ -4,6 +4,7 @@ import { createHost } from '../../src/api/host.ts';
 import { createFakeEngine, type FakeOptions } from './fake-engine.ts';
 
 export const BODY_LIMIT = 1024 * 1024;
+const JSON_BODY = { 'content-type': 'application/json' };
 
 export interface Answer {
   readonly status: number;
@@ -26,10 +27,11 @@ export function fakeApp(options: FakeOptions = {}) {
   }
 
   /** Sends the body as it is, so that it may be malformed. */
-  const postRaw = (body: BodyInit, headers: Record<string, string> = { 'content-type': 'application/json' }) =>
-    ask('/v1/completions', { method: 'POST', body, headers });
+  const postRaw = (body: BodyInit, headers: Record<string, string> = JSON_BODY, path = '/v1/completions') =>
+    ask(path, { method: 'POST', body, headers });
 
-  return { app, engine, ask, postRaw, post: (body: unknown) => postRaw(JSON.stringify(body)) };
+  const post = (body: unknown, path?: string) => postRaw(JSON.stringify(body), JSON_BODY, path);
+  return { app, engine, ask, postRaw, post };
 }
 
 /** The payloads of an SSE body, in order; `[DONE]` stays text. Throws on any line that is not one message. */

@@ -104,6 +104,7 @@ export class FakeModel implements DiffusionModel {
   readonly memory = { weights: 0, kvPool: 0, scratch: 0, total: 0 };
   readonly maxTokens: number;
   readonly maxForward = 64;
+  readonly maxAlternatives = 5;
   readonly costs: CostCurve;
   readonly #options: FakeModelOptions;
   #started = 0;
@@ -165,12 +166,12 @@ export class FakeModel implements DiffusionModel {
   }
 
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
-    const { positions, blockSampling, blockTargets } = ask;
+    const { positions, blockSampling, blockTargets, alternatives } = ask;
     const own = await this.#begin('advance', Int32Array.of(...ids, ...block), cache, [...positions]);
     breach(ids.length === 0 || block.length === 0, 'advance without clean tokens or without a block');
     breach(ids.length + block.length > this.maxForward, 'advance past maxForward');
     const committed = this.#append(own, ids, ask);
-    const blockAsk = { positions, sampling: blockSampling, targets: blockTargets };
+    const blockAsk = { positions, sampling: blockSampling, targets: blockTargets, alternatives };
     return { committed, block: this.#fill(own, block, blockAsk, false) };
   }
 
@@ -237,7 +238,7 @@ export class FakeModel implements DiffusionModel {
   }
 
   #predict(greedy: number[], positions: number[], ask: RowAsk): Predictions {
-    const { sampling, targets } = ask;
+    const { sampling, targets, alternatives = 0 } = ask;
     const predictions = emptyPredictions(greedy.length, ask, this.config);
     const confidence = this.#options.confidence ?? ((position) => 0.5 + ((position * 7) % 10) / 20);
     for (const [row, id] of greedy.entries()) {
@@ -249,6 +250,12 @@ export class FakeModel implements DiffusionModel {
       predictions.probs[row] = prob;
       // What the greedy id leaves is shared by all others.
       const others = (1 - prob) / (this.config.vocabSize - 2);
+      for (let k = 0; k < alternatives; k++) {
+        // After the greedy id, all are equally likely: the lowest first.
+        const lower = k - 1 < id ? k - 1 : k;
+        predictions.topIds?.fill(k === 0 ? id : lower, row * alternatives + k, row * alternatives + k + 1);
+        predictions.topProbs?.fill(k === 0 ? prob : others, row * alternatives + k, row * alternatives + k + 1);
+      }
       const target = targets?.[row];
       if (target === undefined || !predictions.targetProbs) continue;
       predictions.targetProbs[row] = target === id ? prob : target === this.config.maskTokenId ? 0 : others;

@@ -3,8 +3,8 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConvertOptions, convert } from '../../src/convert/convert.ts';
-import { directorySource } from '../../src/directory-source.ts';
 import type { WeightSource } from '../../src/model/weight-source.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { fixture } from './models.ts';
 
 export const FAMILIES = [

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.edits import Confusions, token_kinds
-from recipe.gguf_weights import load_base
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
 from recipe.quantize import QuantizedWeights
 from recipe.repair import repair_scores
+from recipe.start import load_start
 from recipe.token_files import load_split
 from recipe.tokenizer import MASK_ID, text_tokenizer
 
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model = load_base(MASK_ID)
+    model = load_start()
     if arguments.adapter != "none":
         load_adapter(add_adapters(model), Path(arguments.adapter))
     held_out = load_split("heldout")

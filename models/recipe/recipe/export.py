@@ -9,10 +9,10 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from recipe.gguf_weights import load_base
 from recipe.llama import Llama, LlamaConfig
 from recipe.lora import add_adapters, load_adapter, merged_state
 from recipe.paths import cache_dir
+from recipe.start import load_start
 from recipe.tokenizer import EOS_IDS, MASK_ID, chat_template, load_tokenizer, tokenizer_config
 
 SEEDLING = {"logit_shift": True, "context_attention": "causal", "block_length": 8}
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--adapter", required=True, help="path of an adapter, or none for the untouched base")
     parser.add_argument("--out", type=Path, default=cache_dir() / "export" / "seedling-135m")
     arguments = parser.parse_args()
-    model = load_base(MASK_ID)
+    model = load_start()
     if arguments.adapter != "none":
         load_adapter(add_adapters(model), Path(arguments.adapter))
     write_model(model, arguments.out)

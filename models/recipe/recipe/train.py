@@ -21,7 +21,6 @@ from torch import Tensor
 
 from recipe.data import Windows
 from recipe.evaluate import evaluate, held_out_sequences
-from recipe.gguf_weights import load_base
 from recipe.llama import Llama
 from recipe.lora import adapter_state, add_adapters, load_adapter, save_adapter
 from recipe.objective import Head, Losses, sequence_loss
@@ -29,8 +28,9 @@ from recipe.paths import cache_dir
 from recipe.quantize import QuantizedWeights
 from recipe.sequences import NoisySequence, NoisySequences
 from recipe.settings import Settings
+from recipe.start import load_start
 from recipe.token_files import load_split
-from recipe.tokenizer import MASK_ID, text_tokenizer
+from recipe.tokenizer import text_tokenizer
 
 
 class Run:
@@ -212,7 +212,7 @@ def main() -> None:
     torch.manual_seed(arguments["seed"])
     settings = Settings(**{name: arguments[name] for name in asdict(Settings())})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = add_adapters(load_base(MASK_ID)).to(device)
+    model = add_adapters(load_start()).to(device)
     if arguments["init"]:
         load_adapter(model, arguments["init"])
     windows = Windows(load_split("train").values(), settings.length, settings.seed)

@@ -9,6 +9,7 @@ from recipe.export import hugging_face_config
 from recipe.gguf_weights import rotate_half_rows, target_name
 from recipe.llama import Llama
 from recipe.lora import adapter_state, add_adapters, load_adapter, merged_state, save_adapter
+from recipe.start import separate_markers
 
 
 def reference(model: Llama, state: dict[str, torch.Tensor]) -> LlamaForCausalLM:
@@ -77,3 +78,17 @@ def test_gguf_row_order_and_names() -> None:
     assert rotate_half_rows(interleaved, heads=2)[:, 0].tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
     assert target_name("blk.12.ffn_down.weight") == "layers.12.mlp.down_proj.weight"
     assert target_name("token_embd.weight") == "embed_tokens.weight"
+
+
+def test_infill_markers_are_told_apart() -> None:
+    # As in the base: unused rows are one vector but for rounding.
+    embedding = torch.randn(40, 64)
+    embedding[1:17] = embedding[1] + 0.01 * torch.randn(16, 64)
+    before = embedding.clone()
+    separate_markers(embedding)
+    markers = torch.nn.functional.normalize(embedding[8:12], dim=1)
+    assert (markers @ markers.T - torch.eye(4)).abs().max() < 0.8
+    assert torch.nn.functional.cosine_similarity(embedding[11], embedding[0], dim=0) > 0.5
+    untouched = [i for i in range(40) if not 8 <= i < 12]
+    assert torch.equal(embedding[untouched], before[untouched])
+    torch.testing.assert_close(embedding[8:12].norm(dim=1), before.norm(dim=1).median().expand(4))

@@ -1,34 +1,30 @@
 /** `POST /v1/completions`, streamed and not. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { textOf } from '../../engine/detokenizer.ts';
+import type { GenerateRequest } from '../../engine/request.ts';
+import { answerAtOnce, answerInEvents } from '../answer.ts';
 import { CompletionBody } from '../completion-body.ts';
-import { completeAtOnce, completeInEvents } from '../completion-response.ts';
-import type { Host } from '../host.ts';
-import { keepAlive } from '../keep-alive.ts';
+import { readFimPrompt } from '../fim-prompt.ts';
+import type { Engine, Host } from '../host.ts';
+import { loadEngine } from '../load-engine.ts';
 import { requireModel } from '../model-name.ts';
-import { checkLimits, resolveRequest } from '../resolve-request.ts';
-import { completionRequestSchema, completionSchema, errorBodySchema } from '../schemas.ts';
-
-const failure = (description: string) => ({
-  description,
-  content: { 'application/json': { schema: errorBodySchema } },
-});
+import { type OnePrompt, promptsOf } from '../prompt-field.ts';
+import { checkAlternatives, checkMaxTokens, resolveRequest } from '../resolve-request.ts';
+import { type CompletionRequest, completionRequestSchema, completionSchema } from '../schemas.ts';
+import { answer, failures, jsonBody } from './responses.ts';
 
 const route = createRoute({
   method: 'post',
   path: '/v1/completions',
-  request: { body: { required: true, content: { 'application/json': { schema: completionRequestSchema } } } },
+  summary: 'Completes a text, or fills the hole between two.',
+  request: jsonBody(completionRequestSchema),
   responses: {
-    200: {
-      description: 'The completion, or with `stream` one event per piece of text and `data: [DONE]` at the end.',
-      content: { 'application/json': { schema: completionSchema }, 'text/event-stream': { schema: completionSchema } },
-    },
-    400: failure('The body is malformed, a field is wrong or unsupported, or the context is too long.'),
-    404: failure('No such model.'),
-    413: failure('The body is too large.'),
-    415: failure('The body is not JSON.'),
-    429: failure('Too many requests wait already: try again after `retry-after` seconds.'),
-    500: failure('The server failed.'),
-    503: failure('The model did not load, or no room came free in time: try again after `retry-after` seconds.'),
+    200: answer(
+      'The completion, or with `stream` one event per piece of text and `data: [DONE]` at the end.',
+      completionSchema,
+      completionSchema,
+    ),
+    ...failures,
   },
 });
 
@@ -36,17 +32,57 @@ export function registerCompletions(app: OpenAPIHono, host: Host): void {
   app.openapi(route, async (c): Promise<never> => {
     const body = c.req.valid('json');
     requireModel(host, body.model);
-    checkLimits(body, host.settings);
-    const loading = host.engine();
-    keepAlive(c, loading);
-    const engine = await loading;
-    const request = resolveRequest(body, engine.model, host.settings);
-    const answer = new CompletionBody(host.modelName, request.seed);
+    checkMaxTokens(host.settings, body.max_tokens, 'max_tokens');
+    const engine = await loadEngine(c, host);
+    checkAlternatives(engine.model, body.logprobs ?? 0, 'logprobs');
+    const prompts = promptsOf(body.prompt);
+    const n = body.n ?? 1;
+    const bestOf = body.best_of ?? n;
+    const requests = candidates(engine, host, body, prompts, bestOf, bestOf > n);
+    const written = new CompletionBody({
+      model: host.modelName,
+      seed: requests[0]?.seed ?? 0,
+      n,
+      bestOf,
+      logprobs: body.logprobs ?? null,
+      echo: body.echo ? prompts.map((prompt) => echoOf(prompt, engine)) : null,
+    });
     const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
     const response = body.stream
-      ? await completeInEvents(c, engine, request, answer, fields)
-      : await completeAtOnce(c, engine, request, answer);
+      ? await answerInEvents(c, engine, requests, written, fields)
+      : await answerAtOnce(c, engine, requests, (results) => written.whole(results));
     // A stream has no typed form; zod-openapi would accept only its typed responses.
     return response as never;
   });
+}
+
+/** All of the first prompt, then all of the second, ... @param ranked they will be told apart by their probability */
+function candidates(
+  engine: Engine,
+  host: Host,
+  body: CompletionRequest,
+  prompts: readonly OnePrompt[],
+  perPrompt: number,
+  ranked: boolean,
+): GenerateRequest[] {
+  const { logprobs, echo } = body;
+  const asked = logprobs ?? null;
+  return prompts.flatMap((prompt) => {
+    const { seed: given, ...fields } = { ...body, ...holeOf(prompt, body, engine) };
+    const request = resolveRequest({ ...fields, seed: given }, engine.model, host.settings);
+    const judged =
+      asked !== null || ranked ? { alternatives: asked ?? 0, prompt: asked !== null && echo === true } : null;
+    return Array.from({ length: perPrompt }, (_, j) => ({ ...request, seed: request.seed + j, logprobs: judged }));
+  });
+}
+
+/** A prompt that some template has built around a hole is taken apart again. */
+function holeOf(prompt: OnePrompt, { suffix, echo }: CompletionRequest, { model }: Engine) {
+  const templated = typeof prompt === 'string' && !suffix && !echo && model.config.infill !== null;
+  const hole = templated ? readFimPrompt(prompt) : null;
+  return hole ? { prompt: hole.prefix, suffix: hole.suffix } : { prompt, suffix };
+}
+
+function echoOf(prompt: OnePrompt, { tokenizer }: Engine): string {
+  return typeof prompt === 'string' ? prompt : textOf(prompt, tokenizer);
 }

@@ -1,8 +1,8 @@
 /** `GET /v1/models` and `GET /v1/models/{model}`. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { errorBodySchema } from '../answer-schemas.ts';
 import type { Host } from '../host.ts';
 import { requireModel } from '../model-name.ts';
-import { errorBodySchema } from '../schemas.ts';
 
 const modelSchema = z
   .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })

@@ -1,0 +1,122 @@
+/** `POST /completion` and `POST /infill`, as llama.cpp's server has them: llama.vscode and Tabby ask these. */
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { textOf } from '../../engine/detokenizer.ts';
+import { answerAtOnce, answerInEvents } from '../answer.ts';
+import { ApiError } from '../errors.ts';
+import { fitInfill } from '../fit-infill.ts';
+import type { Engine, Host } from '../host.ts';
+import { LlamaBody } from '../llama-body.ts';
+import {
+  type InfillRequest,
+  infillRequestSchema,
+  type LlamaRequest,
+  llamaChunkSchema,
+  llamaCompletionRequestSchema,
+  llamaCompletionSchema,
+} from '../llama-schema.ts';
+import { loadEngine } from '../load-engine.ts';
+import { requireModel } from '../model-name.ts';
+import { promptsOf } from '../prompt-field.ts';
+import { checkMaxTokens, type GenerationFields, resolveRequest } from '../resolve-request.ts';
+import { answer, failures, jsonBody } from './responses.ts';
+
+const DEFAULT_N_PREDICT = 128;
+/** Around a hole: the markers, and a token that two texts may make more of when they are put together. */
+const FRAME_TOKENS = 8;
+
+const description =
+  "llama.cpp's fields. Those that change nothing here are accepted by name, as its clients send all of them; one that llama.cpp does not document is a 400. A stream has llama.cpp's form: `{content, stop}`, the last with `stop: true`, and no `[DONE]`.";
+const body = z.union([llamaCompletionSchema, z.array(llamaCompletionSchema)]);
+const chunk = z.union([llamaChunkSchema, llamaCompletionSchema]);
+
+const completionRoute = createRoute({
+  method: 'post',
+  path: '/completion',
+  summary: "llama.cpp's completion.",
+  description,
+  request: jsonBody(llamaCompletionRequestSchema),
+  responses: { 200: answer('The completion; an array for several.', body, chunk), ...failures },
+});
+
+const infillRoute = createRoute({
+  method: 'post',
+  path: '/infill',
+  summary: "llama.cpp's infill.",
+  description: `${description} Code that does not fit the context is cut, the lines nearest to the hole kept.`,
+  request: jsonBody(infillRequestSchema),
+  responses: { 200: answer('The content of the hole; an array for several.', body, chunk), ...failures },
+});
+
+export function registerLlama(app: OpenAPIHono, host: Host): void {
+  app.openapi(completionRoute, async (c): Promise<never> => {
+    const body = c.req.valid('json');
+    requireModel(host, body.model);
+    const [prompt = '', ...others] = promptsOf(body.prompt);
+    if (others.length > 0) {
+      throw new ApiError(400, "Invalid 'prompt': one at a time here.", 'unsupported_parameter', 'prompt');
+    }
+    const given = body.n_predict ?? body.max_tokens;
+    checkMaxTokens(host.settings, given, 'n_predict');
+    const engine = await loadEngine(c, host);
+    const tokens = typeof prompt === 'string' ? engine.tokenizer.encode(prompt).length : prompt.length;
+    const fields = { ...body, prompt, max_tokens: maxTokens(host, engine, given, tokens) };
+    const shown = typeof prompt === 'string' ? prompt : textOf(prompt, engine.tokenizer);
+    return (await run(c, host, engine, body, fields, shown, false)) as never;
+  });
+
+  app.openapi(infillRoute, async (c): Promise<never> => {
+    const body = c.req.valid('json');
+    requireModel(host, body.model);
+    checkMaxTokens(host.settings, body.n_predict, 'n_predict');
+    const engine = await loadEngine(c, host);
+    if (engine.model.config.infill === null) {
+      const message = `${host.modelName} was not trained to fill a hole between two texts.`;
+      throw new ApiError(400, message, 'unsupported_model', 'input_suffix');
+    }
+    const limit = Math.min(engine.model.config.contextLength, engine.model.maxTokens);
+    const max_tokens = maxTokens(host, engine, body.n_predict, Math.floor(limit / 2));
+    const around = {
+      extra: (body.input_extra ?? []).map(({ filename, text }) => `${filename ? `// ${filename}\n` : ''}${text}\n`),
+      // What of the hole is written already stands before what is still to be.
+      prefix: body.input_prefix + (body.prompt ?? ''),
+      suffix: body.input_suffix,
+    };
+    const { prefix, suffix, truncated } = fitInfill(around, limit - max_tokens - FRAME_TOKENS, engine.tokenizer);
+    const fields = { ...body, prompt: prefix, suffix, max_tokens };
+    return (await run(c, host, engine, body, fields, prefix, truncated)) as never;
+  });
+}
+
+/** @param promptTokens what -1 leaves room for */
+function maxTokens(host: Host, { model }: Engine, given: number | null | undefined, promptTokens: number): number {
+  const most = host.settings.maxTokens;
+  if (given == null) return Math.min(DEFAULT_N_PREDICT, most);
+  if (given >= 0) return given;
+  return Math.max(Math.min(most, Math.min(model.config.contextLength, model.maxTokens) - promptTokens), 1);
+}
+
+async function run(
+  c: Context,
+  host: Host,
+  engine: Engine,
+  body: LlamaRequest | InfillRequest,
+  fields: GenerationFields,
+  prompt: string,
+  truncated: boolean,
+): Promise<Response> {
+  const resolved = resolveRequest(fields, engine.model, host.settings);
+  const request = {
+    ...resolved,
+    // What warms the cache has to begin as the holes that come after it do.
+    suffix: resolved.maxTokens === 0 ? (fields.suffix ?? null) : resolved.suffix,
+    timeLimitMs: body.t_max_predict_ms ? body.t_max_predict_ms : null,
+  };
+  const count = body.n_cmpl ?? ('n' in body ? body.n : null) ?? 1;
+  const requests = Array.from({ length: count }, (_, j) => ({ ...request, seed: request.seed + j }));
+  const written = new LlamaBody(host.modelName, prompt, truncated, requests);
+  const plain = { includeUsage: false, diffusing: false };
+  return body.stream
+    ? answerInEvents(c, engine, requests, written, plain, null)
+    : answerAtOnce(c, engine, requests, (results) => written.whole(results));
+}

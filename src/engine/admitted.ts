@@ -1,0 +1,71 @@
+import type { KvCache } from '../model/model.ts';
+import type { Place } from './queue.ts';
+
+/** A request that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */
+export class Admitted<E> {
+  /** Tokens of the prompt; the start token that stands in for an empty one is not counted. */
+  readonly promptTokens: number;
+  /** Of those, tokens whose KV an earlier request had left. */
+  readonly cachedTokens: number;
+
+  readonly #place: Place<KvCache>;
+  readonly #body: (signal: AbortSignal) => AsyncGenerator<E, void, void>;
+  #state: 'waiting' | 'started' | 'released' = 'waiting';
+  #events: AsyncGenerator<E, void, void> | null = null;
+
+  /**
+   * Takes over the place and its cache.
+   * @param body what the request does with the cache; it may use it until it ends
+   */
+  constructor(
+    place: Place<KvCache>,
+    promptTokens: number,
+    body: (signal: AbortSignal) => AsyncGenerator<E, void, void>,
+  ) {
+    this.#place = place;
+    this.#body = body;
+    this.promptTokens = promptTokens;
+    this.cachedTokens = place.room.length;
+  }
+
+  /**
+   * Does the work, once. The memory is freed when the events end: by the last one, an error, an abort or `return()`.
+   * @throws the signal's reason on abort, within one forward; and whatever the model throws
+   */
+  run(signal: AbortSignal = new AbortController().signal): AsyncGenerator<E, void, void> {
+    if (this.#events !== null || this.#state !== 'waiting') throw new Error('an admitted request runs once');
+    const events = this.#run(signal);
+    // A generator that was never started skips its `finally` on return().
+    const finish = events.return.bind(events);
+    events.return = (value) => {
+      if (this.#state === 'waiting') this.#free();
+      return finish(value);
+    };
+    this.#events = events;
+    return events;
+  }
+
+  /** Gives the memory back, once a forward that is under way has ended. Safe to call again, and after `run` ended. */
+  async release(): Promise<void> {
+    if (this.#events !== null) await this.#events.return();
+    else if (this.#state === 'waiting') this.#free();
+  }
+
+  #free(): void {
+    this.#state = 'released';
+    try {
+      this.#place.room.free();
+    } finally {
+      this.#place.leave();
+    }
+  }
+
+  async *#run(signal: AbortSignal): AsyncGenerator<E, void, void> {
+    this.#state = 'started';
+    try {
+      yield* this.#body(signal);
+    } finally {
+      this.#free();
+    }
+  }
+}

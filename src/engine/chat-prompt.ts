@@ -1,0 +1,40 @@
+import { Template } from '@huggingface/jinja';
+import type { ModelConfig } from '../model/config.ts';
+import { RequestError } from './request.ts';
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+  readonly name?: string;
+}
+
+/** A template is parsed once per model: it takes longer than to render it. */
+const parsed = new WeakMap<object, Template>();
+
+/**
+ * Messages as the prompt after which the model writes the assistant's next one, in the words of its own template.
+ * @throws RequestError `unsupported_model` for a model without a template, `invalid_value` for messages that it refuses
+ */
+export function chatPrompt(messages: readonly ChatMessage[], config: ModelConfig): string {
+  const { chatTemplate } = config;
+  if (!chatTemplate) {
+    throw new RequestError(
+      `${config.name} has no chat template: use /v1/completions.`,
+      'unsupported_model',
+      'messages',
+    );
+  }
+  const template = parsed.get(chatTemplate) ?? new Template(chatTemplate.template);
+  parsed.set(chatTemplate, template);
+  try {
+    return template.render({
+      messages,
+      add_generation_prompt: true,
+      bos_token: chatTemplate.bosToken,
+      eos_token: chatTemplate.eosToken,
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RequestError(`The model's chat template refuses these messages: ${reason}.`, 'invalid_value', 'messages');
+  }
+}

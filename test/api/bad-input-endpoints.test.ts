@@ -1,0 +1,149 @@
+/** What each endpoint but `/v1/completions` refuses, by name. */
+import { describe, expect, test } from 'vitest';
+import { fakeApp } from '../support/fake-app.ts';
+import { FAKE_CODER } from '../support/fake-engine.ts';
+
+/** name, body, code, param */
+type Row = readonly [name: string, body: unknown, code: string, param: string | null];
+
+const user = (content: unknown) => ({ messages: [{ role: 'user', content }] });
+const chat = user('a');
+const fim = { prompt: 'a', suffix: 'b' };
+const infill = { input_prefix: 'a', input_suffix: 'b' };
+const edit = { code: 'a' };
+const image = { type: 'image_url', image_url: { url: 'data:,' } };
+
+const TABLES: Readonly<Record<string, readonly Row[]>> = {
+  '/v1/fim/completions': [
+    ['no prompt', { suffix: 'b' }, 'invalid_type', 'prompt'],
+    ['a prompt of ids', { prompt: [1] }, 'invalid_type', 'prompt'],
+    ['max_tokens 0', { ...fim, max_tokens: 0 }, 'invalid_value', 'max_tokens'],
+    ['max_tokens past the server', { ...fim, max_tokens: 5000 }, 'invalid_value', 'max_tokens'],
+    ['min_tokens', { ...fim, min_tokens: 3 }, 'unsupported_parameter', 'min_tokens'],
+    ['a repetition penalty', { ...fim, repetition_penalty: 1.2 }, 'unsupported_parameter', 'repetition_penalty'],
+    ['two seeds', { ...fim, seed: 1, random_seed: 2 }, 'invalid_value', 'random_seed'],
+    ['top_k -2', { ...fim, top_k: -2 }, 'invalid_value', 'top_k'],
+    ['n', { ...fim, n: 2 }, 'unknown_parameter', 'n'],
+    ['diffusing without a stream', { ...fim, diffusing: true }, 'invalid_value', 'diffusing'],
+    ['a lone surrogate', { ...fim, suffix: '\ud800' }, 'invalid_value', 'suffix'],
+  ],
+  '/v1/chat/completions': [
+    ['no messages', {}, 'invalid_type', 'messages'],
+    ['an empty list', { messages: [] }, 'invalid_value', 'messages'],
+    ['a strange role', { messages: [{ role: 'robot', content: 'a' }] }, 'invalid_value', 'messages.0.role'],
+    ['a tool message', { messages: [{ role: 'tool', content: 'a' }] }, 'invalid_value', 'messages.0.role'],
+    ['no content', { messages: [{ role: 'user' }] }, 'invalid_value', 'messages.0.content'],
+    ['a number for content', user(5), 'invalid_value', 'messages.0.content'],
+    ['an image', user([{ type: 'text', text: 'a' }, image]), 'invalid_value', 'messages.0.content.1.type'],
+    [
+      'tool calls',
+      { messages: [{ role: 'assistant', content: '', tool_calls: [{}] }] },
+      'unsupported_parameter',
+      'messages.0.tool_calls',
+    ],
+    ['a lone surrogate', user('\udc00'), 'invalid_value', 'messages.0.content'],
+    ['tools', { ...chat, tools: [{ type: 'function' }] }, 'unsupported_parameter', 'tools'],
+    ['a forced tool', { ...chat, tool_choice: 'required' }, 'unsupported_parameter', 'tool_choice'],
+    ['functions', { ...chat, functions: [{}] }, 'unsupported_parameter', 'functions'],
+    ['JSON mode', { ...chat, response_format: { type: 'json_object' } }, 'unsupported_parameter', 'response_format'],
+    ['audio', { ...chat, modalities: ['text', 'audio'] }, 'unsupported_parameter', 'modalities'],
+    ['a prediction', { ...chat, prediction: { type: 'content' } }, 'unsupported_parameter', 'prediction'],
+    ['store', { ...chat, store: true }, 'unsupported_parameter', 'store'],
+    ['reasoning', { ...chat, reasoning_effort: 'high' }, 'unsupported_parameter', 'reasoning_effort'],
+    ['max_tokens 0', { ...chat, max_tokens: 0 }, 'invalid_value', 'max_tokens'],
+    [
+      'max_completion_tokens past the server',
+      { ...chat, max_completion_tokens: 5000 },
+      'invalid_value',
+      'max_completion_tokens',
+    ],
+    ['two limits', { ...chat, max_tokens: 1, max_completion_tokens: 2 }, 'invalid_value', 'max_completion_tokens'],
+    ['top_logprobs alone', { ...chat, top_logprobs: 2 }, 'invalid_value', 'top_logprobs'],
+    ['21 top_logprobs', { ...chat, logprobs: true, top_logprobs: 21 }, 'invalid_value', 'top_logprobs'],
+    ['logprobs as a number', { ...chat, logprobs: 1 }, 'invalid_type', 'logprobs'],
+    ['n 0', { ...chat, n: 0 }, 'invalid_value', 'n'],
+    ['a prompt', { ...chat, prompt: 'a' }, 'unknown_parameter', 'prompt'],
+    ['mirostat', { ...chat, mirostat: 2 }, 'unsupported_parameter', 'mirostat'],
+    ['messages that do not fit', user('x'.repeat(5000)), 'context_length_exceeded', 'prompt'],
+  ],
+  '/v1/edit/completions': [
+    ['nothing', {}, 'missing_required_parameter', 'code'],
+    ['both forms', { ...edit, ...chat }, 'invalid_value', 'code'],
+    ['a message without tags', chat, 'invalid_value', 'messages.0.content'],
+    ['no user message', { messages: [{ role: 'system', content: 'a' }] }, 'invalid_value', 'messages.0.content'],
+    ['a region with messages', { ...chat, region: { start: 0, end: 1 } }, 'invalid_value', 'region'],
+    ['a region of text', { ...edit, region: 'all' }, 'invalid_type', 'region'],
+    ['a negative region', { ...edit, region: { start: -1, end: 1 } }, 'invalid_value', 'region.start'],
+    ['an unknown setting', { ...edit, settings: { x: 1 } }, 'unknown_parameter', 'settings.x'],
+    ['a setting out of bounds', { ...edit, settings: { tau_edit: 2 } }, 'invalid_value', 'settings.tau_edit'],
+    ['an unknown field', { ...edit, x: 1 }, 'unknown_parameter', 'x'],
+    ['diffusing without a stream', { ...edit, diffusing: true }, 'invalid_value', 'diffusing'],
+  ],
+  '/completion': [
+    ['no prompt', {}, 'missing_required_parameter', 'prompt'],
+    ['several prompts', { prompt: ['a', 'b'] }, 'unsupported_parameter', 'prompt'],
+    ['n_predict past the server', { prompt: 'a', n_predict: 5000 }, 'invalid_value', 'n_predict'],
+    ['n_predict -2', { prompt: 'a', n_predict: -2 }, 'invalid_value', 'n_predict'],
+    ['a grammar', { prompt: 'a', grammar: 'root ::= "a"' }, 'unsupported_parameter', 'grammar'],
+    ['n_probs', { prompt: 'a', n_probs: 3 }, 'unsupported_parameter', 'n_probs'],
+    ['a repeat penalty', { prompt: 'a', repeat_penalty: 1.1 }, 'unsupported_parameter', 'repeat_penalty'],
+    ['ignore_eos', { prompt: 'a', ignore_eos: true }, 'unsupported_parameter', 'ignore_eos'],
+    ['17 at once', { prompt: 'a', n_cmpl: 17 }, 'invalid_value', 'n_cmpl'],
+    ['a field that llama.cpp does not have', { prompt: 'a', n_predicts: 3 }, 'unknown_parameter', 'n_predicts'],
+  ],
+  '/infill': [
+    ['no suffix', { input_prefix: 'a' }, 'invalid_type', 'input_suffix'],
+    ['no prefix', { input_suffix: 'a' }, 'invalid_type', 'input_prefix'],
+    ['extra without a text', { ...infill, input_extra: [{ filename: 'a' }] }, 'invalid_type', 'input_extra.0.text'],
+    ['a negative time', { ...infill, t_max_predict_ms: -1 }, 'invalid_value', 't_max_predict_ms'],
+    ['n_predict past the server', { ...infill, n_predict: 5000 }, 'invalid_value', 'n_predict'],
+    ['a prompt of ids', { ...infill, prompt: [1] }, 'invalid_type', 'prompt'],
+  ],
+  '/tokenize': [
+    ['no content', {}, 'invalid_type', 'content'],
+    ['parse_special false', { content: 'a', parse_special: false }, 'unsupported_parameter', 'parse_special'],
+    ['an unknown field', { content: 'a', x: 1 }, 'unknown_parameter', 'x'],
+  ],
+  '/detokenize': [
+    ['no tokens', {}, 'invalid_type', 'tokens'],
+    ['a text', { tokens: 'a' }, 'invalid_type', 'tokens'],
+    ['a negative id', { tokens: [-1] }, 'invalid_type', 'tokens'],
+    ['an id outside the vocabulary', { tokens: [1000] }, 'invalid_value', 'tokens'],
+  ],
+};
+
+describe.each(Object.keys(TABLES))('%s refuses', (path) => {
+  test.each(TABLES[path] ?? [])('%s', async (_name, body, code, param) => {
+    const { post, engine } = fakeApp({ config: FAKE_CODER, totalTokens: 4096 });
+    const { status, json } = await post(body, path);
+    expect([status, json.error.code, json.error.param]).toEqual([400, code, param]);
+    expect(json.error.type).toBe('invalid_request_error');
+    expect(json.error.message).toMatch(/\S{2,}/);
+    expect(engine.model.freeTokens).toBe(engine.model.maxTokens);
+  });
+
+  test.each([
+    ['an array', '[]', 400, 'invalid_type'],
+    ['no JSON', '{', 400, 'invalid_json'],
+  ])('%s', async (_name, body, status, code) => {
+    const answer = await fakeApp().postRaw(body, { 'content-type': 'application/json' }, path);
+    expect([answer.status, answer.json.error.code]).toEqual([status, code]);
+  });
+
+  test('another method', async () => {
+    const answer = await fakeApp().ask(path);
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+  });
+});
+
+test.each(['/v1/fim/completions', '/v1/chat/completions', '/v1/edit/completions', '/completion', '/infill'])(
+  '%s knows only its own model',
+  async (path) => {
+    const body = { '/v1/fim/completions': fim, '/v1/chat/completions': chat, '/v1/edit/completions': edit }[path] ?? {
+      ...(path === '/infill' ? infill : { prompt: 'a' }),
+    };
+    const { status, json } = await fakeApp({ config: FAKE_CODER }).post({ ...body, model: 'gpt-5' }, path);
+    expect([status, json.error.code]).toEqual([404, 'model_not_found']);
+    expect((await fakeApp({ config: FAKE_CODER }).post({ ...body, model: '' }, path)).status).toBe(200);
+  },
+);
