@@ -1,5 +1,4 @@
 /** The service on Node: what the process, its sockets and its disk add to the app. */
-import { fileURLToPath } from 'node:url';
 import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { serveStatic } from '@hono/node-server/serve-static';
@@ -13,8 +12,8 @@ import type { WeightSource } from './model/weight-source.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { memoryRateLimiter } from './node-rate-limiter.ts';
 
-/** Where `npm run build` puts the page and the API reference. */
-const ASSETS = fileURLToPath(new URL('../dist/assets', import.meta.url));
+/** Where `npm run build` puts the page. */
+const PAGE_DIRECTORY = 'dist/assets';
 
 export interface NodeServiceSettings extends ServiceSettings {
   readonly rate: { readonly requests: number; readonly seconds: number };
@@ -40,7 +39,7 @@ export function createNodeService(
       console.log(JSON.stringify({ time: new Date().toISOString(), level: 'info', ...request }));
     },
     metrics,
-    files: { weights: (file) => source.stream(file), page: serveStatic({ root: ASSETS }) },
+    files: { weights: (file) => source.stream(file), page: serveStatic({ root: PAGE_DIRECTORY }) },
     drain,
   });
 }

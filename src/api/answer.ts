@@ -12,7 +12,6 @@ import {
 import type { Engine } from './host.ts';
 import { openLease } from './lease.ts';
 import { respondWithEvents, type Send } from './sse.ts';
-import { streamSoon } from './stream-soon.ts';
 
 /** nginx's status for a client that has gone; nobody reads it. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -36,7 +35,7 @@ export async function answerAtOnce(
   const lease = await openLease(c, engine, firstOf(requests));
   if (lease === null) return clientGone();
   try {
-    const results = await collectChoices(choiceEvents(lease, requests), requests.length);
+    const results = await collectChoices(choiceEvents(engine, lease, requests), requests.length);
     return results === null ? clientGone() : c.json(write(results));
   } catch (error) {
     if (lease.signal.aborted) return clientGone();
@@ -53,33 +52,21 @@ export interface StreamChoice {
 }
 
 /**
- * One message per piece of text. The stream starts with the first, or with a comment where that takes long; whatever fails
- * before is an HTTP status.
+ * One message per piece of text. The stream starts with the first, so that whatever fails before is an HTTP status.
  * @param closing the last line; null for none
  */
-export function answerInEvents(
-  c: Context,
-  engine: Engine,
-  requests: readonly GenerateRequest[],
-  writer: ChunkWriter,
-  choice: StreamChoice,
-  closing: string | null = '[DONE]',
-): Promise<Response> {
-  checkChoices(engine, requests);
-  return streamSoon(c, (c) => openStream(c, engine, requests, writer, choice, closing));
-}
-
-async function openStream(
+export async function answerInEvents(
   c: Context,
   engine: Engine,
   requests: readonly GenerateRequest[],
   writer: ChunkWriter,
   { includeUsage, diffusing }: StreamChoice,
-  closing: string | null,
+  closing: string | null = '[DONE]',
 ): Promise<Response> {
+  checkChoices(engine, requests);
   const lease = await openLease(c, engine, firstOf(requests));
   if (lease === null) return clientGone();
-  const all = choiceEvents(lease, requests);
+  const all = choiceEvents(engine, lease, requests);
   const events = diffusing ? all : withoutSteps(all);
   const head = await events.next().catch(async (error: unknown) => {
     const aborted = lease.signal.aborted;

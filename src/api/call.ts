@@ -72,12 +72,12 @@ export class Call {
     this.ending ??= how;
   }
 
-  /** Adds up what all completions of this request cost. */
+  /** Adds up what everything that this request asked for has cost. */
   count(event: EngineEvent | EditEvent): void {
     if (event.type !== 'done') return;
     const { usage, cost } = 'result' in event ? event.result : event;
     this.promptTokens += usage.promptTokens;
-    if ('cachedTokens' in usage) this.cachedTokens += usage.cachedTokens;
+    this.cachedTokens += 'cachedTokens' in usage ? usage.cachedTokens : 0;
     this.completionTokens += usage.completionTokens;
     this.nfe += cost.nfe;
   }

@@ -37,11 +37,12 @@ export function checkChoices(engine: Engine, requests: readonly GenerateRequest[
  * @throws what `admit` and `run` throw; Error for an end without `done`
  */
 export async function* choiceEvents(
-  { admitted: first, admit, signal }: Lease,
+  engine: Engine,
+  { admitted: first, signal }: Lease,
   requests: readonly GenerateRequest[],
 ): AsyncGenerator<ChoiceEvent, void, void> {
   for (const [choice, request] of requests.entries()) {
-    const admitted = choice === 0 ? first : await admit(request);
+    const admitted = choice === 0 ? first : await engine.admit(request, signal);
     try {
       for await (const event of visibleEvents(admitted, signal)) yield { choice, event };
     } finally {

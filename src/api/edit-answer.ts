@@ -1,18 +1,15 @@
 /** An edit's events -> an HTTP answer, whole or streamed. */
 import type { Context } from 'hono';
-import type { EditEvent, EditRequest, EditResult } from '../engine/edit-request.ts';
+import type { EditEvent, EditResult } from '../engine/edit-request.ts';
 import { clientGone, type StreamChoice } from './answer.ts';
 import type { EditBodies } from './edit-body.ts';
 import type { EditTask } from './edit-task.ts';
-import type { Engine } from './host.ts';
+import type { Admitted, Engine } from './host.ts';
 import { type Lease, openLease } from './lease.ts';
 import { respondWithEvents, type Send } from './sse.ts';
-import { streamSoon } from './stream-soon.ts';
 
-type EditLease = Lease<EditEvent, EditRequest>;
-
-function lease(c: Context, engine: Engine, { request }: EditTask): Promise<EditLease | null> {
-  return openLease(c, { admit: (edit: EditRequest, signal) => engine.admitEdit(edit, signal) }, request);
+function lease(c: Context, engine: Engine, { request }: EditTask): Promise<Lease<Admitted<EditEvent>> | null> {
+  return openLease(c, { admit: (edit: typeof request, signal) => engine.admitEdit(edit, signal) }, request);
 }
 
 export async function editAtOnce(c: Context, engine: Engine, task: EditTask, bodies: EditBodies): Promise<Response> {
@@ -32,17 +29,7 @@ export async function editAtOnce(c: Context, engine: Engine, task: EditTask, bod
 }
 
 /** The role, spans as they are weighed where they are asked for, then the whole code at once: an edit is known at its end. */
-export function editInEvents(
-  c: Context,
-  engine: Engine,
-  task: EditTask,
-  bodies: EditBodies,
-  choice: StreamChoice,
-): Promise<Response> {
-  return streamSoon(c, (c) => openStream(c, engine, task, bodies, choice));
-}
-
-async function openStream(
+export async function editInEvents(
   c: Context,
   engine: Engine,
   task: EditTask,

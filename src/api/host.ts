@@ -16,9 +16,9 @@ export interface Admitted<E = EngineEvent> {
 
 /** The part of the engine that the API uses. */
 export interface Engine {
+  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives'>;
   /** How many requests run and wait. */
   readonly queue: Pick<RequestQueue, 'running' | 'waiting'>;
-  readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives'>;
   /**
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work

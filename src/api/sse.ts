@@ -15,7 +15,7 @@ export type Send = (message: object) => Promise<void>;
  */
 export function respondWithEvents(
   c: Context,
-  lease: Pick<Lease, 'signal' | 'abort' | 'close'>,
+  lease: Lease<unknown>,
   produce: (send: Send) => Promise<void>,
   closing: string | null = '[DONE]',
 ): Response {

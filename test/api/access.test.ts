@@ -125,7 +125,10 @@ test('open access asks for no key and reads none', async () => {
 test('each key has a cache of its own, and so has each address where there are no keys', async () => {
   const keys = fakeService({ API_KEYS });
   for (const key of [KEY, OTHER_KEY, KEY]) await keys.post(BODY, bearer(key));
-  const [alice, bob, again] = keys.engine.requests.map(({ cacheKey }) => cacheKey);
+  // Every choice, and not only the first.
+  await keys.post({ ...BODY, prompt: ['a', 'b'], n: 2 }, bearer(KEY));
+  const [alice, bob, again, ...choices] = keys.engine.requests.map(({ cacheKey }) => cacheKey);
+  expect(choices).toEqual([alice, alice, alice, alice]);
   expect(alice).not.toBe(bob);
   expect(again).toBe(alice);
 

@@ -1,7 +1,7 @@
 /** How long requests may take and streams may be silent; seconds are small fractions here. */
 import { describe, expect, test, vi } from 'vitest';
 import { messages } from '../support/fake-app.ts';
-import { FAIL_EARLY, FAIL_LATE, SILENT } from '../support/fake-engine.ts';
+import { FAIL_EARLY, FAIL_LATE, FAKE_CODER, SILENT } from '../support/fake-engine.ts';
 import { fakeService } from '../support/fake-service.ts';
 
 const OPEN = { ACCESS: 'open' };
@@ -60,6 +60,31 @@ describe('a deadline', () => {
     expect([engine.queue.running, engine.queue.waiting]).toEqual([16, 0]);
     place.leave();
     expect((await post({ prompt: 'abc', max_tokens: 1 })).status).toBe(200);
+  });
+});
+
+test('a deadline counts all choices together', async () => {
+  const { post, engine } = fakeService(OPEN, { ...PATIENT, requestSeconds: 0.3 }, SLOW);
+  const response = await post({ prompt: 'abc', max_tokens: 20, n: 16, best_of: 16, temperature: 1 });
+  expect([response.status, (await response.json()).error.code]).toEqual([504, 'deadline_exceeded']);
+  expect(engine.requests.length).toBeGreaterThan(1);
+  expect(engine.model.freeTokens).toBe(engine.model.maxTokens);
+});
+
+describe('every endpoint that streams', () => {
+  test.each([
+    ['/v1/fim/completions', { prompt: 'abc', suffix: 'x', max_tokens: 8 }],
+    ['/v1/chat/completions', { messages: [{ role: 'user', content: 'abc' }], max_tokens: 8 }],
+    ['/completion', { prompt: 'abc', n_predict: 8 }],
+  ])('%s starts with comments when it is slow to begin', async (path, body) => {
+    const { app } = fakeService(OPEN, { ...PATIENT, keepAliveSeconds: 0.05 }, { stepMs: 60, config: FAKE_CODER });
+    const response = await app.request(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...body, stream: true }),
+    });
+    expect(response.status).toBe(200);
+    expect((await response.text()).startsWith(KEEP_ALIVE)).toBe(true);
   });
 });
 

@@ -172,6 +172,21 @@ describe('the record of a request', () => {
     expect(records[0]?.ms).toBeGreaterThanOrEqual(40);
   });
 
+  test('adds up all choices, and counts edits', async () => {
+    const { post, app, recorded } = fakeService(OPEN);
+    await post({ ...BODY, n: 3 });
+    const edit = await app.request('/v1/edit/completions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ code: 'let x = 1;' }),
+    });
+    expect(edit.status).toBe(200);
+    const [choices, edited] = await recorded(2);
+    expect(choices).toMatchObject({ prompt_tokens: 9, completion_tokens: 12, nfe: 15 });
+    expect(edited).toMatchObject({ route: '/v1/edit/completions', status: 200 });
+    expect(edited?.prompt_tokens).toBeGreaterThan(0);
+  });
+
   test('has the status of a refusal, the pattern of a route, and never a path of the caller', async () => {
     const { post, get, recorded } = fakeService(OPEN);
     await post({ prompt: 'abc', max_tokens: 0 });

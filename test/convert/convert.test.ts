@@ -198,6 +198,34 @@ describe('a failure', () => {
     );
   });
 
+  it.each([
+    ['one template', { chat_template: 'T', eos_token: '</s>' }, { template: 'T', bosToken: '', eosToken: '</s>' }],
+    [
+      'several, and tokens as objects',
+      {
+        chat_template: [
+          { name: 'tool_use', template: 'U' },
+          { name: 'default', template: 'T' },
+        ],
+        bos_token: { content: '<s>' },
+      },
+      { template: 'T', bosToken: '<s>', eosToken: '' },
+    ],
+    ['none', { eos_token: '</s>' }, undefined],
+  ])('keeps the chat template: %s', async (_name, settings, expected) => {
+    const files = { 'tokenizer.json': TOKENIZER, 'tokenizer_config.json': settings };
+    const { config } = await convert(await writeCheckpoint(CONFIG, tinyTensors(), files), await options());
+    expect(config.chatTemplate).toEqual(expected);
+  });
+
+  it('prefers the chat template that has a file of its own', async () => {
+    const files = { 'tokenizer.json': TOKENIZER, 'tokenizer_config.json': { chat_template: 'old' } };
+    const source = await writeCheckpoint(CONFIG, tinyTensors(), files);
+    await writeFile(join(source, 'chat_template.jinja'), 'new');
+    const { config } = await convert(source, await options());
+    expect(config.chatTemplate?.template).toBe('new');
+  });
+
   it('names a file that is not what it should be', async () => {
     const source = await writeCheckpoint();
     await writeFile(join(source, 'generation_config.json'), '{"eos_token_id": "end"}');

@@ -127,6 +127,11 @@ describe('a GGUF', () => {
     });
   });
 
+  it('keeps the chat template of its metadata, with the texts of its tokens', async () => {
+    const { config } = await run({ 'tokenizer.chat_template': '{{ messages }}' });
+    expect(config.chatTemplate).toEqual({ template: '{{ messages }}', bosToken: TOKENS[1], eosToken: TOKENS[2] });
+  });
+
   it('puts the rows of a Llama q and k back in halves, and only those', async () => {
     const weights = await readWeights((await run()).directory);
     const source = tensors();

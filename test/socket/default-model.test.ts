@@ -64,3 +64,51 @@ test('a disconnect in the middle of a stream gives the memory back', async () =>
   controller.abort();
   await expect.poll(async () => (await health()).kv_tokens.free, { timeout: 10_000 }).toBe(1024);
 });
+
+test('answers a chat up to the end of its message, and knows how probable what it wrote is', async () => {
+  const client = new OpenAI({ baseURL: new URL('/v1', isolate.url).href, apiKey: 'none', maxRetries: 0 });
+  const { choices, usage } = await client.chat.completions.create({
+    model: 'seedling-135m',
+    messages: [{ role: 'user', content: 'Say hello.' }],
+    max_tokens: 16,
+    logprobs: true,
+    top_logprobs: 2,
+  });
+  expect(choices[0]?.message.content).not.toContain('<|im_end|>');
+  expect(choices[0]?.logprobs?.content?.length).toBe(usage?.completion_tokens);
+
+  const made = await client.completions.create({ model: 'seedling-135m', prompt: PROMPT, max_tokens: 8, logprobs: 1 });
+  const text = made.choices[0]?.text ?? '';
+  const judged = { model: 'seedling-135m', prompt: PROMPT + text, max_tokens: 0, echo: true, logprobs: 1 };
+  const echoed = (await client.completions.create(judged)).choices[0]?.logprobs;
+  const own = made.choices[0]?.logprobs;
+  expect(echoed?.tokens?.slice(-8)).toEqual(own?.tokens);
+  for (const [i, value] of (own?.token_logprobs ?? []).entries()) {
+    expect(echoed?.token_logprobs?.at(i - 8)).toBeCloseTo(value, 2);
+  }
+  // Greedy: the most probable one is the one that was written.
+  expect(own?.top_logprobs?.map((top) => Object.keys(top))).toEqual(own?.tokens?.map((token) => [token]));
+  expect((await health()).kv_tokens).toEqual({ free: 1024, total: 1024 });
+});
+
+test('fills a hole for llama.vscode, and finds in the cache what it was warmed with', async () => {
+  const ask = async (path: string, body: object) => {
+    const response = await fetch(new URL(path, isolate.url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(200);
+    // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+    return (await response.json()) as any;
+  };
+  const extra = Array.from({ length: 12 }, (_, i) => `export const value${i} = ${i};`).join('\n');
+  const shared = { input_extra: [{ text: extra, filename: 'values.js' }], samplers: [], cache_prompt: true };
+  const warm = await ask('/infill', { ...shared, input_prefix: '', input_suffix: '', prompt: '', n_predict: 0 });
+  expect(warm).toMatchObject({ content: '', tokens_predicted: 0 });
+  const hole = { input_prefix: 'function sum(a, b) {\n', input_suffix: '\n}\n', prompt: '  return ', n_predict: 8 };
+  const filled = await ask('/infill', { ...shared, ...hole, t_max_predict_ms: 60_000 });
+  expect(filled.tokens_cached).toBeGreaterThan(50);
+  expect(filled.stop).toBe(true);
+  expect((await ask('/detokenize', await ask('/tokenize', { content: extra }))).content).toBe(extra);
+});

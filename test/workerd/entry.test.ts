@@ -1,8 +1,11 @@
 /** The deployed entry inside workerd. Its model is absent here: see vitest.config.ts. */
 import { SELF } from 'cloudflare:test';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest';
 
-beforeEach(() => void vi.spyOn(console, 'log').mockImplementation(() => {}));
+let log: MockInstance<typeof console.log>;
+beforeEach(() => {
+  log = vi.spyOn(console, 'log').mockImplementation(() => {});
+});
 afterEach(() => vi.restoreAllMocks());
 
 const url = (path: string) => `http://seedling.test${path}`;
@@ -59,12 +62,23 @@ test.each(['/models/seedling-135m/config.json', '/models/absent/manifest.json', 
   },
 );
 
-test('only the files of the model that is served are there for keys', async () => {
-  for (const path of ['/models/seedling-135m/config.json', '/models/absent/config.json']) {
+test('weights are there for keys: the files of a model, and no others', async () => {
+  const status = async (path: string) => {
     const response = await SELF.fetch(url(path), { headers: KEY });
-    expect(response.status, path).toBe(404);
-    expect(await response.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
+    await response.text();
+    return response.status;
+  };
+  expect(await status('/models/seedling-135m/config.json')).toBe(200);
+  for (const path of ['/models/absent/config.json', '/models/seedling-135m/README.md', '/models/other/config.json']) {
+    expect(await status(path), path).toBe(404);
   }
+});
+
+test('the API reference needs no key', async () => {
+  const response = await SELF.fetch(url('/docs/'));
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  expect(await response.text()).toContain('reference.js');
+  expect((await SELF.fetch(url('/docs/reference.js'))).status).toBe(200);
 });
 
 test('an unknown page is a 404 in JSON, with an id', async () => {
@@ -81,7 +95,6 @@ test('metrics of an isolate would mislead, which is what it says', async () => {
 });
 
 test('every request is one line of JSON in the log', async () => {
-  const log = vi.mocked(console.log);
   await (await complete('{"prompt":"x","max_tokens":0}')).text();
   await vi.waitFor(() => expect(log).toHaveBeenCalledOnce());
   expect(JSON.parse(log.mock.calls[0]?.[0])).toMatchObject({
