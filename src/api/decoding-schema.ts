@@ -25,7 +25,7 @@ const parameterFields = Object.fromEntries(
 ) as unknown as ParameterFields;
 
 const policyDescription = [
-  `What a denoise step decides, always one position at least; a confidence is the plain probability of the id, whatever the temperature. Default \`${DEFAULT_POLICY}\`.`,
+  `What a denoise step decides, always one position at least; a confidence is the plain probability of the id, whatever the temperature. Default: what the model was made for, else \`${DEFAULT_POLICY}\`.`,
   ...policyNames.map((name) => `\`${name}\`: ${policySummary(name)}.`),
 ].join('\n');
 
@@ -35,7 +35,7 @@ export const decodingSchema = z
     ...parameterFields,
     block_length: z.int().min(1).max(64).optional().openapi({
       description:
-        'Tokens per block, or with `verify` per window; 1 is autoregressive. Default: with `verify` as many as pay on this host, else what the model was trained with.',
+        'Tokens per block, or with `verify` per window; 1 is autoregressive. A model that attends in blocks keeps its own and decides them in parts of this length, a divisor. Default: with `verify` as many as pay on this host, else what the model was trained with.',
     }),
     verify: z.boolean().optional().openapi({
       description:

@@ -1,5 +1,5 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
-import { DEFAULT_POLICY, type Decoding, type GenerateRequest, resolvePolicy } from '../engine/request.ts';
+import { DEFAULT_POLICY, type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../engine/request.ts';
 import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { DecodingFields } from './decoding-schema.ts';
 import { ApiError } from './errors.ts';
@@ -88,23 +88,41 @@ const DRAFT_THRESHOLD = 0.3;
 function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
   const { policy, block_length, verify, remasking, ...parameters } = fields;
   const verified = verify ?? (remasking === undefined && predictsNext(config));
-  const blockLength = block_length ?? (verified ? null : config.blockLength);
+  const own = config.subBlockLength ?? config.blockLength;
+  const blockLength = block_length ?? (verified ? null : own);
   const { steps, threshold } = parameters;
-  if (steps !== undefined && steps > (blockLength ?? config.blockLength)) {
-    const message = `Invalid 'decoding.steps': ${steps} is more than the block length of ${blockLength ?? config.blockLength}.`;
+  if (steps !== undefined && steps > (blockLength ?? own)) {
+    const message = `Invalid 'decoding.steps': ${steps} is more than the block length of ${blockLength ?? own}.`;
     throw new ApiError(400, message, 'invalid_value', 'decoding.steps');
   }
+  const trained = verified ? null : config.decoding;
+  // What a request says without naming a policy is about the default one.
+  const spoken = Object.values(parameters).some((value) => value !== undefined);
+  const chosen = policy ?? (spoken ? DEFAULT_POLICY : (trained?.policy ?? DEFAULT_POLICY));
+  const defaults = { ...oneAStep(blockLength), ...(trained?.policy === chosen ? ownParameters(trained) : {}) };
   const given = verified && threshold === undefined ? { ...parameters, threshold: DRAFT_THRESHOLD } : parameters;
   return {
-    ...resolvePolicy(policy ?? DEFAULT_POLICY, given),
+    ...resolvePolicy(chosen, { ...defaults, ...given }),
     blockLength,
     verify: verified,
     remasking: remasking
       ? {
           strategy: remasking.strategy ?? 'cap',
           sigma: remasking.sigma ?? 0.1,
-          steps: remasking.steps ?? blockLength ?? config.blockLength,
+          steps: remasking.steps ?? blockLength ?? own,
         }
       : null,
   };
+}
+
+/** A whole canvas can be longer than the steps that a policy takes by default. */
+function oneAStep(blockLength: number | null): { readonly steps?: number } {
+  return blockLength !== null && blockLength > MOST_STEPS ? { steps: blockLength } : {};
+}
+
+/** Without a number of steps it is one position a step. */
+function ownParameters(trained: NonNullable<ModelConfig['decoding']>) {
+  if (trained.policy === 'confidence') return { threshold: trained.threshold, inclusive: trained.inclusive };
+  const { schedule, ranking, steps } = trained;
+  return { schedule, ranking, ...(steps === null ? {} : { steps }) };
 }

@@ -26,8 +26,14 @@ export type DecoderConfig = Pick<
 export interface Semantics {
   readonly logitShift?: boolean | undefined;
   readonly contextAttention?: ModelConfig['contextAttention'] | undefined;
+  readonly grid?: ModelConfig['grid'] | undefined;
   /** In tokens. */
   readonly blockLength?: number | undefined;
+  /** In tokens; null decides whole blocks. */
+  readonly subBlockLength?: number | null | undefined;
+  readonly firstToken?: ModelConfig['firstToken'] | undefined;
+  readonly stopRule?: ModelConfig['stopRule'] | undefined;
+  readonly decoding?: ModelConfig['decoding'] | undefined;
   readonly maskTokenId?: number | undefined;
   readonly eosTokenIds?: readonly number[] | undefined;
   readonly startTokenId?: number | undefined;
@@ -57,10 +63,21 @@ export interface TokenizerFacts {
   /** Text that the tokenizer's own configuration names as its mask token. */
   readonly maskToken?: string | undefined;
   readonly bosTokenId?: number | undefined;
+  /** Text that the tokenizer's own configuration names as its EOS. */
+  readonly eosToken?: string | undefined;
   readonly chatTemplate?: ModelConfig['chatTemplate'];
 }
 
+/** What a family's code says of its mask, for where the files are silent. */
+export interface FamilyMask {
+  readonly token: string;
+  readonly id?: number | undefined;
+}
+
 export interface Checkpoint {
+  /** Its row in the table of families, for people. */
+  readonly family: string;
+  readonly familyMask?: FamilyMask | undefined;
   readonly decoder: DecoderConfig;
   readonly semantics: Semantics;
   readonly tokenizer: TokenizerFacts;

@@ -6,6 +6,7 @@ import { progressLine } from '../node-progress.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';
 import { fetchFromHub, isHubReference } from './hub.ts';
+import { oneOf, SEMANTICS_OPTIONS, SEMANTICS_USAGE, semanticsFromFlags } from './semantics-flags.ts';
 
 const USAGE = `npm run convert -- SOURCE NAME [flags]
 
@@ -15,13 +16,7 @@ NAME                      the model is written to models/NAME
 --out DIR                 write to DIR/NAME instead
 --dtype TYPE              matrices of the layers: int4 (default), int8 or f32
 --embedding TYPE          embedding and LM head: as --dtype unless given
-What the checkpoint does not record, or records wrongly:
---mask-token-id N
---eos-token-id N          may be repeated
---start-token-id N        committed first when a prompt is empty
---block-length N
---logit-shift, --no-logit-shift
---context-attention WHAT  causal or block_causal`;
+${SEMANTICS_USAGE}`;
 
 const TYPES: readonly TensorType[] = ['int4', 'int8', 'f32'];
 
@@ -35,12 +30,8 @@ function parseCommandLine(args: string[]): { source: string; options: ConvertOpt
       out: { type: 'string', default: 'models' },
       dtype: { type: 'string', default: 'int4' },
       embedding: { type: 'string' },
-      'mask-token-id': { type: 'string' },
-      'eos-token-id': { type: 'string', multiple: true },
-      'start-token-id': { type: 'string' },
-      'block-length': { type: 'string' },
-      'logit-shift': { type: 'boolean' },
-      'context-attention': { type: 'string' },
+      family: { type: 'string' },
+      ...SEMANTICS_OPTIONS,
     },
   });
   const [source, name] = positionals;
@@ -53,31 +44,10 @@ function parseCommandLine(args: string[]): { source: string; options: ConvertOpt
       out: values.out,
       dtype,
       embedding: values.embedding === undefined ? dtype : oneOf('--embedding', values.embedding, TYPES),
-      semantics: {
-        maskTokenId: integer('--mask-token-id', values['mask-token-id']),
-        eosTokenIds: values['eos-token-id']?.map((id) => integer('--eos-token-id', id)!),
-        startTokenId: integer('--start-token-id', values['start-token-id']),
-        blockLength: integer('--block-length', values['block-length']),
-        logitShift: values['logit-shift'],
-        contextAttention:
-          values['context-attention'] === undefined
-            ? undefined
-            : oneOf('--context-attention', values['context-attention'], ['causal', 'block_causal'] as const),
-      },
+      family: values.family,
+      semantics: semanticsFromFlags(values),
     },
   };
-}
-
-function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw new ConversionError(`${flag} ${value}: must be one of ${allowed.join(', ')}`);
-  return found;
-}
-
-function integer(flag: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (!/^\d+$/.test(value)) throw new ConversionError(`${flag} ${value}: must be a whole number, 0 or more`);
-  return Number(value);
 }
 
 /** What is on the Hub is fetched first. An empty variable counts as not set. */
@@ -91,7 +61,7 @@ async function localSource(source: string): Promise<string> {
   });
 }
 
-function describe({ directory, config, shards, errors }: Conversion, seconds: number): string {
+function describe({ family, directory, config, shards, errors }: Conversion, seconds: number): string {
   const megabytes = shards.reduce((sum, shard) => sum + shard.bytes, 0) / 1e6;
   const lines = errors.map(({ name, type, weights, relativeRms }) => {
     const error = `relative RMS error ${(relativeRms * 100).toFixed(3)}%`;
@@ -99,11 +69,17 @@ function describe({ directory, config, shards, errors }: Conversion, seconds: nu
   });
   return [
     ...lines,
-    `logit shift ${config.logitShift}, ${config.contextAttention} context, blocks of ${config.blockLength}, mask id ` +
-      `${config.maskTokenId}, stops at ${config.eosTokenIds}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head`,
+    `${family}: logit shift ${config.logitShift}, ${config.contextAttention} context, ${blocks(config)}, first token by ` +
+      `${config.firstToken}, mask id ${config.maskTokenId}, stops at ${config.eosTokenIds} (${config.stopRule}), ` +
+      `${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head, decodes by ${JSON.stringify(config.decoding)}`,
     `${directory}: ${shards.length} shards, ${megabytes.toFixed(1)} MB, ${seconds.toFixed(1)} s, ` +
       `peak memory ${Math.round(resourceUsage().maxRSS / 1024)} MiB`,
   ].join('\n');
+}
+
+function blocks({ blockLength, subBlockLength, grid }: Conversion['config']): string {
+  const parts = subBlockLength === null ? '' : ` in parts of ${subBlockLength}`;
+  return `blocks of ${blockLength}${parts} from ${grid}`;
 }
 
 try {

@@ -24,6 +24,8 @@ export interface ConvertOptions {
   /** The embedding and the LM head. */
   readonly embedding: TensorType;
   readonly semantics: Semantics;
+  /** The row of the table of families, where the checkpoint's files do not say. */
+  readonly family?: string | undefined;
   /** Shards stay under this many bytes. */
   readonly shardLimit?: number;
   /** Most weights read at once (a row at least). */
@@ -31,6 +33,7 @@ export interface ConvertOptions {
 }
 
 export interface Conversion {
+  readonly family: string;
   readonly directory: string;
   readonly config: ModelConfig;
   readonly shards: readonly ShardEntry[];
@@ -38,10 +41,10 @@ export interface Conversion {
 }
 
 /** @throws ConversionError if `source` is neither a directory nor a .gguf file, or cannot be converted. */
-export async function openCheckpoint(source: string): Promise<Checkpoint> {
+export async function openCheckpoint(source: string, family?: string): Promise<Checkpoint> {
   const found = await stat(source).catch(() => undefined);
-  if (found?.isDirectory()) return openHuggingFace(source);
-  if (found?.isFile() && source.endsWith('.gguf')) return openGguf(source);
+  if (found?.isDirectory()) return openHuggingFace(source, family);
+  if (found?.isFile() && source.endsWith('.gguf')) return openGguf(source, family);
   throw new ConversionError(`${source} is neither a Hugging Face directory nor a .gguf file`);
 }
 
@@ -71,12 +74,12 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
     const manifest = { format: MANIFEST_FORMAT, shards, tensors: layout.tensors };
     await writeFile(join(partial, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
   });
-  return { directory, config, shards, errors: report.classes() };
+  return { family: checkpoint.family, directory, config, shards, errors: report.classes() };
 }
 
 /** Opens, converts and closes. */
 export async function convert(source: string, options: ConvertOptions): Promise<Conversion> {
-  const checkpoint = await openCheckpoint(source);
+  const checkpoint = await openCheckpoint(source, options.family);
   try {
     return await convertCheckpoint(checkpoint, options);
   } finally {

@@ -1,6 +1,13 @@
 /** Shapes and semantics out of a GGUF's metadata. */
-import { familyOf } from './architectures.ts';
-import { ConversionError, type DecoderConfig, type Semantics, type Shape, type TokenizerFacts } from './checkpoint.ts';
+import { type FamilyHints, familyOf } from './architectures.ts';
+import {
+  type Checkpoint,
+  ConversionError,
+  type DecoderConfig,
+  type Semantics,
+  type Shape,
+  type TokenizerFacts,
+} from './checkpoint.ts';
 import { EMBEDDING } from './tensor-order.ts';
 
 /** GGUF's names for what Hugging Face lists under `architectures`. */
@@ -17,9 +24,12 @@ export function parseGgufConfig(
   metadata: Metadata,
   shapes: ReadonlyMap<string, Shape>,
   tokenizer: TokenizerFacts,
-): { decoder: DecoderConfig; semantics: Semantics } {
+  hints: FamilyHints,
+): Pick<Checkpoint, 'family' | 'familyMask'> & { decoder: DecoderConfig; semantics: Semantics } {
   const name = String(metadata['general.architecture']);
-  const family = familyOf([ARCHITECTURES[name] ?? name]);
+  const entry = ARCHITECTURES[name] ?? name;
+  const family = familyOf([entry], hints);
+  const architecture = family.architectures[entry]!;
   const optional = (key: string): number | undefined => {
     const value = metadata[key];
     return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
@@ -41,8 +51,10 @@ export function parseGgufConfig(
     throw new ConversionError(`GGUF metadata: ${name}.rope.dimension_count ${rotated} is not the head's ${headDim}`);
   }
   return {
+    family: family.name,
+    familyMask: family.mask && { token: family.mask.token, id: family.mask.id?.[architecture] },
     decoder: {
-      architecture: family.architecture,
+      architecture,
       hiddenSize,
       intermediateSize: number('feed_forward_length'),
       numLayers: number('block_count'),
@@ -53,8 +65,8 @@ export function parseGgufConfig(
       contextLength: number('context_length'),
       rmsNormEps: shortest(number('attention.layer_norm_rms_epsilon')),
       ropeTheta: shortest(number('rope.freq_base')),
-      qkvBias: family.architecture === 'qwen2',
-      qkNorm: family.architecture === 'qwen3',
+      qkvBias: architecture === 'qwen2',
+      qkNorm: architecture === 'qwen3',
     },
     semantics: {
       ...family.semantics,

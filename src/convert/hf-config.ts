@@ -1,7 +1,7 @@
 /** A Hugging Face config.json, and the refusals: what the forward pass would get wrong without a word. */
 import { z } from 'zod';
-import { type Family, familyOf } from './architectures.ts';
-import { ConversionError, type DecoderConfig, type Semantics } from './checkpoint.ts';
+import { type Family, type FamilyHints, familyOf, namedBlockLength } from './architectures.ts';
+import { ConversionError, type DecoderConfig, type FamilyMask, type Semantics } from './checkpoint.ts';
 import { checkJson } from './json-file.ts';
 
 const tokenId = z.int().nonnegative();
@@ -30,11 +30,18 @@ const configSchema = z.looseObject({
   mask_token_id: tokenId.nullish(),
   eos_token_id: ids.nullish(),
   bos_token_id: tokenId.nullish(),
+  /** SDAR; Fast-dLLM v2. */
+  block_size: z.int().positive().nullish(),
+  bd_size: z.int().positive().nullish(),
   seedling: z
     .strictObject({
       logit_shift: z.boolean().optional(),
-      context_attention: z.enum(['causal', 'block_causal']).optional(),
+      context_attention: z.enum(['causal', 'block_causal', 'full']).optional(),
+      grid: z.enum(['zero', 'prompt_end']).optional(),
       block_length: z.int().positive().optional(),
+      sub_block_length: z.int().positive().nullable().optional(),
+      first_token: z.enum(['denoise', 'from_commit']).optional(),
+      stop_rule: z.enum(['no_mask_before', 'after_block', 'none']).optional(),
       start_token_id: tokenId.optional(),
     })
     .optional(),
@@ -45,21 +52,32 @@ export interface ParsedConfig {
   readonly decoder: DecoderConfig;
   readonly semantics: Semantics;
   readonly bosTokenId: number | undefined;
+  readonly family: Family;
+  readonly familyMask: FamilyMask | undefined;
+  readonly architectures: readonly string[];
+  /** The files themselves say how this model attends and shifts. */
+  readonly recorded: boolean;
 }
 
 /** @throws ConversionError naming the field that is missing, malformed or not supported. */
-export function parseHfConfig(json: unknown): ParsedConfig {
+export function parseHfConfig(json: unknown, hints: FamilyHints = { sourceName: '' }): ParsedConfig {
   const config = checkJson(json, 'config.json', configSchema);
-  const family = familyOf(config.architectures);
-  refuseUnsupported(config);
+  const { architectures } = config;
+  const family = familyOf(architectures, hints);
+  const architecture = family.architectures[architectures[0]!]!;
+  refuseUnsupported(config, architecture);
   return {
-    decoder: decoderOf(config, family),
-    semantics: semanticsOf(config, family),
+    decoder: decoderOf(config, architecture),
+    semantics: semanticsOf(config, family, hints.sourceName),
     bosTokenId: config.bos_token_id ?? undefined,
+    family,
+    familyMask: family.mask && { token: family.mask.token, id: family.mask.id?.[architecture] },
+    architectures,
+    recorded: config.seedling !== undefined,
   };
 }
 
-function decoderOf(config: HfConfig, { architecture }: Family): DecoderConfig {
+function decoderOf(config: HfConfig, architecture: DecoderConfig['architecture']): DecoderConfig {
   const headDim = config.head_dim ?? config.hidden_size / config.num_attention_heads;
   if (!Number.isInteger(headDim)) {
     throw new ConversionError(
@@ -85,19 +103,26 @@ function decoderOf(config: HfConfig, { architecture }: Family): DecoderConfig {
   };
 }
 
-function semanticsOf(config: HfConfig, family: Family): Semantics {
+function semanticsOf(config: HfConfig, family: Family, sourceName: string): Semantics {
   const recorded = config.seedling ?? {};
+  const { semantics } = family;
+  const blockLength = recorded.block_length ?? config.block_size ?? config.bd_size;
   return {
-    logitShift: recorded.logit_shift ?? family.semantics.logitShift,
-    contextAttention: recorded.context_attention ?? family.semantics.contextAttention,
-    blockLength: recorded.block_length ?? family.semantics.blockLength,
+    logitShift: recorded.logit_shift ?? semantics.logitShift,
+    contextAttention: recorded.context_attention ?? semantics.contextAttention,
+    grid: recorded.grid ?? semantics.grid,
+    blockLength: blockLength ?? namedBlockLength(family, sourceName) ?? semantics.blockLength,
+    subBlockLength: recorded.sub_block_length ?? semantics.subBlockLength,
+    firstToken: recorded.first_token ?? semantics.firstToken,
+    stopRule: recorded.stop_rule ?? semantics.stopRule,
+    decoding: semantics.decoding,
     maskTokenId: config.mask_token_id ?? undefined,
     eosTokenIds: config.eos_token_id ?? undefined,
     startTokenId: recorded.start_token_id,
   };
 }
 
-function refuseUnsupported(config: HfConfig): void {
+function refuseUnsupported(config: HfConfig, architecture: DecoderConfig['architecture']): void {
   const refuse = (field: string, needed: string) => {
     throw new ConversionError(`config.json: ${field} is ${JSON.stringify(config[field])}, not supported: ${needed}`);
   };
@@ -118,8 +143,14 @@ function refuseUnsupported(config: HfConfig): void {
   for (const field of ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_intermediate_size']) {
     if (config[field]) refuse(field, 'a mixture of experts needs a router and its own MLP');
   }
-  if (config.attention_bias === true) refuse('attention_bias', 'o_proj would need a bias');
+  // Qwen2 has its biases on q, k and v whatever this says.
+  if (config.attention_bias === true && architecture !== 'qwen2') {
+    refuse('attention_bias', 'q, k, v and o_proj would need biases');
+  }
   if (config.mlp_bias === true) refuse('mlp_bias', 'the MLP would need biases');
+  for (const field of ['attn_logit_softcapping', 'final_logit_softcapping']) {
+    if (config[field]) refuse(field, 'logits would have to be capped');
+  }
   if (config.hidden_act !== 'silu') refuse('hidden_act', 'the MLP computes SwiGLU (silu)');
   if (config.quantization_config) refuse('quantization_config', 'give the unquantized checkpoint');
 }

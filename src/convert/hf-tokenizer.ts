@@ -41,6 +41,7 @@ export async function readHfTokenizer(directory: string, bosTokenId: number | un
     json,
     addedTokens,
     maskToken: special?.mask_token ?? config?.mask_token ?? undefined,
+    eosToken: config?.eos_token ?? special?.eos_token ?? undefined,
     bosTokenId,
     chatTemplate: await readChatTemplate(directory, { ...config, ...special, chat_template: config?.chat_template }),
   };

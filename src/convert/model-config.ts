@@ -11,7 +11,7 @@ import { resolveMaskTokenId } from './mask-token.ts';
  */
 export function resolveModelConfig(
   name: string,
-  checkpoint: Pick<Checkpoint, 'decoder' | 'semantics' | 'tokenizer'>,
+  checkpoint: Pick<Checkpoint, 'decoder' | 'semantics' | 'tokenizer' | 'familyMask'>,
   flags: Semantics,
   tieWordEmbeddings: boolean,
 ): ModelConfig {
@@ -21,11 +21,16 @@ export function resolveModelConfig(
     name,
     ...decoder,
     tieWordEmbeddings,
-    maskTokenId: resolveMaskTokenId(flags.maskTokenId, semantics.maskTokenId, tokenizer),
+    maskTokenId: resolveMaskTokenId(flags.maskTokenId, semantics.maskTokenId, tokenizer, checkpoint.familyMask),
     logitShift: flags.logitShift ?? required('logit_shift', '--logit-shift or --no-logit-shift', semantics.logitShift),
     contextAttention:
       flags.contextAttention ?? required('context_attention', '--context-attention', semantics.contextAttention),
+    grid: flags.grid ?? semantics.grid,
     blockLength: flags.blockLength ?? required('block_length', '--block-length', semantics.blockLength),
+    ...subBlocks(flags, semantics),
+    firstToken: flags.firstToken ?? semantics.firstToken,
+    stopRule: flags.stopRule ?? semantics.stopRule,
+    decoding: flags.decoding === undefined ? semantics.decoding : flags.decoding,
     eosTokenIds,
     // What stood before a document in training: its separator, where there is one.
     startTokenId:
@@ -52,4 +57,12 @@ export function resolveModelConfig(
 function required<T>(field: string, flag: string, value: T | undefined): T {
   if (value === undefined) throw new ConversionError(`the checkpoint does not record ${field}: give it with ${flag}`);
   return value;
+}
+
+/** A block length by flag without one for its parts: the family's parts are those of its own block length. */
+function subBlocks(flags: Semantics, semantics: Semantics): Pick<Semantics, 'subBlockLength'> {
+  if (flags.subBlockLength !== undefined) return { subBlockLength: flags.subBlockLength };
+  const { subBlockLength } = semantics;
+  const divides = subBlockLength && (flags.blockLength ?? semantics.blockLength ?? 0) % subBlockLength === 0;
+  return { subBlockLength: divides ? subBlockLength : null };
 }

@@ -60,10 +60,10 @@ export class Engine {
 
   #plan(request: GenerateRequest): { readonly plan: GenerationPlan; readonly tokens: number } {
     const { model } = this;
-    const settings = planBlocks(request, model, this.#acceptance);
     const ids = this.#prompt(request);
     // Something has to predict the first id.
     const prompt = ids.length > 0 ? ids : Int32Array.of(model.config.startTokenId);
+    const settings = planBlocks(request, model, this.#acceptance, prompt.length);
     const tokens = tokensNeeded(model, request, prompt.length);
     return { plan: { request, settings, prompt, promptTokens: ids.length }, tokens };
   }

@@ -1,5 +1,5 @@
 /** What an admitted request does with its memory: prefill, then blocks until the text ends. */
-import type { ModelConfig } from '../model/config.ts';
+import { type ModelConfig, uncommittedPrompt } from '../model/config.ts';
 import type { DiffusionModel, KvCache } from '../model/model.ts';
 import { type BlockSettings, sampleBlocks } from '../sampler/block-sampler.ts';
 import { createDraw } from '../sampler/draw.ts';
@@ -50,9 +50,12 @@ export async function* generate(
     cost: { nfe: forwards.nfe, positionForwards: forwards.positionForwards, ...cost },
   });
 
+  const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
   let start = performance.now();
   const judged = logprobs?.prompt ? await forwards.judgePrompt(prompt) : null;
-  const first = judged?.next ?? (await forwards.prefill(prompt));
+  // Behind uncommitted tokens there may be nothing left to run: then nothing is missing either.
+  const prefilled = cache.length >= clean ? null : await forwards.prefill(prompt.subarray(0, clean));
+  const first = judged?.next ?? prefilled;
   const prefillMs = performance.now() - start;
   if (judged) yield { type: 'prompt', ...promptTokenTexts(prompt, promptTokens, judged, tokenizer) };
   if (maxTokens === 0) {
@@ -60,10 +63,11 @@ export async function* generate(
     return;
   }
 
+  const ending = endings(model.config, suffix);
   const isLate = timeLimit(request);
   let decodeMs = 0;
   start = performance.now();
-  for await (const event of sampleBlocks(forwards, endings(model.config, suffix), settings, first)) {
+  for await (const event of sampleBlocks(forwards, ending, settings, first, prompt.subarray(clean))) {
     decodeMs += performance.now() - start;
     if (event.type === 'step') {
       yield { ...event, texts: Array.from(event.ids, (id) => tokenText(tokenizer, id)) };

@@ -14,6 +14,7 @@ export {
   readersOf,
   resolvePolicy,
 } from '../sampler/policies/index.ts';
+export { MOST_STEPS } from '../sampler/policies/schedule.ts';
 
 /** The policy with its parameters, and what it is asked about. */
 export type Decoding = PolicySettings & {

@@ -7,6 +7,9 @@ import { z } from 'zod';
 const positive = z.int().positive();
 const tokenId = z.int().nonnegative();
 
+/** Positions of a block that attend to each other, at most: those of one forward. */
+const MAX_BLOCK = 64;
+
 export const modelConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
   /** The decoder family, for people; the arithmetic follows the flags below. */
@@ -31,10 +34,53 @@ export const modelConfigSchema = z.strictObject({
   maskTokenId: tokenId,
   /** The prediction for position i is read from row i-1; the first id of a block comes from the commit before it. */
   logitShift: z.boolean(),
-  /** How committed tokens attend: `causal`, or `block_causal` (bidirectional within their own block). */
-  contextAttention: z.enum(['causal', 'block_causal']),
-  /** Block length that training used most, in tokens: the default at inference. */
+  /**
+   * How tokens outside the block that is being written attend: `causal`; `block_causal`, bidirectional within their own
+   * block; or `full`, where every token sees every other, so that nothing is ever committed and each forward runs the
+   * prompt and the whole completion.
+   */
+  contextAttention: z.enum(['causal', 'block_causal', 'full']),
+  /**
+   * Where blocks begin under `block_causal`: at multiples of their length from position 0, so that the end of a prompt
+   * belongs to the first block that is written, or from the prompt's end, so that the prompt's first block is short.
+   */
+  grid: z.enum(['zero', 'prompt_end']).default('zero'),
+  /**
+   * Block length that training used most, in tokens: the default at inference. Under `block_causal` what attends to each
+   * other; under `full` only what is decided before what follows.
+   */
   blockLength: positive,
+  /** Parts in which a block is decided, left to right, in tokens; a divisor of the block length. Null: all at once. */
+  subBlockLength: positive.nullable().default(null),
+  /**
+   * The first position of a block: decided like every other by forwards of the block (with a shift, from the token before
+   * it), or taken from the commit of the block before, which is then a forward of its own.
+   */
+  firstToken: z.enum(['denoise', 'from_commit']).default('denoise'),
+  /**
+   * When an EOS ends the text: once no mask stands before it, once its block has none, or never before the last token.
+   * The text ends before the first EOS in any case and is the same; only the forwards differ.
+   */
+  stopRule: z.enum(['no_mask_before', 'after_block', 'none']).default('no_mask_before'),
+  /** How the checkpoint's own sampler decides, for requests that do not say. Null: as this project does. */
+  decoding: z
+    .discriminatedUnion('policy', [
+      z.strictObject({
+        policy: z.literal('confidence'),
+        threshold: z.number().min(0).max(1),
+        /** The threshold itself is enough. */
+        inclusive: z.boolean().default(false),
+      }),
+      z.strictObject({
+        policy: z.literal('fixed'),
+        schedule: z.enum(['linear', 'cosine', 'round', 'floor']),
+        ranking: z.enum(['probability', 'entropy']).default('probability'),
+        /** Per block. Null: one position a step. */
+        steps: positive.nullable().default(null),
+      }),
+    ])
+    .nullable()
+    .default(null),
   eosTokenIds: z.array(tokenId).min(1),
   /** Committed first when a prompt is empty: something has to predict the first id. */
   startTokenId: tokenId,
@@ -67,6 +113,16 @@ export function parseModelConfig(json: unknown): ModelConfig {
     throw new Error(`numHeads ${config.numHeads} is not a multiple of numKvHeads ${config.numKvHeads}`);
   }
   if (config.headDim % 2 !== 0) throw new Error(`headDim ${config.headDim} is odd; RoPE rotates pairs`);
+  const { contextAttention, blockLength, subBlockLength } = config;
+  if (contextAttention === 'block_causal' && blockLength > MAX_BLOCK) {
+    throw new Error(`blockLength ${blockLength} is more than the ${MAX_BLOCK} positions of a forward`);
+  }
+  if (subBlockLength !== null && blockLength % subBlockLength !== 0) {
+    throw new Error(`subBlockLength ${subBlockLength} does not divide blockLength ${blockLength}`);
+  }
+  if (config.firstToken === 'from_commit' && (contextAttention === 'full' || !config.logitShift)) {
+    throw new Error("firstToken 'from_commit' needs logitShift and a context that is committed");
+  }
   for (const [field, id] of [
     ['maskTokenId', config.maskTokenId],
     ['startTokenId', config.startTokenId],
@@ -76,6 +132,22 @@ export function parseModelConfig(json: unknown): ModelConfig {
     if (id >= config.vocabSize) throw new Error(`${field} ${id} is outside the vocabulary of ${config.vocabSize}`);
   }
   return config;
+}
+
+type Grid = Pick<ModelConfig, 'contextAttention' | 'grid' | 'blockLength'>;
+
+/**
+ * Tokens at the prompt's end that are not committed: they belong to the first block that is written.
+ * @param prompt tokens of the prompt
+ */
+export function uncommittedPrompt({ contextAttention, grid, blockLength }: Grid, prompt: number): number {
+  if (contextAttention === 'full') return prompt;
+  return contextAttention === 'block_causal' && grid === 'zero' ? prompt % blockLength : 0;
+}
+
+/** The position, below the block length, at which the first whole block of a sequence begins. */
+export function gridOrigin({ contextAttention, grid, blockLength }: Grid, prompt: number): number {
+  return contextAttention === 'block_causal' && grid === 'prompt_end' ? prompt % blockLength : 0;
 }
 
 /** Whether a committed token predicts the next one: then one forward commits drafts and checks them. */

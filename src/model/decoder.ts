@@ -112,6 +112,8 @@ export class Decoder {
 
   /**
    * Runs `ids` at positions `start`..., writing their KV to the pages; hidden states stay in the workspace.
+   *
+   * More rows than a tile go through each layer tile by tile: first the KV of all, then what reads it.
    * @param visible per row, how many positions (from 0) it attends to. (rows)
    * @param from first row whose hidden state is wanted: rows before it end with the last layer's KV
    * @param top first layer to run, and `bottom` the one after the last: other than all of them only to time some
@@ -126,69 +128,89 @@ export class Decoder {
     top = 0,
     bottom = this.layers.length,
   ): void {
-    const { kernels: k, at, config } = this;
-    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = config;
+    const { at } = this;
+    const { hiddenSize } = this.config;
     const rows = ids.length;
+    this.arena.u32(at.pages, pages.length).set(pages);
+    for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
+    for (let l = top; l < bottom; l++) {
+      for (let tile = 0; tile < rows; tile += MAX_ROWS) {
+        this.project(l, start, tile, Math.min(MAX_ROWS, rows - tile), pageTokens);
+      }
+      const wanted = l === bottom - 1 ? from : 0;
+      for (let tile = 0; tile < rows; tile += MAX_ROWS) {
+        const first = Math.max(tile, wanted);
+        const end = Math.min(tile + MAX_ROWS, rows);
+        if (first < end) this.mix(l, first, end - first, visible, pageTokens);
+      }
+    }
+  }
+
+  /** Queries of rows from `tile` on, and their KV, which goes to the pages. */
+  private project(l: number, start: number, tile: number, rows: number, pageTokens: number): void {
+    const { kernels: k, at, config } = this;
+    const { hiddenSize, numHeads, numKvHeads, headDim, rmsNormEps } = config;
     const qWidth = numHeads * headDim;
     const kvWidth = numKvHeads * headDim;
     const qkvWidth = qWidth + 2 * kvWidth;
-    const keys = at.qkv + qWidth * 4;
+    const queries = at.qkv + tile * qkvWidth * 4;
+    const keys = queries + qWidth * 4;
     const values = keys + kvWidth * 4;
-    this.arena.u32(at.pages, pages.length).set(pages);
-    this.arena.i32(at.visible, rows).set(visible);
-    for (let row = 0; row < rows; row++) this.embed(at.x + row * hiddenSize * 4, ids[row] ?? 0);
-    for (let l = top; l < bottom; l++) {
-      const layer = this.layers[l] as Layer;
-      this.norm(at.x, layer.inputNorm, rows, layer.q);
-      this.linear(at.qkv, qkvWidth, 0, at.normed, layer.q, rows);
-      this.linear(keys, qkvWidth, 0, at.normed, layer.k, rows);
-      this.linear(values, qkvWidth, 0, at.normed, layer.v, rows);
-      this.products.finish();
-      if (layer.qkvBias) {
-        k.add_bias(at.qkv, qkvWidth, layer.qkvBias[0], rows, qWidth);
-        k.add_bias(keys, qkvWidth, layer.qkvBias[1], rows, kvWidth);
-        k.add_bias(values, qkvWidth, layer.qkvBias[2], rows, kvWidth);
-      }
-      if (layer.qkNorm) {
-        for (let row = 0; row < rows; row++) {
-          const q = at.qkv + row * qkvWidth * 4;
-          k.rms_norm(q, q, layer.qkNorm[0], numHeads, headDim, rmsNormEps);
-          k.rms_norm(q + qWidth * 4, q + qWidth * 4, layer.qkNorm[1], numKvHeads, headDim, rmsNormEps);
-        }
-      }
-      k.rope(at.qkv, qkvWidth, at.rope, start, rows, numHeads + numKvHeads, headDim);
-      k.kv_store(at.pages, l, start, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
-      const first = l === bottom - 1 ? from : 0;
-      const count = rows - first;
-      const x = at.x + first * hiddenSize * 4;
-      const queries = at.qkv + first * qkvWidth * 4;
-      const sees = at.visible + first * 4;
-      k.attention(
-        at.normed,
-        queries,
-        qkvWidth,
-        sees,
-        at.pages,
-        l,
-        count,
-        numHeads,
-        numKvHeads,
-        headDim,
-        pageTokens,
-        at.attention,
-      );
-      this.quantize(at.normed, count, qWidth, layer.o);
-      this.linear(x, hiddenSize, 1, at.normed, layer.o, count);
-      this.products.finish();
-      this.norm(x, layer.postNorm, count, layer.gate);
-      this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
-      this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
-      this.products.finish();
-      if (layer.down.type === 'f32') k.swiglu(at.act, at.gateUp, count, intermediateSize);
-      else k.swiglu_quantize(at.q8, at.gateUp, count, intermediateSize, this.limbs, words(layer.down));
-      this.linear(x, hiddenSize, 1, at.act, layer.down, count);
-      this.products.finish();
+    const layer = this.layers[l] as Layer;
+    this.norm(at.x + tile * hiddenSize * 4, layer.inputNorm, rows, layer.q);
+    this.linear(queries, qkvWidth, 0, at.normed, layer.q, rows);
+    this.linear(keys, qkvWidth, 0, at.normed, layer.k, rows);
+    this.linear(values, qkvWidth, 0, at.normed, layer.v, rows);
+    if (layer.qkvBias) {
+      k.add_bias(queries, qkvWidth, layer.qkvBias[0], rows, qWidth);
+      k.add_bias(keys, qkvWidth, layer.qkvBias[1], rows, kvWidth);
+      k.add_bias(values, qkvWidth, layer.qkvBias[2], rows, kvWidth);
     }
+    if (layer.qkNorm) {
+      for (let row = 0; row < rows; row++) {
+        const q = queries + row * qkvWidth * 4;
+        k.rms_norm(q, q, layer.qkNorm[0], numHeads, headDim, rmsNormEps);
+        k.rms_norm(q + qWidth * 4, q + qWidth * 4, layer.qkNorm[1], numKvHeads, headDim, rmsNormEps);
+      }
+    }
+    k.rope(queries, qkvWidth, at.rope, start + tile, rows, numHeads + numKvHeads, headDim);
+    k.kv_store(at.pages, l, start + tile, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
+  }
+
+  /** Attention over what `project` has stored, and the MLP, of rows `first` on. */
+  private mix(l: number, first: number, count: number, visible: Int32Array, pageTokens: number): void {
+    const { kernels: k, at, config } = this;
+    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim } = config;
+    const qWidth = numHeads * headDim;
+    const qkvWidth = qWidth + 2 * numKvHeads * headDim;
+    const layer = this.layers[l] as Layer;
+    const x = at.x + first * hiddenSize * 4;
+    this.arena.i32(at.visible, count).set(visible.subarray(first, first + count));
+    k.attention(
+      at.normed,
+      at.qkv + first * qkvWidth * 4,
+      qkvWidth,
+      at.visible,
+      at.pages,
+      l,
+      count,
+      numHeads,
+      numKvHeads,
+      headDim,
+      pageTokens,
+      at.attention,
+    );
+    this.quantize(at.normed, count, qWidth, layer.o);
+    this.linear(x, hiddenSize, 1, at.normed, layer.o, count);
+    this.products.finish();
+    this.norm(x, layer.postNorm, count, layer.gate);
+    this.linear(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
+    this.linear(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
+    this.products.finish();
+    if (layer.down.type === 'f32') k.swiglu(at.act, at.gateUp, count, intermediateSize);
+    else k.swiglu_quantize(at.q8, at.gateUp, count, intermediateSize, this.limbs, words(layer.down));
+    this.linear(x, hiddenSize, 1, at.act, layer.down, count);
+    this.products.finish();
   }
 
   /**

@@ -12,6 +12,17 @@ export function pageBytes(
   return shape.numLayers * shape.numKvHeads * pageTokens * (4 * shape.headDim + 8);
 }
 
+/** Under `full` context a block is what is decided together, and may be as long as the canvas. */
+const FULL_CONTEXT_PAGE = 32;
+
+/** Tokens of a page: a block, so that what one commit writes together lies together. */
+export function pageTokensOf({
+  contextAttention,
+  blockLength,
+}: Pick<ModelConfig, 'contextAttention' | 'blockLength'>): number {
+  return contextAttention === 'full' ? FULL_CONTEXT_PAGE : blockLength;
+}
+
 export class KvPool {
   readonly pageTokens: number;
   readonly pages: number;
@@ -34,7 +45,7 @@ export class KvPool {
   ) {
     this.pages = pages;
     this.pageTokens = pageTokens;
-    this.prefixes = context === null ? null : new PrefixCache(pageTokens);
+    this.prefixes = context === null || context === 'full' ? null : new PrefixCache(pageTokens);
     this.wholePages = context === 'block_causal';
     for (let page = pages - 1; page >= 0; page--) this.free.push(base + page * bytes);
   }
@@ -50,9 +61,10 @@ export class KvPool {
 
   /**
    * @param prefix what the request begins with; without it nothing is reused, nor kept for others
+   * @param origin position at which its first whole block begins
    * @throws OutOfMemoryError, with nothing taken.
    */
-  create(tokens: number, prefix?: CachePrefix): PagedKvCache {
+  create(tokens: number, prefix?: CachePrefix, origin = 0): PagedKvCache {
     const wanted = Math.ceil(tokens / this.pageTokens);
     if (wanted > this.pages) {
       throw new OutOfMemoryError(`${tokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
@@ -68,7 +80,7 @@ export class KvPool {
     }
     while (this.free.length < fresh) this.release(this.prefixes?.evict() ?? unreachable());
     const pages = [...shared.map(({ page }) => page), ...this.free.splice(this.free.length - fresh)];
-    return new PagedKvCache(this, Uint32Array.from(pages), shared, prefix ?? null);
+    return new PagedKvCache(this, Uint32Array.from(pages), shared, prefix ?? null, origin);
   }
 
   release(page: number): void {
@@ -83,6 +95,8 @@ export class KvPool {
 }
 
 export class PagedKvCache implements KvCache {
+  /** Position at which the first whole block begins. */
+  readonly origin: number;
   private readonly pool: KvPool;
   private owned: Uint32Array | null; // (pages) addresses
   private readonly ids: Int32Array; // (capacity) of the committed tokens
@@ -94,8 +108,9 @@ export class PagedKvCache implements KvCache {
   private exact: number;
 
   /** @param shared held pages, which `pages` begins with */
-  constructor(pool: KvPool, pages: Uint32Array, shared: CachedPage[], prefix: CachePrefix | null) {
+  constructor(pool: KvPool, pages: Uint32Array, shared: CachedPage[], prefix: CachePrefix | null, origin: number) {
     this.pool = pool;
+    this.origin = origin;
     this.owned = pages;
     this.chain = shared;
     this.key = prefix?.key ?? null;

@@ -87,7 +87,7 @@ export interface Advanced {
 
 /** What a request begins with, so that the KV of an earlier one's equal beginning serves it. */
 export interface CachePrefix {
-  /** The prompt. */
+  /** The prompt. Its length is also where blocks begin if the model's grid is `prompt_end`. */
   readonly ids: Int32Array; // (P)
   /** Opaque. A request sees only what requests of the same key have left. */
   readonly key: string;

@@ -1,7 +1,7 @@
 /** `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. Slow; for tests and small models. */
 import * as scalar from '../kernels/scalar.ts';
 import { MAX_ALTERNATIVES, mostProbable } from './alternatives.ts';
-import type { ModelConfig } from './config.ts';
+import { gridOrigin, type ModelConfig } from './config.ts';
 import { PROPORTIONAL } from './cost-curve.ts';
 import { OutOfMemoryError } from './errors.ts';
 import { GROUP, rowBytes } from './manifest.ts';
@@ -9,6 +9,7 @@ import type {
   Adjustment,
   AdvanceAsk,
   Advanced,
+  CachePrefix,
   CommitAsk,
   DenoiseAsk,
   DiffusionModel,
@@ -27,11 +28,14 @@ class ScalarCache implements KvCache {
   readonly capacity: number;
   readonly keys: Float32Array[]; // per layer (capacity, kvHeads * d)
   readonly values: Float32Array[];
+  /** Position at which the first whole block begins. */
+  readonly origin: number;
   private readonly onFree: (() => void) | null;
   private freed = false;
 
-  constructor(capacity: number, layers: number, width: number, onFree: () => void) {
+  constructor(capacity: number, layers: number, width: number, origin: number, onFree: () => void) {
     this.capacity = capacity;
+    this.origin = origin;
     this.onFree = onFree;
     this.keys = Array.from({ length: layers }, () => new Float32Array(capacity * width));
     this.values = Array.from({ length: layers }, () => new Float32Array(capacity * width));
@@ -115,13 +119,14 @@ export class ScalarModel implements DiffusionModel {
     this.memory = { weights, kvPool: 0, scratch: 0, total: weights };
   }
 
-  createCache(maxTokens: number): KvCache {
+  createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
     if (maxTokens > this.freeTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens do not fit`, maxTokens <= this.maxTokens);
     }
     this.freeTokens -= maxTokens;
     const { numLayers, numKvHeads, headDim } = this.config;
-    return new ScalarCache(maxTokens, numLayers, numKvHeads * headDim, () => {
+    const origin = gridOrigin(this.config, prefix?.ids.length ?? 0);
+    return new ScalarCache(maxTokens, numLayers, numKvHeads * headDim, origin, () => {
       this.freeTokens += maxTokens;
     });
   }
@@ -130,7 +135,7 @@ export class ScalarModel implements DiffusionModel {
     const own = cache as ScalarCache;
     const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
     const end = own.length + ids.length;
-    const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end));
+    const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end, own.origin));
     const logits = this.forward(ids, own, visible);
     own.length = end;
     return this.predict(ask.rows === 'all' ? logits : logits.slice(-1), ask, predictions);

@@ -3,11 +3,11 @@ import { Arena, align } from '../kernels/arena.ts';
 import { Crew, crewBytes, type Threads } from '../kernels/crew.ts';
 import { instantiateModule, type KernelFlavour, type KernelModules, kernelModule } from '../kernels/kernels.ts';
 import { MAX_ALTERNATIVES } from './alternatives.ts';
-import type { ModelConfig } from './config.ts';
+import { gridOrigin, type ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
 import { type Activations, Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
-import { KvPool, PagedKvCache, pageBytes } from './kv-cache.ts';
+import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
 import type {
   AdvanceAsk,
   Advanced,
@@ -23,7 +23,7 @@ import { emptyPredictions } from './predictions.ts';
 import { committedVisible } from './visibility.ts';
 import type { WeightSource } from './weight-source.ts';
 import { type LoadProgress, loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
-import { createWorkspace, MAX_ROWS, panelScratchBytes, workspaceBytes } from './workspace.ts';
+import { createWorkspace, MAX_ROWS, mostRows, panelScratchBytes, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
   readonly kernels: KernelModules;
@@ -46,7 +46,7 @@ const TIMED_LAYERS = 3;
 export class WasmModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly runtime = 'wasm';
-  readonly maxForward = MAX_ROWS;
+  readonly maxForward: number;
   readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly costs: CostCurve;
   readonly memory: MemoryUse;
@@ -59,7 +59,7 @@ export class WasmModel implements DiffusionModel {
   static async load(source: WeightSource, config: ModelConfig, options: WasmModelOptions): Promise<WasmModel> {
     const manifest = await readManifest(source);
     const weights = weightBytes(manifest);
-    const pageTokens = config.blockLength;
+    const pageTokens = pageTokensOf(config);
     const page = pageBytes(config, pageTokens);
     const { threads } = options;
     const own = align(panelBytes(manifest)) + (threads ? crewBytes(threads.count, panelScratchBytes(config)) : 0);
@@ -90,7 +90,9 @@ export class WasmModel implements DiffusionModel {
       scratch: arena.memory.buffer.byteLength - weights - pages * page,
       total: arena.memory.buffer.byteLength,
     };
-    const context = options.prefixCache ? config.contextAttention : null;
+    // Blocks that are counted from a prompt's end do not line up with pages.
+    const aligned = config.contextAttention !== 'block_causal' || config.grid === 'zero';
+    const context = options.prefixCache && aligned ? config.contextAttention : null;
     const pool = new KvPool(kv, pages, page, pageTokens, context);
     return new WasmModel(config, decoder, pool, memory, crew ?? null);
   }
@@ -101,6 +103,7 @@ export class WasmModel implements DiffusionModel {
     this.decoder = decoder;
     this.pool = pool;
     this.memory = memory;
+    this.maxForward = mostRows(config, pool.maxTokens);
     this.costs = this.measure();
   }
 
@@ -138,7 +141,7 @@ export class WasmModel implements DiffusionModel {
   }
 
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
-    return this.pool.create(maxTokens, prefix);
+    return this.pool.create(maxTokens, prefix, gridOrigin(this.config, prefix?.ids.length ?? 0));
   }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
@@ -146,9 +149,12 @@ export class WasmModel implements DiffusionModel {
     paged.requireRoom(ids.length);
     const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
     for (let from = 0; from < ids.length; ) {
-      const rows = this.tile(paged.length, ids.length - from);
-      const end = paged.length + ids.length - from;
-      const visible = Int32Array.from({ length: rows }, (_, i) => committedVisible(this.config, paged.length + i, end));
+      const { length, origin } = paged;
+      const rows = this.tile(length - origin, ids.length - from);
+      const end = length + ids.length - from;
+      const visible = Int32Array.from({ length: rows }, (_, i) =>
+        committedVisible(this.config, length + i, end, origin),
+      );
       const wanted = ask.rows === 'all' ? 0 : rows - 1;
       const input = ids.subarray(from, from + rows);
       this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, wanted);
@@ -185,7 +191,7 @@ export class WasmModel implements DiffusionModel {
     const drafted = emptyPredictions(rows.length, blockAsk, this.config);
     const end = paged.length + clean;
     const visible = input.map((_, i) =>
-      i < clean ? committedVisible(this.config, paged.length + i, end) : paged.length + input.length,
+      i < clean ? committedVisible(this.config, paged.length + i, end, paged.origin) : paged.length + input.length,
     );
     this.decoder.forward(input, paged.length, visible, paged.pages, this.pool.pageTokens, first);
     paged.advance(ids);
@@ -199,16 +205,22 @@ export class WasmModel implements DiffusionModel {
    * @throws RangeError on a forward too long, or a position that its block does not predict
    */
   private blockRows(input: Int32Array, positions: Int32Array, start = 0): Int32Array {
-    if (input.length > MAX_ROWS) throw new RangeError(`a forward of ${input.length} exceeds ${MAX_ROWS} positions`);
+    const most = this.maxForward;
+    if (input.length > most) throw new RangeError(`a forward of ${input.length} exceeds ${most} positions`);
     const rows = positions.map((position) => start + position - (this.config.logitShift ? 1 : 0));
     if (rows.some((row) => row < start || row >= input.length)) throw new RangeError('a position outside the block');
     return rows;
   }
 
-  /** Rows of the next forward of a commit: whole blocks where context is bidirectional within a block. */
+  /**
+   * Rows of the next forward of a commit: whole blocks where context is bidirectional within a block.
+   * @param start from the beginning of the first whole block, so below 0 before it
+   */
   private tile(start: number, left: number): number {
-    if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
-    return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
+    const { contextAttention, blockLength } = this.config;
+    if (left <= MAX_ROWS || contextAttention === 'causal') return Math.min(left, MAX_ROWS);
+    if (contextAttention === 'full') return left;
+    return MAX_ROWS - ((start + MAX_ROWS + blockLength) % blockLength);
   }
 }
 

@@ -13,11 +13,11 @@ const RECORD_BYTES = 72;
 export const HEAD_ROWS = 8;
 
 export interface Workspace {
-  readonly x: number; // (MAX_ROWS, hidden) the residual stream
+  readonly x: number; // (most rows, hidden) the residual stream
   readonly normed: number; // (MAX_ROWS, max(hidden, heads*d)) also the attention's output
   readonly q8: number; // (MAX_ROWS * MAX_LIMBS, widest K / 32) records of `quantize`
   readonly panel: number; // 13 x widest K bytes: one panel of weights, unpacked, and its integer sums
-  readonly qkv: number; // (MAX_ROWS, (heads + 2 kvHeads) * d)
+  readonly qkv: number; // (most rows, (heads + 2 kvHeads) * d)
   readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
   readonly act: number; // (MAX_ROWS, intermediate)
   readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
@@ -38,20 +38,26 @@ export function panelScratchBytes(config: ModelConfig): number {
   return 13 * widestGroups(config) * GROUP;
 }
 
+/** Positions of a forward at most: a canvas that sees all of itself cannot be run in parts. */
+export function mostRows({ contextAttention }: Pick<ModelConfig, 'contextAttention'>, maxTokens: number): number {
+  return contextAttention === 'full' ? Math.max(MAX_ROWS, maxTokens) : MAX_ROWS;
+}
+
 /** Byte size of each buffer. @param maxTokens longest sequence, a multiple of `pageTokens`. */
 function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize } = config;
   const attentionWidth = numHeads * headDim;
+  const rows = mostRows(config, maxTokens);
   const groups = widestGroups(config);
   const gateUp = align(MAX_ROWS * 2 * intermediateSize * 4);
   const act = align(MAX_ROWS * intermediateSize * 4);
   const logits = HEAD_ROWS * logitStride(vocabSize) * 4;
   return {
-    x: MAX_ROWS * hiddenSize * 4,
+    x: rows * hiddenSize * 4,
     normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
     q8: MAX_ROWS * MAX_LIMBS * groups * RECORD_BYTES,
     panel: panelScratchBytes(config),
-    qkv: MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim * 4,
+    qkv: rows * (numHeads + 2 * numKvHeads) * headDim * 4,
     feedForward: Math.max(gateUp + act, logits),
     visible: MAX_ROWS * 4,
     pages: (maxTokens / pageTokens) * 4,

@@ -26,20 +26,24 @@ export interface BlockSettings {
  * Decodes after a prefill. What is decided and final is committed by the same forward that predicts the masks behind it:
  *
  * - causal context: the decided prefix of a block is final as it is, so it leaves the block at once and is never run again;
- * - otherwise, and with remasking: a block is committed when it is complete.
+ * - otherwise, and with remasking: a block is committed when it is complete;
+ * - full context: nothing is, as the whole canvas is one block.
  *
  * The last tokens are never committed: their KV would serve nobody.
- * @param first the prefill's prediction (R = 1); used only with `logitShift`, as the first id
+ * @param first the prefill's prediction (R = 1), used with `logitShift` as the first id; null if nothing is committed
+ * @param lead (T) the prompt's last tokens, which were not committed: the first block begins with them
  * @throws the signal's reason on abort, whatever the model throws, and Error if a model predicts a mask
  */
 export async function* sampleBlocks(
   forwards: Forwards,
   config: ModelConfig,
   settings: BlockSettings,
-  first: Predictions,
+  first: Predictions | null,
+  lead: Int32Array = new Int32Array(),
 ): AsyncGenerator<SamplerEvent, void, void> {
-  const loop = new BlockLoop(forwards, config, settings);
-  if (config.logitShift) yield* loop.begin(first);
+  const loop = new BlockLoop(forwards, config, settings, lead);
+  // Behind a lead it is the lead's own forward that predicts the first id.
+  if (config.logitShift && first && lead.length === 0) yield* loop.begin(first);
   while (!loop.ended) yield* loop.forward();
 }
 
@@ -62,18 +66,23 @@ class BlockLoop {
   readonly #canvas: Canvas;
   /** A block's tokens are committed together. */
   readonly #whole: boolean;
+  /** A commit is a forward of its own: what it predicts is in the block before that is denoised. */
+  readonly #apart: boolean;
+  readonly #stopRule: ModelConfig['stopRule'];
   /** Offsets whose KV is in the cache. */
   #committed = 0;
   /** Offsets that are final. */
   #sure = 0;
   /** Offsets that were reported as settled. */
   #told = 0;
-  /** The window's end in the block that is being filled; 0 before the first. */
+  /** The window's end in the block that is being filled; before the first, where that begins. */
   #blockEnd = 0;
+  /** The part of the block that is being decided: from its first mask to its end. */
+  #part = { start: 0, end: 0 };
   #step = 0;
   #initiallyMasked = 0;
 
-  constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings) {
+  constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings, lead: Int32Array) {
     const causal = config.contextAttention === 'causal';
     if (settings.verify && !predictsNext(config)) {
       throw new Error('verified blocks need causal context and logit shift');
@@ -83,7 +92,12 @@ class BlockLoop {
     this.#shift = config.logitShift;
     this.#trim = predictsNext(config);
     this.#whole = !causal || settings.remasking !== null;
-    this.#canvas = new Canvas(settings.maxTokens, config);
+    this.#apart = config.firstToken === 'from_commit';
+    // A verified text is that of block length 1, which ends at its EOS.
+    this.#stopRule = settings.verify ? 'no_mask_before' : config.stopRule;
+    this.#canvas = new Canvas(settings.maxTokens, config, lead);
+    this.#committed = -lead.length;
+    this.#blockEnd = -lead.length;
   }
 
   *begin(first: Predictions): Generator<SamplerEvent> {
@@ -95,32 +109,39 @@ class BlockLoop {
   async *forward(): AsyncGenerator<SamplerEvent, void, void> {
     const { width, verify: verified } = this.#settings;
     const plan = this.#plan();
-    const block = Math.floor(plan.start / width.blockLength);
+    const block = width.blockOf(Math.max(plan.start, 0));
     const { committed, drafted } = await this.#run(plan);
     if (!verified || !committed) this.#decide(plan, committed, drafted);
     else if (this.#check(committed, plan)) this.#decide(plan, lastRow(committed), drafted);
-    this.#step += 1;
+    if (committed || drafted) this.#step += 1;
     yield* this.#report(block);
   }
 
   #plan(): Plan {
     const { maxTokens, width, verify: verified } = this.#settings;
     const canvas = this.#canvas;
-    const prefix = canvas.prefix(this.#committed);
+    const past = this.#whole || this.#stopRule !== 'no_mask_before';
+    const prefix = past ? canvas.filled(this.#committed) : canvas.prefix(this.#committed);
     const complete = prefix >= this.#blockEnd;
     const together = complete ? this.#blockEnd : this.#committed;
     const commitEnd = this.#whole ? together : Math.min(prefix, maxTokens - 1);
     const pending = canvas.slice(this.#committed, commitEnd);
     if (complete || verified) {
       this.#blockEnd = Math.min(width.end(prefix, pending.length), maxTokens);
+    }
+    const open = canvas.filled(commitEnd);
+    const partEnd = Math.min(width.partEnd(open), this.#blockEnd);
+    if (complete || verified || partEnd !== this.#part.end) {
+      this.#part = { start: open, end: partEnd };
       this.#step = 0;
-      this.#initiallyMasked = canvas.masked(commitEnd, this.#blockEnd, 0).length;
+      this.#initiallyMasked = canvas.masked(commitEnd, partEnd, 0).length;
     }
     // With a shift the last clean token predicts the window's first position.
     const from = commitEnd + (this.#shift && pending.length > 0 ? 1 : 0);
-    let positions = canvas.masked(from, this.#blockEnd, commitEnd);
+    let positions = canvas.masked(from, partEnd, commitEnd);
     const window = canvas.slice(commitEnd, this.#windowEnd());
-    if (pending.length > 0 && pending.length + window.length > this.#forwards.maxForward) positions = new Int32Array();
+    const separate = this.#apart || pending.length + window.length > this.#forwards.maxForward;
+    if (pending.length > 0 && separate) positions = new Int32Array();
     return { pending, window, positions, start: commitEnd };
   }
 
@@ -159,7 +180,8 @@ class BlockLoop {
     this.#committed = start;
     const canvas = this.#canvas;
     // With a shift, nothing inside a block predicts its first position.
-    const before = remasking && canvas.decided(start + (this.#shift ? 1 : 0), this.#blockEnd);
+    const from = Math.max(start + (this.#shift ? 1 : 0), this.#part.start);
+    const before = remasking && canvas.decided(from, this.#part.end);
     const all = joined(next, drafted);
     const at = next ? Int32Array.of(0, ...positions) : positions; // (R)
     if (next) canvas.write(start, next, 0);
@@ -169,6 +191,12 @@ class BlockLoop {
       for (const row of rows) canvas.write(start + (at[row] ?? 0), all, row);
     }
     if (before) for (const offset of remasking.choose(canvas, before, this.#step)) canvas.remask(offset);
+  }
+
+  /** Whether an EOS at this offset, with no mask before it, ends the text now. */
+  #stopsAt(eos: number): boolean {
+    if (this.#stopRule === 'no_mask_before') return true;
+    return this.#canvas.filled(eos) >= (this.#stopRule === 'after_block' ? this.#blockEnd : this.#canvas.length);
   }
 
   *#report(block: number): Generator<SamplerEvent> {
@@ -181,7 +209,7 @@ class BlockLoop {
     const complete = prefix >= this.#blockEnd || canvas.isEos(prefix);
     if (!verified) this.#sure = remasking && !complete ? this.#told : prefix;
     const end = Math.min(prefix, this.#sure);
-    const eos = end < maxTokens && canvas.isEos(end) && (!verified || this.#sure > end);
+    const eos = end < maxTokens && canvas.isEos(end) && (!verified || this.#sure > end) && this.#stopsAt(end);
     const reached = eos ? 'eos' : end >= maxTokens ? 'length' : null;
     const settled: SettledEvent = { type: 'settled', block, ...canvas.judged(this.#told, end), end: reached };
     this.#told = end;

@@ -2,10 +2,14 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import type { Alternative, StepEvent } from './events.ts';
 
-/** The completion while it is written: ids and masks, and what the forward under way changed. */
+/**
+ * The completion while it is written: ids and masks, and what the forward under way changed. The tokens of the prompt that
+ * are run together with it lie at the negative offsets.
+ */
 export class Canvas {
   readonly length: number;
-  readonly #ids: Int32Array; // (maxTokens)
+  readonly #lead: number;
+  readonly #ids: Int32Array; // (lead + maxTokens)
   readonly #probs: Float32Array; // (maxTokens)
   readonly #mask: number;
   readonly #eos: readonly number[];
@@ -13,16 +17,19 @@ export class Canvas {
   #changed = new Map<number, { readonly revised: boolean }>();
   #remasked = new Set<number>();
 
-  constructor(maxTokens: number, config: ModelConfig) {
+  /** @param lead (T) the prompt's last tokens, none of them committed */
+  constructor(maxTokens: number, config: ModelConfig, lead: Int32Array = new Int32Array()) {
     this.length = maxTokens;
+    this.#lead = lead.length;
     this.#mask = config.maskTokenId;
     this.#eos = config.eosTokenIds;
-    this.#ids = new Int32Array(maxTokens).fill(config.maskTokenId);
+    this.#ids = new Int32Array(lead.length + maxTokens).fill(config.maskTokenId);
+    this.#ids.set(lead);
     this.#probs = new Float32Array(maxTokens);
   }
 
   at(offset: number): number {
-    return this.#ids[offset] ?? this.#mask;
+    return this.#ids[offset + this.#lead] ?? this.#mask;
   }
 
   /** Probability that the id at an offset was decided with. */
@@ -31,7 +38,7 @@ export class Canvas {
   }
 
   isMask(offset: number): boolean {
-    return this.#ids[offset] === this.#mask;
+    return this.#ids[offset + this.#lead] === this.#mask;
   }
 
   isEos(offset: number): boolean {
@@ -40,13 +47,20 @@ export class Canvas {
 
   /** A copy of the ids from `start` to `end`. */
   slice(start: number, end: number): Int32Array {
-    return this.#ids.slice(start, end);
+    return this.#ids.slice(start + this.#lead, end + this.#lead);
   }
 
-  /** The first offset from `start` on that is a mask or an EOS; `length` if none is. */
+  /** The first offset of the completion from `start` on that is a mask or an EOS; `length` if none is. */
   prefix(start: number): number {
-    let offset = start;
+    let offset = Math.max(start, 0);
     while (offset < this.length && !this.isMask(offset) && !this.isEos(offset)) offset++;
+    return offset;
+  }
+
+  /** The first offset of the completion from `start` on that is a mask; `length` if none is. */
+  filled(start: number): number {
+    let offset = Math.max(start, 0);
+    while (offset < this.length && !this.isMask(offset)) offset++;
     return offset;
   }
 
@@ -57,10 +71,10 @@ export class Canvas {
     return Int32Array.from(found);
   }
 
-  /** Decided offsets from `start` to `end`. */
+  /** Decided offsets of the completion from `start` to `end`. */
   decided(start: number, end: number): Int32Array {
     const found: number[] = [];
-    for (let offset = start; offset < end; offset++) if (!this.isMask(offset)) found.push(offset);
+    for (let offset = Math.max(start, 0); offset < end; offset++) if (!this.isMask(offset)) found.push(offset);
     return Int32Array.from(found);
   }
 
@@ -68,10 +82,10 @@ export class Canvas {
   write(offset: number, predictions: Predictions, row: number): void {
     const id = predictions.ids[row] ?? this.#mask;
     if (id === this.#mask) throw new Error('the model predicted the mask token');
-    if (this.#ids[offset] === id) return;
+    if (this.at(offset) === id) return;
     this.#changed.set(offset, { revised: !this.isMask(offset) });
     this.#remasked.delete(offset);
-    this.#ids[offset] = id;
+    this.#ids[offset + this.#lead] = id;
     this.judge(offset, predictions, row);
   }
 
@@ -99,7 +113,7 @@ export class Canvas {
 
   remask(offset: number): void {
     if (this.isMask(offset)) return;
-    this.#ids[offset] = this.#mask;
+    this.#ids[offset + this.#lead] = this.#mask;
     this.#changed.delete(offset);
     this.#remasked.add(offset);
   }

@@ -1,3 +1,4 @@
+import { gridOrigin } from '../model/config.ts';
 import type { Advanced, CommitAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
 import type { Draw } from './draw.ts';
 import type { Alternative, StepEvent } from './events.ts';
@@ -57,17 +58,20 @@ export class Forwards {
 
   /**
    * Commits what the cache does not have of the prompt, in chunks. Not counted.
-   * @param ids (P), P > 0
-   * @returns the prediction of completion offset 0 (R = 1)
+   * @param ids (P), P > 0: the prompt, or its whole blocks where the rest belongs to the first block that is written
+   * @returns the prediction of the offset behind the last (R = 1)
    */
   async prefill(ids: Int32Array): Promise<Predictions> {
     // Under block-causal attention a chunk that ended inside a block would cut that block's sight.
-    const { blockLength } = this.#model.config;
+    const { config } = this.#model;
+    const { blockLength } = config;
     const chunk = Math.ceil(PREFILL_CHUNK / blockLength) * blockLength;
+    const short = (blockLength - gridOrigin(config, ids.length)) % blockLength;
     let start = this.#cache.length;
-    for (; start + chunk < ids.length; start += chunk) {
+    for (let end = start + chunk - (start === 0 ? short : 0); end < ids.length; end += chunk) {
       await this.#turn();
-      await this.#model.commit(ids.subarray(start, start + chunk), this.#cache, { rows: 'last' });
+      await this.#model.commit(ids.subarray(start, end), this.#cache, { rows: 'last' });
+      start = end;
     }
     await this.#turn();
     const sampling = this.#draw(Int32Array.of(0));

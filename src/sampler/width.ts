@@ -10,22 +10,51 @@ export interface Width {
    * @returns the offset after the window's last position, more than `from`
    */
   end(from: number, pending: number): number;
+  /**
+   * @param from the first mask
+   * @returns the offset before which positions may be decided now
+   */
+  partEnd(from: number): number;
+  /** Grid block of a completion offset. */
+  blockOf(offset: number): number;
   /** Of `offered` drafts, `held` agreed with the causal predictions. Called after each verification. */
   observe(held: number, offered: number): void;
 }
 
 /** Blocks at multiples of their length, one after the other. */
 export function blocks(blockLength: number): Width {
+  return grid(blockLength, blockLength, 0);
+}
+
+/**
+ * Blocks of the model's grid, each decided in parts from left to right.
+ * @param blockLength Infinity for one block without end
+ * @param part tokens; a divisor of the block length
+ * @param phase position of completion offset 0 in its block
+ */
+export function grid(blockLength: number, part: number, phase: number): Width {
+  const boundary = (from: number, length: number) => (Math.floor((from + phase) / length) + 1) * length - phase;
   return {
     blockLength,
-    end: (from) => (Math.floor(from / blockLength) + 1) * blockLength,
+    end: (from) => boundary(from, blockLength),
+    partEnd: (from) => boundary(from, part),
+    blockOf: (offset) => Math.floor((offset + phase) / blockLength),
     observe() {},
   };
 }
 
 /** The next `blockLength` positions, wherever they begin. */
 export function sliding(blockLength: number): Width {
-  return { blockLength, end: (from) => from + blockLength, observe() {} };
+  return { ...wholeWindow(blockLength), end: (from) => from + blockLength, observe() {} };
+}
+
+/** All of a window may be decided at once; its number counts in windows of the longest length. */
+function wholeWindow(blockLength: number) {
+  return {
+    blockLength,
+    partEnd: () => Number.POSITIVE_INFINITY,
+    blockOf: (offset: number) => Math.floor(offset / blockLength),
+  };
 }
 
 /** How often drafts hold: shared by the requests of an engine, so that a short one starts with what others learned. */
@@ -69,7 +98,7 @@ export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: numb
   let forwards = 0;
   const probes = gain(costs, HOPEFUL, bestWindow(costs, HOPEFUL, longest)) >= WORTH_PROBING;
   return {
-    blockLength: longest,
+    ...wholeWindow(longest),
     end(from) {
       forwards += 1;
       const width = bestWindow(costs, acceptance.rate, longest);

@@ -119,6 +119,6 @@ describe('a policy', () => {
     }
     expect(properties.threshold).toMatchObject({ type: 'number', minimum: 0, maximum: 1 });
     expect(properties.steps).toMatchObject({ type: 'integer', minimum: 1, maximum: 64 });
-    expect(properties.schedule.enum).toEqual(['linear', 'cosine']);
+    expect(properties.schedule.enum).toEqual(['linear', 'cosine', 'round', 'floor']);
   });
 });

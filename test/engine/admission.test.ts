@@ -45,6 +45,17 @@ describe('admit', () => {
     expect(await refusal({}, overrides)).toMatchObject({ code: 'invalid_value', param });
   });
 
+  it('decides blocks that attend to each other in parts, and refuses a length that does not divide them', async () => {
+    const options = { config: { contextAttention: 'block_causal', blockLength: 8 } } as const;
+    expect(await refusal(options, { decoding: { blockLength: 3 } })).toMatchObject({
+      code: 'invalid_value',
+      param: 'decoding.block_length',
+      message: expect.stringMatching(/is 3: fake attends in blocks of 8/),
+    });
+    const { engine } = setUp(options);
+    await (await engine.admit(request({ decoding: { blockLength: 4 } }))).release();
+  });
+
   it('waits for room, and refuses at once what could never fit', async () => {
     const { model, engine } = setUp({ poolTokens: 40 });
     const first = await engine.admit(request());

@@ -1,6 +1,7 @@
 /** Requests over all knobs at once: each ends within its bound, with text that holds no mask, and leaves no memory. */
 import { describe, expect, it } from 'vitest';
 import { policyNames, resolvePolicy } from '../../src/engine/request.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
 import { uniform } from '../../src/sampler/random.ts';
 import { EOS, MASK } from '../support/byte-tokenizer.ts';
 import { chain, type FakeModelOptions } from '../support/fake-model.ts';
@@ -17,9 +18,14 @@ function draw(seed: number) {
 
   const causal = below(3) > 0;
   const logitShift = below(4) > 0;
-  const config = {
+  const contextAttention = causal ? ('causal' as const) : one('block_causal' as const, 'full' as const);
+  const config: Partial<ModelConfig> & { readonly blockLength: number } = {
     logitShift,
-    contextAttention: causal ? ('causal' as const) : ('block_causal' as const),
+    contextAttention,
+    grid: one('zero' as const, 'prompt_end' as const),
+    firstToken:
+      logitShift && contextAttention === 'block_causal' ? one('denoise' as const, 'from_commit' as const) : 'denoise',
+    stopRule: one('no_mask_before' as const, 'after_block' as const, 'none' as const),
     blockLength: one(4, 8, 16),
     vocabSize: 256 + 8,
     infill: { prefix: 259, suffix: 260, middle: 261, end: 262 },
@@ -35,7 +41,11 @@ function draw(seed: number) {
 
   const maxTokens = 1 + below(60);
   const verify = causal && logitShift && below(2) === 0;
-  const blockLength = one(null, 1, 2, 3, 7, 8, 16, 33, 64);
+  // Blocks that attend to each other can only be decided in parts of them.
+  const blockLength =
+    contextAttention === 'block_causal'
+      ? one(null, 1, 2, config.blockLength / 2, config.blockLength)
+      : one(null, 1, 2, 3, 7, 8, 16, 33, 64);
   const steps = 1 + below(12);
   const policy = resolvePolicy(policyNames[below(policyNames.length)]!, {
     threshold: below(11) / 10,
@@ -43,7 +53,8 @@ function draw(seed: number) {
     delta: below(10) / 10,
     gamma: below(20) / 10,
     steps,
-    schedule: one('linear', 'cosine'),
+    schedule: one('linear', 'cosine', 'round', 'floor'),
+    ranking: one('probability', 'entropy'),
   });
   const remasking =
     !verify && below(3) === 0
@@ -62,7 +73,7 @@ function draw(seed: number) {
     decoding: { ...policy, blockLength, verify, remasking },
   });
   const block = blockLength ?? (verify ? 1 : config.blockLength);
-  const blocks = Math.ceil(maxTokens / block) + 1;
+  const blocks = Math.ceil(maxTokens / block) + 2;
   // A forward decides a token at least; a wrong draft costs one more, remasking its steps, a block that is too long to be
   // committed and denoised at once one.
   const bound = maxTokens + blocks + (verify ? maxTokens : 0) + (remasking ? blocks * (steps + block) : 0);

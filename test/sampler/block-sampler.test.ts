@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ModelConfig } from '../../src/model/config.ts';
+import { type ModelConfig, uncommittedPrompt } from '../../src/model/config.ts';
 import type { Predictions } from '../../src/model/model.ts';
 import { sampleBlocks } from '../../src/sampler/block-sampler.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
@@ -8,12 +8,13 @@ import type { LogitRules } from '../../src/sampler/logit-rules.ts';
 import { createPolicy, type Policy } from '../../src/sampler/policies/index.ts';
 import { uniform } from '../../src/sampler/random.ts';
 import { type Remasking, remask } from '../../src/sampler/remasking.ts';
-import { blocks, sliding } from '../../src/sampler/width.ts';
+import { blocks, grid, sliding, type Width } from '../../src/sampler/width.ts';
 import { EOS, MASK } from '../support/byte-tokenizer.ts';
 import { chain, FakeModel, type FakeModelOptions } from '../support/fake-model.ts';
 
 const PROMPT = [5, 80, 33];
 const sureAt = (threshold: number) => createPolicy({ policy: 'confidence', threshold }, 0);
+const leftmost = createPolicy({ policy: 'left_to_right', steps: 64 }, 0);
 const inSteps = (steps: number) => createPolicy({ policy: 'fixed', steps, schedule: 'linear' }, 0);
 
 interface Run {
@@ -21,6 +22,7 @@ interface Run {
   readonly prompt?: number[];
   readonly maxTokens: number;
   readonly blockLength: number;
+  readonly width?: Width;
   readonly policy?: Policy;
   readonly verify?: boolean;
   readonly remasking?: Remasking;
@@ -36,19 +38,21 @@ async function sample(run: Run) {
   const { seed, logitRules = null } = run;
   const draw = createDraw({ temperature: seed === undefined ? 0 : 1, topP: 1, topK: 0, seed: seed ?? 0, logitRules });
   const forwards = new Forwards(model, cache, draw, run.signal ?? new AbortController().signal);
-  const first = await forwards.prefill(Int32Array.from(prompt));
+  const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
+  const first = clean === 0 ? null : await forwards.prefill(Int32Array.from(prompt.slice(0, clean)));
   const prefills = model.forwards.length;
   const ids: number[] = [];
   const steps: { block: number; positions: number[]; ids: number[]; revised: number[]; remasked: number[] }[] = [];
   let end: 'eos' | 'length' | null = null;
   const settings = {
     maxTokens: run.maxTokens,
-    width: run.verify ? sliding(run.blockLength) : blocks(run.blockLength),
+    width: run.width ?? (run.verify ? sliding(run.blockLength) : blocks(run.blockLength)),
     policy: run.policy ?? sureAt(0.9),
     verify: run.verify ?? false,
     remasking: run.remasking ?? null,
   };
-  for await (const event of sampleBlocks(forwards, model.config, settings, first)) {
+  const lead = Int32Array.from(prompt.slice(clean));
+  for await (const event of sampleBlocks(forwards, model.config, settings, first, lead)) {
     if (event.type === 'step') {
       const { block, positions, ids, revised, remasked } = event;
       steps.push({ block, positions: [...positions], ids: [...ids], revised: [...revised], remasked: [...remasked] });
@@ -71,8 +75,8 @@ function autoregressive(length: number, next = chain): number[] {
 const semantics: Partial<ModelConfig>[] = [
   { logitShift: true, contextAttention: 'causal' },
   { logitShift: false, contextAttention: 'causal' },
-  { logitShift: true, contextAttention: 'block_causal' },
-  { logitShift: false, contextAttention: 'block_causal' },
+  { logitShift: true, contextAttention: 'block_causal', grid: 'prompt_end' },
+  { logitShift: false, contextAttention: 'block_causal', grid: 'prompt_end' },
 ];
 
 describe.each(semantics)('block loop, logitShift $logitShift, $contextAttention', (config) => {
@@ -170,7 +174,7 @@ describe('forwards', () => {
 
   it('keeps a block together under block-causal context, most probable first', async () => {
     const { decodes, forwards, ids } = await sample({
-      model: { config: { contextAttention: 'block_causal' }, confidence: twoFirst },
+      model: { config: { contextAttention: 'block_causal', grid: 'prompt_end' }, confidence: twoFirst },
       maxTokens: 5,
       blockLength: 4,
       policy: inSteps(3),
@@ -187,7 +191,7 @@ describe('forwards', () => {
 
   it('splits a forward that would be too long', async () => {
     const { decodes, ids } = await sample({
-      model: { config: { contextAttention: 'block_causal', blockLength: 40 } },
+      model: { config: { contextAttention: 'block_causal', grid: 'prompt_end', blockLength: 40 } },
       maxTokens: 100,
       blockLength: 40,
       policy: sureAt(0),
@@ -403,5 +407,94 @@ describe('abort', () => {
       );
       expect(started).toBe(at + 1);
     }
+  });
+});
+
+describe("blocks on the model's grid", () => {
+  const B = 4;
+  const onGrid = (config: Partial<ModelConfig>, prompt: number[], part = B) => {
+    const full = { ...new FakeModel().config, contextAttention: 'block_causal' as const, blockLength: B, ...config };
+    const length = full.contextAttention === 'full' ? Number.POSITIVE_INFINITY : B;
+    const phase = full.contextAttention === 'full' ? 0 : uncommittedPrompt(full, prompt.length);
+    return { model: { config: full }, prompt, width: grid(length, part, phase), blockLength: B };
+  };
+  const prompts = Array.from({ length: 2 * B + 2 }, (_, length) =>
+    Array.from({ length: length + 1 }, (_, i) => 40 + i),
+  );
+  const right = (prompt: number[], length: number) => {
+    const ids = [...prompt];
+    while (ids.length < prompt.length + length) ids.push(chain(ids));
+    return ids.slice(prompt.length);
+  };
+
+  it.each([
+    { logitShift: false },
+    { logitShift: true },
+    { logitShift: true, firstToken: 'from_commit' },
+    { logitShift: false, grid: 'prompt_end' },
+    { logitShift: false, contextAttention: 'full' },
+    { logitShift: true, contextAttention: 'full' },
+  ] as const)('%j writes the right ids after every prompt, in whole blocks and in parts', async (config) => {
+    for (const prompt of prompts) {
+      for (const part of [1, 2, B]) {
+        const { ids, end, cache } = await sample({ ...onGrid(config, prompt, part), maxTokens: 11 });
+        expect(ids).toEqual(right(prompt, 11));
+        expect(end).toBe('length');
+        if ('contextAttention' in config) expect(cache.length).toBe(0);
+      }
+    }
+  });
+
+  it('begins with the end of the prompt, and commits whole blocks', async () => {
+    const run = onGrid({ logitShift: false }, [40, 41, 42, 43, 44, 45]);
+    const { decodes, model } = await sample({ ...run, maxTokens: 6, policy: sureAt(0) });
+    expect(model.forwards[0]).toMatchObject({ kind: 'commit', ids: [40, 41, 42, 43] });
+    expect(decodes[0]).toEqual({ kind: 'denoise', ids: [44, 45, MASK, MASK], positions: [2, 3] });
+    expect(decodes[1]!.kind).toBe('advance');
+    expect(decodes[1]!.ids.slice(4)).toEqual([MASK, MASK, MASK, MASK]);
+    expect(decodes.length).toBe(2);
+  });
+
+  it('takes the first id from a commit of its own where the model does', async () => {
+    const run = onGrid({ logitShift: true, firstToken: 'from_commit' }, [40, 41, 42, 43]);
+    const { decodes, ids } = await sample({ ...run, maxTokens: 8, policy: sureAt(0) });
+    expect(decodes).toEqual([
+      { kind: 'denoise', ids: [ids[0], MASK, MASK, MASK], positions: [1, 2, 3] },
+      { kind: 'commit', ids: ids.slice(0, 4), positions: [] },
+      { kind: 'denoise', ids: [ids[4], MASK, MASK, MASK], positions: [1, 2, 3] },
+    ]);
+  });
+
+  it('decides a part before what follows it, in forwards of the whole block', async () => {
+    const run = onGrid({ logitShift: false }, [40, 41, 42, 43], 2);
+    const { decodes } = await sample({ ...run, maxTokens: 4, policy: sureAt(0) });
+    expect(decodes.map(({ ids, positions }) => [ids.length, positions])).toEqual([
+      [4, [0, 1]],
+      [4, [2, 3]],
+    ]);
+  });
+
+  it('runs the prompt and the whole completion every time where context is full', async () => {
+    const run = onGrid({ logitShift: true, contextAttention: 'full' }, [40, 41, 42]);
+    const { decodes, model } = await sample({ ...run, maxTokens: 8, policy: sureAt(0) });
+    expect(model.forwards.length).toBe(decodes.length);
+    expect(decodes.map(({ kind, ids, positions }) => [kind, ids.length, positions])).toEqual([
+      ['denoise', 11, [3, 4, 5, 6]],
+      ['denoise', 11, [7, 8, 9, 10]],
+    ]);
+  });
+
+  it.each([
+    ['no_mask_before', 2],
+    ['after_block', 4],
+    ['none', 8],
+  ] as const)('stop rule %s ends the same text after %i of 8 ids', async (stopRule, decided) => {
+    const run = onGrid({ logitShift: false, stopRule }, [40, 41, 42, 43]);
+    const next = (prefix: readonly number[]) => (prefix.length === 5 ? EOS : 50 + prefix.length);
+    const model = { ...run.model, next };
+    const { steps, ids, end } = await sample({ ...run, model, maxTokens: 8, policy: leftmost });
+    expect(ids).toEqual([54]);
+    expect(end).toBe('eos');
+    expect(steps.flatMap(({ positions }) => positions).length).toBe(decided);
   });
 });

@@ -49,6 +49,11 @@ describe('confidence', () => {
   ])('threshold $threshold over $probs decides $decided', ({ threshold, decided, ...example }) => {
     expect(decide({ policy: 'confidence', threshold }, example)).toEqual(decided);
   });
+
+  it('takes the threshold itself where that is enough', () => {
+    const example = { probs: [0.5, 0.25, 0.75] };
+    expect(decide({ policy: 'confidence', threshold: 0.5, inclusive: true }, example)).toEqual([0, 2]);
+  });
 });
 
 describe('factor', () => {
@@ -149,6 +154,33 @@ describe('fixed', () => {
     { steps: 64, step: 1, masked: 3, probs: [0.1, 0.2], decided: [1] },
   ])('cosine, step $step of $steps, $masked masked: $probs decides $decided', ({ steps, decided, ...example }) => {
     expect(decide({ policy: 'fixed', steps, schedule: 'cosine' }, example)).toEqual(decided);
+  });
+});
+
+describe('fixed, the rounded share of what is left', () => {
+  const masks = (length: number) => Array.from({ length }, (_, i) => (length - i) / 100);
+
+  it.each([
+    // 7/3 = 2.33, 5/2 = 2.5 to even, then the rest.
+    { schedule: 'round', steps: 3, masked: 7, counts: [2, 2, 3] },
+    { schedule: 'round', steps: 8, masked: 3, counts: [1, 1, 1] },
+    // Times 1, 0.75025, 0.5005, 0.25075: 8 * 0.24975 = 1.998, 7 * 0.3329 = 2.33, 5 * 0.499 = 2.495, the rest.
+    { schedule: 'floor', steps: 4, masked: 8, counts: [1, 2, 2, 3] },
+    // As many steps as masks: 4 * 0.24975 rounds to none, which is no step here; the last one makes up for it.
+    { schedule: 'floor', steps: 4, masked: 4, counts: [1, 1, 2] },
+  ] as const)('$schedule, $masked masks in $steps steps: $counts', ({ schedule, steps, masked, counts }) => {
+    let left: number = masked;
+    for (const [step, count] of counts.entries()) {
+      const rows = decide({ policy: 'fixed', steps, schedule }, { probs: masks(left), step, masked });
+      expect(rows.length).toBe(count);
+      left -= count;
+    }
+    expect(left).toBe(0);
+  });
+
+  it('decides the lowest entropy first where that is asked for', () => {
+    const settings = { policy: 'fixed', steps: 3, schedule: 'linear', ranking: 'entropy' } as const;
+    expect(decide(settings, { probs: [0.9, 0.5, 0.1], entropies: [0.3, 0.1, 0.2] })).toEqual([1]);
   });
 });
 
@@ -269,7 +301,8 @@ describe('what a request may say', () => {
   });
 
   it('knows every parameter, its bounds, its readers and every policy, with words for each', () => {
-    expect(Object.keys(policyParameters)).toEqual(['threshold', 'factor', 'delta', 'gamma', 'steps', 'schedule']);
+    const names = ['threshold', 'inclusive', 'factor', 'delta', 'gamma', 'steps', 'schedule', 'ranking'];
+    expect(Object.keys(policyParameters)).toEqual(names);
     expect(readersOf('steps')).toEqual(['fixed', 'random', 'left_to_right']);
     expect(readersOf('gamma')).toEqual(['entropy_bound']);
     for (const name of policyNames) expect(policySummary(name).length).toBeGreaterThan(20);

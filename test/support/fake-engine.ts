@@ -30,6 +30,11 @@ export const FAKE_CONFIG: ModelConfig = {
   blockLength: 4,
   eosTokenIds: [0],
   startTokenId: 0,
+  grid: 'zero',
+  subBlockLength: null,
+  firstToken: 'denoise',
+  stopRule: 'no_mask_before',
+  decoding: null,
   infill: null,
 };
 

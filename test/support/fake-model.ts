@@ -39,6 +39,11 @@ export const fakeConfig: ModelConfig = {
   blockLength: 8,
   eosTokenIds: [EOS],
   startTokenId: START,
+  grid: 'zero',
+  subBlockLength: null,
+  firstToken: 'denoise',
+  stopRule: 'no_mask_before',
+  decoding: null,
   infill: null,
 };
 

@@ -8,14 +8,17 @@ import { definePolicy } from './policy.ts';
 export const confidence = definePolicy({
   summary:
     'every position more probable than `threshold`, or else the most probable one (Fast-dLLM, arXiv 2505.22618, section 3.3)',
-  parameters: { threshold: z.number().min(0).max(1).describe('A probability. Default 0.9.') },
-  defaults: { threshold: 0.9 },
-  create: ({ threshold }) => {
+  parameters: {
+    threshold: z.number().min(0).max(1).describe('A probability. Default 0.9.'),
+    inclusive: z.boolean().optional().describe('Also a probability of exactly `threshold`. Default false.'),
+  },
+  defaults: { threshold: 0.9, inclusive: undefined },
+  create: ({ threshold, inclusive = false }) => {
     return ({ probs }) => {
       const sure: number[] = [];
       let best = 0;
       for (const [row, prob] of probs.entries()) {
-        if (prob > threshold) sure.push(row);
+        if (prob > threshold || (inclusive && prob === threshold)) sure.push(row);
         if (prob > probs[best]!) best = row;
       }
       return Int32Array.from(sure.length > 0 ? sure : [best]);

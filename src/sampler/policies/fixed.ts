@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { definePolicy } from './policy.ts';
-import { mostProbableFirst, take } from './ranking.ts';
+import { mostProbableFirst, surestFirst, take } from './ranking.ts';
 import { MOST_STEPS, quota, steps } from './schedule.ts';
 
 /**
@@ -13,14 +13,20 @@ export const fixed = definePolicy({
   parameters: {
     steps,
     schedule: z
-      .enum(['linear', 'cosine'])
+      .enum(['linear', 'cosine', 'round', 'floor'])
       .describe(
-        '`linear` decides as many in each step, `cosine` few at first (MaskGIT, arXiv 2202.04200). Default linear.',
+        '`linear` decides as many in each step, `cosine` few at first (MaskGIT, arXiv 2202.04200), `round` and `floor` the rounded share of what is left (dllm; Dream, arXiv 2508.15487). Default linear.',
       ),
+    ranking: z
+      .enum(['probability', 'entropy'])
+      .optional()
+      .describe('What is decided first: the most probable, or the lowest entropy (Dream). Default probability.'),
   },
-  defaults: { steps: MOST_STEPS, schedule: 'linear' },
-  create: ({ steps, schedule }) => {
-    return ({ probs }, _positions, progress) =>
-      take(mostProbableFirst(probs), quota(schedule, steps, probs.length, progress));
+  defaults: { steps: MOST_STEPS, schedule: 'linear', ranking: undefined },
+  create: ({ steps, schedule, ranking = 'probability' }) => {
+    return ({ probs, entropies }, _positions, progress) => {
+      const ranked = ranking === 'entropy' ? surestFirst(entropies) : mostProbableFirst(probs);
+      return take(ranked, quota(schedule, steps, probs.length, progress));
+    };
   },
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { BlockProgress } from './policy.ts';
 
-export type ScheduleName = 'linear' | 'cosine';
+export type ScheduleName = 'linear' | 'cosine' | 'round' | 'floor';
 
 /** No block is longer, so this many steps are one position a step. */
 export const MOST_STEPS = 64;
@@ -19,6 +19,7 @@ export const steps = z
  * `linear`: evenly, the remainder first (LLaDA, arXiv 2502.09992, `get_num_transfer_tokens`).
  * `cosine`: floor(n cos(pi/2 * t/steps)) stay masked after t steps, so few are decided at first, when little is known,
  * and many at the end (MaskGIT, arXiv 2202.04200, section 3.2).
+ * `round`, `floor`: see `shares`.
  * @param masked positions that are masked now
  */
 export function quota(
@@ -27,8 +28,42 @@ export function quota(
   masked: number,
   { step, initiallyMasked }: BlockProgress,
 ): number {
+  if (schedule === 'round' || schedule === 'floor') {
+    const done = shares(schedule, initiallyMasked, steps).slice(0, step + 1);
+    return Math.max(1, masked - done.reduce((left, count) => left - count, initiallyMasked));
+  }
   const left = schedule === 'cosine' ? cosine : linear;
   return Math.max(1, masked - left(initiallyMasked, Math.min(step + 1, steps), steps));
+}
+
+/** Where Dream's time ends: not at 0, so its share of a step is a little less than one of those left. */
+const DREAM_EPS = 1e-3;
+
+/**
+ * Positions of each step that decides any. Of m masks, step i of T decides the share that time loses in it.
+ *
+ * `round`: m / (T - i), to the nearest, halves to even (dllm, `get_num_transfer_tokens` of a linear schedule).
+ * `floor`: m (1 - s/t) with times from 1 down to eps, rounded down, and all that is left in the last step (Dream,
+ * arXiv 2508.15487, `diffusion_generate`).
+ */
+function shares(schedule: 'round' | 'floor', masks: number, steps: number): number[] {
+  const total = Math.min(steps, masks);
+  const time = (i: number) => 1 - (i * (1 - DREAM_EPS)) / total;
+  const counts: number[] = [];
+  for (let i = 0, left = masks; i < total; i++) {
+    let count = left;
+    if (schedule === 'round') count = halfToEven(left / (total - i));
+    else if (i < total - 1) count = Math.floor(left * (1 - time(i + 1) / time(i)));
+    if (count > 0) counts.push(count);
+    left -= count;
+  }
+  return counts;
+}
+
+function halfToEven(value: number): number {
+  const down = Math.floor(value);
+  if (value - down !== 0.5) return Math.round(value);
+  return down % 2 === 0 ? down : down + 1;
 }
 
 function linear(n: number, done: number, steps: number): number {
