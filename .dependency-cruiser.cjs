@@ -25,7 +25,8 @@ module.exports = {
     only('model', '^src/model/', ['^src/kernels/']),
     only('kernels', '^src/kernels/', []),
     only('convert', '^src/convert/', ['^src/model/(config|manifest)\\.ts$']),
-    only('settings', '^src/settings\\.ts$', ['^src/model/']),
+    only('settings', '^src/setting(s|-types)\\.ts$', ['^src/model/']),
+    only('sources', '^src/sources/', ['^src/model/(weight-source|errors)\\.ts$']),
     {
       name: 'entries-are-roots',
       severity: 'error',
@@ -44,7 +45,7 @@ module.exports = {
       name: 'node-only-in-node-hosts',
       severity: 'error',
       comment: 'everything that a Worker bundles has to run without Node',
-      from: { path: '^src/', pathNot: '^src/(node[-.a-z]*|directory-source)\\.ts$|^src/convert/' },
+      from: { path: '^src/', pathNot: '^src/(node[-.a-z]*|sources/directory)\\.ts$|^src/convert/' },
       to: { dependencyTypes: ['core'] },
     },
     {

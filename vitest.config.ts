@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
@@ -18,7 +19,13 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             // The entry as deployed, on a model that no host has: nothing here depends on trained weights.
-            miniflare: { bindings: { MODEL: 'absent' } },
+            miniflare: {
+              bindings: {
+                MODEL: 'absent',
+                API_KEYS: `test:${createHash('sha256').update('sk-seedling-test').digest('hex')}`,
+              },
+              ratelimits: { RATE_LIMITER: { namespace_id: '1', simple: { limit: 20, period: 60 } } },
+            },
           }),
         ],
         test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], testTimeout: 30_000 },

@@ -1,16 +1,15 @@
 /** Every limit and choice of a deployment, read once at start from the environment (Node) or `vars` (Workers). */
 import { z } from 'zod';
 import type { Activations } from './model/decoder.ts';
+import { type ApiKey, apiKeys, count, origins, someOf } from './setting-types.ts';
 
 const MIB = 1024 * 1024;
 
-const count = (least: number, most: number, fallback: number) =>
-  z.coerce
-    .number<string | number>({ error: 'must be a number' })
-    .int('must be a whole number')
-    .min(least, `must be at least ${least}`)
-    .max(most, `must be at most ${most}`)
-    .default(fallback);
+/** What may be served without a key. */
+const PUBLIC_AREAS = ['docs', 'models', 'weights', 'page', 'metrics'] as const;
+
+/** Settings whose value is not repeated in a message. */
+const SECRETS: readonly string[] = ['API_KEYS'];
 
 const variablesSchema = z.object({
   /** A directory of `models/`, and the name that requests and responses carry. */
@@ -36,6 +35,22 @@ const variablesSchema = z.object({
   QUEUE_SECONDS: count(1, 600, 30),
   /** Keeps the KV of ended requests, while nothing else needs the room, for others that begin alike. */
   PREFIX_CACHE: z.enum(['on', 'off'], 'must be on or off').default('on'),
+  /** Who is let in: callers with a key of `API_KEYS`, or everybody. */
+  ACCESS: z.enum(['keys', 'open'], 'must be keys or open').default('keys'),
+  API_KEYS: apiKeys,
+  /** What is served without a key: `PUBLIC_AREAS`. `/health` always is. */
+  PUBLIC: someOf(PUBLIC_AREAS, ['docs', 'models', 'page']),
+  /** Other sites whose pages may call the API. */
+  CORS_ORIGINS: origins,
+  /** Requests per key, or per address where access is open, in `RATE_SECONDS`; 0 sets no limit. */
+  RATE_LIMIT: count(0, 1_000_000, 240),
+  RATE_SECONDS: count(1, 3600, 60),
+  /** Longest life of a request, its wait included. */
+  REQUEST_SECONDS: count(1, 3600, 120),
+  /** A stream that has nothing to send for so long gets a comment. */
+  KEEP_ALIVE_SECONDS: count(1, 600, 15),
+  /** A reader that takes nothing for so long is dropped. */
+  STALL_SECONDS: count(1, 600, 30),
 });
 
 /** Validated settings. */
@@ -52,6 +67,23 @@ export interface Settings {
     readonly seconds: number;
   };
   readonly prefixCache: boolean;
+  readonly access: {
+    /** Everybody is let in; there are no keys then. */
+    readonly open: boolean;
+    readonly keys: readonly ApiKey[];
+    readonly public: readonly (typeof PUBLIC_AREAS)[number][];
+    readonly corsOrigins: readonly string[];
+  };
+  readonly rate: {
+    /** 0: no limit. */
+    readonly requests: number;
+    readonly seconds: number;
+  };
+  readonly patience: {
+    readonly requestSeconds: number;
+    readonly keepAliveSeconds: number;
+    readonly stallSeconds: number;
+  };
 }
 
 /** A setting is wrong; the message is one sentence for whoever starts the host. */
@@ -70,9 +102,15 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const name = String(issue?.path[0]);
-    throw new SettingsError(`Setting ${name} ${issue?.message}, but is ${JSON.stringify(known[name])}.`);
+    const value = SECRETS.includes(name) ? '' : `, but is ${JSON.stringify(known[name])}`;
+    throw new SettingsError(`Setting ${name} ${issue?.message}${value}.`);
   }
   const values = parsed.data;
+  if (values.ACCESS === 'open' && values.API_KEYS.length > 0) {
+    throw new SettingsError(
+      'Setting ACCESS is open, but API_KEYS are set, which it would ignore: drop one of the two.',
+    );
+  }
   return {
     model: values.MODEL,
     memoryBudgetBytes: values.MEMORY_BUDGET_MIB * MIB,
@@ -82,5 +120,17 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
     queue: { concurrency: values.CONCURRENCY, waiting: values.QUEUE_LIMIT, seconds: values.QUEUE_SECONDS },
     prefixCache: values.PREFIX_CACHE === 'on',
+    access: {
+      open: values.ACCESS === 'open',
+      keys: values.API_KEYS,
+      public: values.PUBLIC,
+      corsOrigins: values.CORS_ORIGINS,
+    },
+    rate: { requests: values.RATE_LIMIT, seconds: values.RATE_SECONDS },
+    patience: {
+      requestSeconds: values.REQUEST_SECONDS,
+      keepAliveSeconds: values.KEEP_ALIVE_SECONDS,
+      stallSeconds: values.STALL_SECONDS,
+    },
   };
 }

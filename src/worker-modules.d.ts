@@ -6,7 +6,5 @@ declare module '*.wasm' {
 }
 
 declare module 'cloudflare:workers' {
-  export const env: Readonly<Record<string, unknown>> & {
-    readonly ASSETS: { fetch(url: string): Promise<Response> };
-  };
+  export const env: import('./worker-settings.ts').Bindings;
 }

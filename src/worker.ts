@@ -2,21 +2,24 @@
 import { env } from 'cloudflare:workers';
 import relaxed from '../build/kernels-relaxed.wasm';
 import simd from '../build/kernels-simd.wasm';
-import { createApp } from './api/app.ts';
+import { Drain } from './api/drain.ts';
 import { createHost } from './api/host.ts';
+import { createService } from './api/service.ts';
 import { assembleEngine } from './assemble.ts';
 import { readSettings } from './settings.ts';
-import { assetsSource } from './worker-assets.ts';
+import { rateLimiterOf, weightSourceOf } from './worker-settings.ts';
 
 // Read outside a request, so that a wrong setting stops the deployment and not its first caller.
 const settings = readSettings(env);
+const source = weightSourceOf(env, settings.model);
+const limiter = rateLimiterOf(env, settings.rate.requests, settings.rate.seconds);
 
 const host = createHost({
   modelName: settings.model,
   settings,
   load: () =>
     assembleEngine({
-      source: assetsSource(env.ASSETS, settings.model),
+      source,
       kernels: { relaxed, simd },
       memoryBudgetBytes: settings.memoryBudgetBytes,
       kvTokens: settings.kvTokens,
@@ -26,4 +29,25 @@ const host = createHost({
     }),
 });
 
-export default { fetch: createApp(host).fetch };
+const service = createService(host, settings, {
+  address: (c) => c.req.header('cf-connecting-ip') ?? null,
+  // A Worker has no say over its connections: what was given up ends when the client does.
+  cut() {},
+  limiter,
+  record: (request) => console.log(JSON.stringify({ level: 'info', ...request })),
+  metrics: null,
+  files: {
+    weights: (file) => source.stream(file),
+    async page(c, next) {
+      const url = new URL(c.req.path, 'https://assets.local');
+      const response = await env.ASSETS.fetch(new Request(url, c.req.raw));
+      // The response's own headers cannot be changed.
+      if (response.status !== 404) return c.newResponse(response.body, response);
+      await response.body?.cancel();
+      return next();
+    },
+  },
+  drain: new Drain(),
+});
+
+export default { fetch: service.fetch };

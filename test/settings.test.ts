@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readSettings, SettingsError } from '../src/settings.ts';
 
@@ -11,6 +12,9 @@ test('defaults', () => {
     bodyLimitBytes: 1024 * 1024,
     queue: { concurrency: 16, waiting: 32, seconds: 30 },
     prefixCache: true,
+    access: { open: false, keys: [], public: ['docs', 'models', 'page'], corsOrigins: [] },
+    rate: { requests: 240, seconds: 60 },
+    patience: { requestSeconds: 120, keepAliveSeconds: 15, stallSeconds: 30 },
   });
 });
 
@@ -21,7 +25,63 @@ test('text and numbers both count, an empty string is not set, strangers are ign
   expect(readSettings({ PREFIX_CACHE: 'off' }).prefixCache).toBe(false);
 });
 
+const HASH = 'AB'.repeat(32);
+
+test('keys have a name of their own or one from their hash, and may stand on lines', () => {
+  const keys = [
+    { name: 'alice', sha256: HASH.toLowerCase() },
+    { name: 'key-01010101', sha256: '01'.repeat(32) },
+  ];
+  expect(readSettings({ API_KEYS: `alice:${HASH},${'01'.repeat(32)}` }).access.keys).toEqual(keys);
+  expect(readSettings({ API_KEYS: `\n alice:${HASH}\n${'01'.repeat(32)}\n` }).access.keys).toEqual(keys);
+});
+
+test('a message about keys never repeats one', () => {
+  const read = () => readSettings({ API_KEYS: `alice:${HASH},sk-seedling-the-key-itself` });
+  expect(read).toThrow(/^Setting API_KEYS must list SHA-256 hashes .* but entry 2 is something else\.$/);
+  expect(read).not.toThrow(/the-key-itself/);
+});
+
+test('lists of origins and of public areas', () => {
+  const { access } = readSettings({
+    CORS_ORIGINS: 'https://a.example, http://localhost:3000 vscode-webview://abc',
+    PUBLIC: 'none',
+  });
+  expect(access.corsOrigins).toEqual(['https://a.example', 'http://localhost:3000', 'vscode-webview://abc']);
+  expect(access.public).toEqual([]);
+  expect(readSettings({ PUBLIC: 'weights,metrics' }).access.public).toEqual(['weights', 'metrics']);
+});
+
+test('wrangler.toml sets what the code takes for granted, and its binding keeps the rate that it names', async () => {
+  const text = await readFile(new URL('../wrangler.toml', import.meta.url), 'utf8');
+  const section = (name: string) => new RegExp(`^\\[+${name}\\]+\\n([^[]*)`, 'm').exec(text)?.[1] ?? '';
+  const variables = Object.fromEntries(
+    [...section('vars').matchAll(/^(\w+) = (?:"(.*)"|(\d+))$/gm)].map(([, name, word, number]) => [
+      name,
+      word ?? number,
+    ]),
+  );
+  expect(Object.keys(variables)).toContain('RATE_LIMIT');
+  expect(readSettings(variables)).toEqual(readSettings({}));
+  const { rate } = readSettings(variables);
+  expect(section('ratelimits')).toContain(`limit = ${rate.requests}, period = ${rate.seconds}`);
+});
+
 test.each([
+  [{ ACCESS: 'public' }, 'Setting ACCESS must be keys or open, but is "public".'],
+  [{ ACCESS: 'open', API_KEYS: HASH }, /^Setting ACCESS is open, but API_KEYS are set/],
+  [{ API_KEYS: 7 }, 'Setting API_KEYS must be text.'],
+  [{ PUBLIC: 'docs,all' }, /^Setting PUBLIC must list some of docs, .*but is "docs,all"\.$/],
+  [{ CORS_ORIGINS: '*' }, /^Setting CORS_ORIGINS must list origins such as .*but is "\*"\.$/],
+  [{ CORS_ORIGINS: 'https://a.example/path' }, /^Setting CORS_ORIGINS must list origins/],
+  [{ RATE_LIMIT: '-1' }, 'Setting RATE_LIMIT must be at least 0, but is "-1".'],
+  [{ RATE_SECONDS: '0' }, 'Setting RATE_SECONDS must be at least 1, but is "0".'],
+  [{ REQUEST_SECONDS: '0' }, 'Setting REQUEST_SECONDS must be at least 1, but is "0".'],
+  [{ KEEP_ALIVE_SECONDS: 'often' }, 'Setting KEEP_ALIVE_SECONDS must be a number, but is "often".'],
+  [{ STALL_SECONDS: '601' }, 'Setting STALL_SECONDS must be at most 600, but is "601".'],
+  [{ MEMORY_BUDGET_MIB: '0' }, 'Setting MEMORY_BUDGET_MIB must be at least 1, but is "0".'],
+  [{ KV_TOKENS: '2e9' }, 'Setting KV_TOKENS must be at most 1000000, but is "2e9".'],
+  [{ ACTIVATIONS: 'int4' }, 'Setting ACTIVATIONS must be int8 or int16, but is "int4".'],
   [{ MAX_TOKENS: 'many' }, 'Setting MAX_TOKENS must be a number, but is "many".'],
   [{ MAX_TOKENS: '0' }, 'Setting MAX_TOKENS must be at least 1, but is "0".'],
   [{ MAX_TOKENS: '1.5' }, 'Setting MAX_TOKENS must be a whole number, but is "1.5".'],

@@ -1,5 +1,6 @@
 /** The HTTP application: the same on every runtime. */
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { limitBody } from './body-limit.ts';
 import { ApiError, errorResponse } from './errors.ts';
@@ -14,8 +15,11 @@ import { registerModels } from './routes/models.ts';
 import { registerTokens } from './routes/tokens.ts';
 import { toValidationError } from './validation-error.ts';
 
-/** Builds the app for one host. */
-export function createApp(host: Host): OpenAPIHono {
+/**
+ * Builds the app for one host.
+ * @param front what every request passes first; a host that others can reach has its service there (see service.ts)
+ */
+export function createApp(host: Host, front: readonly MiddlewareHandler[] = []): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook: (result, c) => (result.success ? undefined : errorResponse(c, toValidationError(result.error))),
   });
@@ -27,6 +31,7 @@ export function createApp(host: Host): OpenAPIHono {
       new ApiError(404, `Unknown request URL: ${c.req.method} ${c.req.path.slice(0, 200)}.`, 'unknown_url'),
     ),
   );
+  for (const middleware of front) app.use(middleware);
   app.use(
     methodNotAllowed({
       app,

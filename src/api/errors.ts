@@ -50,6 +50,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The code of a request that took longer than it may. */
+export const DEADLINE_EXCEEDED = 'deadline_exceeded';
+
 const HTTP_CODES: Readonly<Record<number, string>> = {
   400: 'invalid_json',
   413: 'request_too_large',
@@ -89,5 +92,7 @@ function busy({ reason, message, retryAfterSeconds }: BusyError): ApiError {
 export function errorResponse(c: Context, error: unknown): Response {
   const apiError = toApiError(error);
   if (apiError.retryAfterSeconds !== null) c.header('retry-after', String(apiError.retryAfterSeconds));
+  // What took too long once would again; OpenAI's clients retry every 5xx that does not say so.
+  if (apiError.code === DEADLINE_EXCEEDED) c.header('x-should-retry', 'false');
   return c.json(apiError.body(), apiError.status);
 }

@@ -1,5 +1,6 @@
 /** What a runtime (Workers, Node) hands to the API: a name, its limits, and an engine that loads on first use. */
 import type { EditEvent, EditRequest } from '../engine/edit-request.ts';
+import type { RequestQueue } from '../engine/queue.ts';
 import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
 import type { Tokenizer } from '../engine/tokenizer.ts';
 import { ModelLoadError } from '../model/errors.ts';
@@ -16,6 +17,8 @@ export interface Admitted<E = EngineEvent> {
 /** The part of the engine that the API uses. */
 export interface Engine {
   readonly model: Pick<DiffusionModel, 'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives'>;
+  /** How many requests run and wait. */
+  readonly queue: Pick<RequestQueue, 'running' | 'waiting'>;
   /**
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work

@@ -5,7 +5,7 @@ import { keepAlive } from './keep-alive.ts';
 
 export interface Lease<A = Admitted> {
   readonly admitted: A;
-  /** Aborts when the client goes away. */
+  /** Aborts when the client goes away, and only then: a deadline is an error that `admitted` throws. */
   readonly signal: AbortSignal;
   /** For the ways of noticing a disconnect that the request's own signal does not cover. */
   abort(): void;
@@ -23,14 +23,23 @@ export async function openLease<R, A extends Pick<Admitted, 'release'>>(
   engine: { admit(request: R, signal: AbortSignal): Promise<A> },
   request: R,
 ): Promise<Lease<A> | null> {
+  const call = c.get('call');
   const controller = new AbortController();
-  const abort = () => controller.abort();
-  const clientSignal = c.req.raw.signal;
+  const abort = () => {
+    call?.end('client_gone');
+    controller.abort();
+  };
+  const signals = call ? [c.req.raw.signal, call.gone] : [c.req.raw.signal];
   const closed = Promise.withResolvers<void>();
   keepAlive(c, closed.promise);
-  if (clientSignal.aborted) abort();
-  clientSignal.addEventListener('abort', abort);
-  const unwatch = () => clientSignal.removeEventListener('abort', abort);
+  call?.lastsFor(closed.promise);
+  for (const signal of signals) {
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+  }
+  const unwatch = () => {
+    for (const signal of signals) signal.removeEventListener('abort', abort);
+  };
   try {
     const admitted = await engine.admit(request, controller.signal);
     return {

@@ -88,7 +88,10 @@ async function fill(target: Uint8Array, file: string, stream: ReadableStream<Uin
   let buffer = new ArrayBuffer(CHUNK);
   let at = 0;
   for (;;) {
-    const { done, value } = await reader.read(new Uint8Array(buffer));
+    const { done, value } = await reader.read(new Uint8Array(buffer)).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ModelLoadError(`weight shard ${file} breaks off after ${at} bytes: ${why}`);
+    });
     if (done) break;
     if (at + value.length > target.length) {
       await reader.cancel();

@@ -5,7 +5,7 @@
  * A forward is always the same sequence of calls, so each call counts with its fastest round: what a shared machine adds
  * falls out. How much of a forward the kernels account for is the median over whole rounds.
  */
-import { directorySource } from '../../src/directory-source.ts';
+
 import { Arena } from '../../src/kernels/arena.ts';
 import { instantiateKernels, type KernelFlavour, type Kernels, kernelFlavour } from '../../src/kernels/kernels.ts';
 import { Decoder } from '../../src/model/decoder.ts';
@@ -14,6 +14,7 @@ import { emptyPredictions } from '../../src/model/predictions.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from '../../src/model/weights.ts';
 import { createWorkspace, workspaceBytes } from '../../src/model/workspace.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { kernelModules } from '../support/kernels.ts';
 import { median, round } from './median.ts';
 

@@ -3,9 +3,9 @@
  * width that would pay best at an acceptance rate, here and where a core has less bandwidth. Draws docs/roofline.svg.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { directorySource } from '../../src/directory-source.ts';
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
 import { readManifest } from '../../src/model/weights.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { openEngine } from '../support/engine.ts';
 import { bestWidth, type Host, rooflineMs } from './cost-model.ts';
 import { ForwardClock, forwardWork } from './forward-cost.ts';

@@ -20,12 +20,28 @@ export interface Isolate {
   stop(): Promise<void>;
 }
 
-export async function startIsolate(): Promise<Isolate> {
+/** What `npm run dev` sets. */
+const OPEN = { ACCESS: { type: 'plain_text', value: 'open' }, RATE_LIMIT: { type: 'plain_text', value: '0' } } as const;
+
+export type Bindings = NonNullable<Parameters<typeof unstable_startWorker>[0]['bindings']>;
+
+/**
+ * @param bindings in place of those of `wrangler.toml`
+ * @param state a directory for what R2 and the like keep
+ */
+export async function startIsolate(bindings: Bindings = OPEN, state?: string): Promise<Isolate> {
   // Offline, the lookup of a sample `request.cf` would only fail after a while.
   process.env.CLOUDFLARE_CF_FETCH_ENABLED = 'false';
   const worker = await unstable_startWorker({
     config: 'wrangler.toml',
-    dev: { server: { port: 0 }, inspector: { hostname: '127.0.0.1', port: 0 }, logLevel: 'error', watch: false },
+    bindings,
+    dev: {
+      server: { port: 0 },
+      inspector: { hostname: '127.0.0.1', port: 0 },
+      logLevel: 'error',
+      watch: false,
+      ...(state !== undefined && { persist: state }),
+    },
   });
   await worker.ready;
   const url = await worker.url;

@@ -5,10 +5,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { directorySource } from '../../src/directory-source.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
 import type { Predictions } from '../../src/model/model.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { fixture, wasmModel } from '../support/models.ts';
 
 interface Rows {

@@ -47,6 +47,11 @@ describe('the Node entry', () => {
 
   test.each([
     [{ MAX_TOKENS: 'many' }, 'Setting MAX_TOKENS must be a number, but is "many".\n'],
+    [
+      { HOST: '0.0.0.0' },
+      'Setting HOST is 0.0.0.0, which other machines can reach: set API_KEYS to a hash that npm run key prints, ' +
+        'or ACCESS to open to let everybody in.\n',
+    ],
     [{ PORT: '70000' }, 'Setting PORT must be a port from 0 to 65535, but is "70000".\n'],
   ])('does not start with %j', async (environment, sentence) => {
     const [code] = await once(start(environment), 'close');

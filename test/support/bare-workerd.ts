@@ -21,13 +21,13 @@ const workerdBinary = createRequire(wrangler)('workerd').default as string;
 
 const COMPATIBILITY_DATE = '2026-11-02';
 
-const CONFIG = `using Workerd = import "/workerd/workerd.capnp";
+const configuration = (entry: string) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .worker)],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
-  modules = [(name = "main", esModule = embed "fake-worker.js")],
+  modules = [(name = "main", esModule = embed "${entry}.js")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
   compatibilityFlags = ["enable_request_signal"],
 );
@@ -42,15 +42,16 @@ async function listenPort(control: Readable): Promise<number> {
   throw new Error('workerd ended before it listened');
 }
 
-export async function startBareWorkerd(): Promise<SocketHost> {
+/** @param entry a Worker of this directory */
+export async function startBareWorkerd(entry = 'fake-worker'): Promise<SocketHost> {
   const directory = await mkdtemp(join(tmpdir(), 'seedling-workerd-'));
-  const entry = fileURLToPath(new URL('fake-worker.ts', import.meta.url));
-  const bundle = ['deploy', entry, '--dry-run', '--name', 'fake', '--compatibility-date', COMPATIBILITY_DATE];
+  const main = fileURLToPath(new URL(`${entry}.ts`, import.meta.url));
+  const bundle = ['deploy', main, '--dry-run', '--name', 'fake', '--compatibility-date', COMPATIBILITY_DATE];
   // An empty configuration keeps wrangler from the project's own, with its assets and kernels.
   const config = join(directory, 'wrangler.toml');
   await writeFile(config, 'send_metrics = false\n');
   await promisify(execFile)(process.execPath, [wranglerCommand, ...bundle, '--config', config, '--outdir', directory]);
-  await writeFile(join(directory, 'config.capnp'), CONFIG);
+  await writeFile(join(directory, 'config.capnp'), configuration(entry));
   const workerd = spawn(workerdBinary, ['serve', join(directory, 'config.capnp'), '--control-fd=3'], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   });

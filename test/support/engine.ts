@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { resolveRequest } from '../../src/api/resolve-request.ts';
 import { completionRequestSchema } from '../../src/api/schemas.ts';
 import { assembleEngine } from '../../src/assemble.ts';
-import { directorySource } from '../../src/directory-source.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Cost, GenerateRequest } from '../../src/engine/request.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/engine/tokenizer.ts';
@@ -11,6 +10,7 @@ import type { ModelConfig } from '../../src/model/config.ts';
 import type { DiffusionModel } from '../../src/model/model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
 import { readSettings } from '../../src/settings.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { kernelModules } from './kernels.ts';
 
 /**

@@ -56,6 +56,8 @@ export const TOO_MANY = 'too many requests';
 export const NO_ROOM_EVER = 'no room ever';
 export const EMPTY_BLOCKS = 'every other block is empty';
 export const SILENT = 'steps without text';
+/** Each block fills a socket's buffer a little: of a reader that stalls, something comes to be seen. */
+export const LOUD = 'blocks of 64 KiB';
 
 export const RETRY_SECONDS = 7;
 
@@ -163,7 +165,8 @@ export function createFakeEngine({
       const before = Array.from({ length: from }, (_, id) => ` ${id}`).join('').length;
       // Each seed has a probability of its own, so that candidates can be ranked: the higher the likelier.
       const tokens = logprobs ? fakeTokens(words, before, (1 + (seed % 8)) / 10) : [];
-      yield { type: 'block', block, text: words.join(''), tokens };
+      const text = prompt === LOUD ? '#'.repeat(64 * 1024) : words.join('');
+      yield { type: 'block', block, text, tokens };
       if (prompt === FAIL_LATE) throw new Error('secret detail in /a/path');
     }
     yield {

@@ -3,12 +3,12 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert } from '../../src/convert/convert.ts';
-import { directorySource } from '../../src/directory-source.ts';
 import type { KernelFlavour } from '../../src/kernels/kernels.ts';
 import type { Activations } from '../../src/model/decoder.ts';
 import { ScalarModel } from '../../src/model/scalar-model.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { kernelModules } from './kernels.ts';
 
 export type Dtype = 'f32' | 'int8' | 'int4';

@@ -45,6 +45,19 @@ export class RawClient {
     }
   }
 
+  get closed(): boolean {
+    return this.#socket.closed;
+  }
+
+  /** Stays connected, but reads no more. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  readOn(): void {
+    this.#socket.resume();
+  }
+
   /** Goes away at once: the peer is told by a reset, as Cloudflare tells it of an aborted request. */
   reset(): void {
     this.#socket.resetAndDestroy();

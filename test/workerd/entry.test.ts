@@ -1,12 +1,22 @@
 /** The deployed entry inside workerd. Its model is absent here: see vitest.config.ts. */
 import { SELF } from 'cloudflare:test';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest';
 
+let log: MockInstance<typeof console.log>;
+beforeEach(() => {
+  log = vi.spyOn(console, 'log').mockImplementation(() => {});
+});
 afterEach(() => vi.restoreAllMocks());
 
 const url = (path: string) => `http://seedling.test${path}`;
-const complete = (body: string) =>
-  SELF.fetch(url('/v1/completions'), { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+/** The key of vitest.config.ts. */
+const KEY = { authorization: 'Bearer sk-seedling-test' };
+const complete = (body: string, headers: Record<string, string> = KEY) =>
+  SELF.fetch(url('/v1/completions'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+  });
 
 test('lists the model of its settings', async () => {
   const response = await SELF.fetch(url('/v1/models'));
@@ -35,8 +45,72 @@ test('a bad request is answered without the model', async () => {
   expect(await response.json()).toMatchObject({ error: { param: 'max_tokens' } });
 });
 
-test('weights are not public', async () => {
-  const response = await SELF.fetch(url('/models/seedling-135m/config.json'));
-  expect(response.status).toBe(404);
+test('nobody gets in without a key', async () => {
+  for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: 'sk-seedling-test' }] as const) {
+    const response = await complete('{"prompt":"x"}', headers);
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+  }
+});
+
+test.each(['/models/seedling-135m/config.json', '/models/absent/manifest.json', '//models/seedling-135m/config.json'])(
+  'weights are not public: %s',
+  async (path) => {
+    const response = await SELF.fetch(`http://seedling.test${path}`);
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+  },
+);
+
+test('weights are there for keys: the files of a model, and no others', async () => {
+  const status = async (path: string) => {
+    const response = await SELF.fetch(url(path), { headers: KEY });
+    await response.text();
+    return response.status;
+  };
+  expect(await status('/models/seedling-135m/config.json')).toBe(200);
+  for (const path of ['/models/absent/config.json', '/models/seedling-135m/README.md', '/models/other/config.json']) {
+    expect(await status(path), path).toBe(404);
+  }
+});
+
+test('the API reference needs no key', async () => {
+  const response = await SELF.fetch(url('/docs/'));
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  expect(await response.text()).toContain('reference.js');
+  expect((await SELF.fetch(url('/docs/reference.js'))).status).toBe(200);
+});
+
+test('an unknown page is a 404 in JSON, with an id', async () => {
+  const response = await SELF.fetch(url('/nothing.html'), { headers: { 'x-request-id': 'page-1' } });
+  expect([response.status, response.headers.get('x-request-id')]).toEqual([404, 'page-1']);
+  expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   expect(await response.json()).toMatchObject({ error: { code: 'unknown_url' } });
+});
+
+test('metrics of an isolate would mislead, which is what it says', async () => {
+  const response = await SELF.fetch(url('/metrics'), { headers: KEY });
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ error: { code: 'metrics_unavailable' } });
+});
+
+test('every request is one line of JSON in the log', async () => {
+  await (await complete('{"prompt":"x","max_tokens":0}')).text();
+  await vi.waitFor(() => expect(log).toHaveBeenCalledOnce());
+  expect(JSON.parse(log.mock.calls[0]?.[0])).toMatchObject({
+    level: 'info',
+    event: 'request',
+    route: '/v1/completions',
+    status: 400,
+    key: 'test',
+  });
+});
+
+// Last: it uses up what the binding allows.
+test('the rate limit binding turns a key away', async () => {
+  const answers: Response[] = [];
+  for (let i = 0; i < 21; i++) answers.push(await complete('{"prompt":"x","max_tokens":0}'));
+  const refused = answers.find(({ status }) => status === 429);
+  expect(refused?.headers.get('retry-after')).toBe('60');
+  expect(await refused?.json()).toMatchObject({ error: { code: 'rate_limit_exceeded', type: 'requests' } });
 });

@@ -10,6 +10,7 @@ import type { ApiSettings, Engine, Host } from '../host.ts';
 import { loadEngine } from '../load-engine.ts';
 import { requireModel } from '../model-name.ts';
 import { checkAlternatives, checkMaxTokens, resolveRequest } from '../resolve-request.ts';
+import { streamSoon } from '../stream-soon.ts';
 import { answer, failures, jsonBody } from './responses.ts';
 
 const DEFAULT_MAX_TOKENS = 256;
@@ -40,7 +41,7 @@ export function registerChat(app: OpenAPIHono, host: Host): void {
     const written = new ChatBody(host.modelName, request.seed, n, body.logprobs ?? false);
     const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
     const response = body.stream
-      ? await answerInEvents(c, engine, requests, written, fields)
+      ? await streamSoon(c, (c) => answerInEvents(c, engine, requests, written, fields))
       : await answerAtOnce(c, engine, requests, (results) => written.whole(results));
     return response as never;
   });

@@ -11,6 +11,7 @@ import { requireModel } from '../model-name.ts';
 import { type OnePrompt, promptsOf } from '../prompt-field.ts';
 import { checkAlternatives, checkMaxTokens, resolveRequest } from '../resolve-request.ts';
 import { type CompletionRequest, completionRequestSchema, completionSchema } from '../schemas.ts';
+import { streamSoon } from '../stream-soon.ts';
 import { answer, failures, jsonBody } from './responses.ts';
 
 const route = createRoute({
@@ -49,7 +50,7 @@ export function registerCompletions(app: OpenAPIHono, host: Host): void {
     });
     const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
     const response = body.stream
-      ? await answerInEvents(c, engine, requests, written, fields)
+      ? await streamSoon(c, (c) => answerInEvents(c, engine, requests, written, fields))
       : await answerAtOnce(c, engine, requests, (results) => written.whole(results));
     // A stream has no typed form; zod-openapi would accept only its typed responses.
     return response as never;

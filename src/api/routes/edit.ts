@@ -9,6 +9,7 @@ import { ApiError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { loadEngine } from '../load-engine.ts';
 import { requireModel } from '../model-name.ts';
+import { streamSoon } from '../stream-soon.ts';
 import { answer, failures, jsonBody } from './responses.ts';
 
 const editRoute = createRoute({
@@ -44,7 +45,7 @@ export function registerEdit(app: OpenAPIHono, host: Host): void {
     const bodies = new EditBodies(host.modelName, task);
     const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
     const response = body.stream
-      ? await editInEvents(c, engine, task, bodies, fields)
+      ? await streamSoon(c, (c) => editInEvents(c, engine, task, bodies, fields))
       : await editAtOnce(c, engine, task, bodies);
     return response as never;
   });

@@ -7,6 +7,7 @@ import type { Host } from '../host.ts';
 import { loadEngine } from '../load-engine.ts';
 import { requireModel } from '../model-name.ts';
 import { checkMaxTokens, resolveRequest } from '../resolve-request.ts';
+import { streamSoon } from '../stream-soon.ts';
 import { answer, failures, jsonBody } from './responses.ts';
 
 /** A few lines: what an editor asks for at once. */
@@ -46,7 +47,9 @@ export function registerFim(app: OpenAPIHono, host: Host): void {
     const includeUsage = body.stream_options?.include_usage ?? false;
     const written = new FimBody(host.modelName, request.seed, includeUsage);
     const response = body.stream
-      ? await answerInEvents(c, engine, [request], written, { includeUsage, diffusing: body.diffusing ?? false })
+      ? await streamSoon(c, (c) =>
+          answerInEvents(c, engine, [request], written, { includeUsage, diffusing: body.diffusing ?? false }),
+        )
       : await answerAtOnce(c, engine, [request], (results) => written.whole(results));
     return response as never;
   });

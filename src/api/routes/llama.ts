@@ -19,6 +19,7 @@ import { loadEngine } from '../load-engine.ts';
 import { requireModel } from '../model-name.ts';
 import { promptsOf } from '../prompt-field.ts';
 import { checkMaxTokens, type GenerationFields, resolveRequest } from '../resolve-request.ts';
+import { streamSoon } from '../stream-soon.ts';
 import { answer, failures, jsonBody } from './responses.ts';
 
 const DEFAULT_N_PREDICT = 128;
@@ -117,6 +118,6 @@ async function run(
   const written = new LlamaBody(host.modelName, prompt, truncated, requests);
   const plain = { includeUsage: false, diffusing: false };
   return body.stream
-    ? answerInEvents(c, engine, requests, written, plain, null)
+    ? streamSoon(c, (c) => answerInEvents(c, engine, requests, written, plain, null))
     : answerAtOnce(c, engine, requests, (results) => written.whole(results));
 }

@@ -3,7 +3,7 @@ import { assembleEngine } from '../../../src/assemble.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { kernelFlavour } from '../../../src/kernels/kernels.ts';
 import { readSettings } from '../../../src/settings.ts';
-import { assetsSource } from '../../../src/worker-assets.ts';
+import { assetsSource } from '../../../src/sources/assets.ts';
 import { completeTimed } from '../complete-timed.ts';
 
 const settings = readSettings({});

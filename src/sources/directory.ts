@@ -1,8 +1,9 @@
 /** A model's files in a directory: the Node host, tests and benches. */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModelLoadError } from './model/errors.ts';
-import type { WeightSource } from './model/weight-source.ts';
+import { ModelLoadError } from '../model/errors.ts';
+import type { WeightSource } from '../model/weight-source.ts';
+import { parseJson } from './answer.ts';
 
 export function directorySource(directory: string): WeightSource {
   const named = (file: string, error: unknown): ModelLoadError => {
@@ -14,11 +15,7 @@ export function directorySource(directory: string): WeightSource {
       const text = await readFile(join(directory, file), 'utf8').catch((error) => {
         throw named(file, error);
       });
-      try {
-        return JSON.parse(text);
-      } catch {
-        throw new ModelLoadError(`${file} is not JSON`);
-      }
+      return parseJson(file, text);
     },
     async stream(file) {
       const handle = await open(join(directory, file)).catch((error) => {

@@ -1,0 +1,35 @@
+/** Which part of the service a request is for: what may be public is decided area by area. */
+import type { Context } from 'hono';
+import { matchedRoutes } from 'hono/route';
+
+/** What may be served without a key, if a setting says so. */
+export type PublicArea = 'docs' | 'models' | 'weights' | 'page' | 'metrics';
+/** `health` always is, `api` never. */
+export type Area = 'health' | 'api' | PublicArea;
+
+const AREAS: readonly (readonly [RegExp, Area])[] = [
+  [/^\/health$/, 'health'],
+  [/^\/v1\/health$/, 'health'],
+  [/^\/(openapi\.json|docs)$/, 'docs'],
+  [/^\/docs\//, 'docs'],
+  [/^\/v1\/models(\/[^/]*)?$/, 'models'],
+  [/^\/models\//i, 'weights'],
+  [/^\/metrics$/, 'metrics'],
+];
+
+/** Plain names only: what an asset server could read as another path is no page. */
+const PAGE_PATH = /^\/(?:[\w-][\w.-]*\/)*(?:[\w-][\w.-]*)?$/;
+
+export function isPagePath(path: string): boolean {
+  return PAGE_PATH.test(path) && !/^\/models(\/|$)/i.test(path);
+}
+
+/** The area of a request; of one that no route takes, `page` where it could be a file's. */
+export function areaOf(c: Context): Area {
+  const { method, path } = c.req;
+  const reads = method === 'GET' || method === 'HEAD';
+  const known = AREAS.find(([pattern]) => pattern.test(path))?.[1];
+  if (known !== undefined) return reads ? known : 'api';
+  const routed = matchedRoutes(c).some((route) => !route.path.includes('*'));
+  return reads && !routed && isPagePath(path) ? 'page' : 'api';
+}

@@ -1,0 +1,72 @@
+/** How single settings are read: numbers, lists, hashes. */
+import { z } from 'zod';
+
+/** A whole number, as a number or as text. */
+export const count = (least: number, most: number, fallback: number) =>
+  z.coerce
+    .number<string | number>({ error: 'must be a number' })
+    .int('must be a whole number')
+    .min(least, `must be at least ${least}`)
+    .max(most, `must be at most ${most}`)
+    .default(fallback);
+
+/** Pieces between commas or white space. */
+const pieces = (text: string): string[] => text.split(/[\s,]+/).filter((piece) => piece !== '');
+
+/** A key that callers may use: its name, for logs and limits, and what its SHA-256 must be. */
+export interface ApiKey {
+  readonly name: string;
+  /** 64 lower-case hex digits. */
+  readonly sha256: string;
+}
+
+const KEY = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63}):)?([0-9a-fA-F]{64})$/;
+
+/** Hashes, each with a name before it or without. A message never repeats the text: it may hold a key. */
+export const apiKeys = z
+  .string('must be text')
+  .transform((text, context): readonly ApiKey[] => {
+    const keys: ApiKey[] = [];
+    for (const [index, piece] of pieces(text).entries()) {
+      const [, name, hash] = KEY.exec(piece) ?? [];
+      if (hash === undefined) {
+        const message =
+          'must list SHA-256 hashes of 64 hex digits, each optionally as name:hash ' +
+          `(npm run key makes one), but entry ${index + 1} is something else`;
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      }
+      const sha256 = hash.toLowerCase();
+      keys.push({ name: name ?? `key-${sha256.slice(0, 8)}`, sha256 });
+    }
+    return keys;
+  })
+  .default([]);
+
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#*]+$/;
+
+/** Origins as browsers send them. */
+export const origins = z
+  .string('must be text')
+  .transform((text, context): readonly string[] => {
+    const list = pieces(text);
+    if (list.every((origin) => ORIGIN.test(origin))) return list;
+    context.addIssue({ code: 'custom', message: 'must list origins such as https://example.com, without a path or *' });
+    return z.NEVER;
+  })
+  .default([]);
+
+/** Some of `words`, or `none`. */
+export function someOf<const Word extends string>(words: readonly Word[], fallback: readonly NoInfer<Word>[]) {
+  return z
+    .string('must be text')
+    .transform((text, context): readonly Word[] => {
+      const list = pieces(text);
+      if (list.length === 1 && list[0] === 'none') return [];
+      const known = list.filter((piece): piece is Word => (words as readonly string[]).includes(piece));
+      if (known.length === list.length) return known;
+      context.addIssue({ code: 'custom', message: `must list some of ${words.join(', ')}, or be none` });
+      return z.NEVER;
+    })
+    .default([...fallback]);
+}

@@ -1,0 +1,12 @@
+/** The setting for weights that another server has. */
+import { SettingsError } from './settings.ts';
+
+/** @throws SettingsError unless it is the address that a model's directory has. */
+export function readWeightsUrl(value: unknown): string {
+  const url = typeof value === 'string' ? URL.parse(value) : null;
+  if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash) return url.href;
+  throw new SettingsError(
+    'Setting WEIGHTS_URL must be an address such as https://example.com/models/NAME where WEIGHTS is https, ' +
+      `but is ${JSON.stringify(value ?? null)}.`,
+  );
+}

@@ -1,0 +1,3 @@
+import { hastyService } from './hasty-service.ts';
+
+export default { fetch: hastyService(() => {}).fetch };
