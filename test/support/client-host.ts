@@ -88,7 +88,7 @@ export class ClientHost {
    * Sends a call that would take long, goes away once it runs, and expects its room back.
    * @param body asks for `ENDLESS` tokens
    */
-  async expectCancelFrees(path: string, body: { readonly stream?: boolean }, headers: Headers): Promise<void> {
+  async expectCancelFrees(path: string, body: Readonly<Record<string, unknown>>, headers: Headers): Promise<void> {
     const call = request(new URL(path, this.url), {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
