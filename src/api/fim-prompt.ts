@@ -2,6 +2,8 @@
  * Editors build prompts for the model they believe to talk to: prefix and suffix of a hole between that family's markers.
  * Here they are taken apart again, so that this model gets the hole in its own words.
  */
+import type { ModelConfig } from '../model/config.ts';
+import type { OnePrompt } from './prompt-field.ts';
 
 export interface Hole {
   readonly prefix: string;
@@ -34,6 +36,11 @@ const FAMILIES: readonly Markers[] = [
 
 /** Codestral has no middle: the suffix comes first, and the prefix runs to the end. */
 const CODESTRAL = { prefix: '[PREFIX]', suffix: '[SUFFIX]' } as const;
+
+/** The hole that a template has been built around, where the model can fill one. */
+export function templatedHole(prompt: OnePrompt, { infill }: ModelConfig): Hole | null {
+  return typeof prompt === 'string' && infill !== null ? readFimPrompt(prompt) : null;
+}
 
 /**
  * The hole of a prompt that one of the known templates has built: prefix, suffix, middle, or suffix first.

@@ -173,7 +173,7 @@ describe('a request that goes nowhere', () => {
     expect(answer.headers.get('allow')).toBe(allow);
   });
 
-  test.each(['/', '/v1', '/v1/embeddings', '/models/fake/weights-000.bin', '/v1/completions/'])(
+  test.each(['/', '/v1', '/v1/responses', '/models/fake/weights-000.bin', '/v1/completions/'])(
     'unknown route %s',
     async (path) => {
       const answer = await fakeApp().ask(path, { method: 'POST', body: '{}' });

@@ -61,6 +61,13 @@ describe('/completion', () => {
     expect(engine.requests[0]?.maxTokens).toBe(expected);
   });
 
+  test("a prompt in a template's markers is a hole", async () => {
+    const { post, engine } = fakeApp({ config: FAKE_CODER });
+    const { json } = await post({ prompt: '<PRE> a <SUF>b <MID>', n_predict: 2 }, PATH);
+    expect(engine.requests[0]).toMatchObject({ prompt: 'a', suffix: 'b', maxTokens: 2 });
+    expect(json.prompt).toBe('<PRE> a <SUF>b <MID>');
+  });
+
   test('several are an array', async () => {
     const { json } = await fakeApp().post({ prompt: 'a', n_predict: 2, n_cmpl: 3 }, PATH);
     expect(json.map(({ index, content }: { index: number; content: string }) => [index, content])).toEqual([

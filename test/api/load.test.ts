@@ -86,7 +86,9 @@ test('/v1/models lists the model, /openapi.json describes the API', async () => 
   expect(await (await app.request('/v1/models/fake')).json()).toEqual(model);
   // biome-ignore lint/suspicious/noExplicitAny: a document read by path
   const document: any = await (await app.request('/openapi.json')).json();
-  expect(Object.keys(document.paths)).toContain('/v1/completions');
+  expect(Object.keys(document.paths)).toEqual(
+    expect.arrayContaining(['/v1/completions', '/v1/models', '/v1/models/{model}', '/health']),
+  );
   const request = document.components.schemas.CompletionRequest;
   expect(request.required).toEqual(['prompt']);
   expect(request.properties.max_tokens.minimum).toBe(0);

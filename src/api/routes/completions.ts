@@ -4,7 +4,7 @@ import { textOf } from '../../engine/detokenizer.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
 import { answerAtOnce, answerInEvents } from '../answer.ts';
 import { CompletionBody } from '../completion-body.ts';
-import { readFimPrompt } from '../fim-prompt.ts';
+import { templatedHole } from '../fim-prompt.ts';
 import type { Engine, Host } from '../host.ts';
 import { loadEngine } from '../load-engine.ts';
 import { requireModel } from '../model-name.ts';
@@ -79,8 +79,7 @@ function candidates(
 
 /** A prompt that some template has built around a hole is taken apart again. */
 function holeOf(prompt: OnePrompt, { suffix, echo }: CompletionRequest, { model }: Engine) {
-  const templated = typeof prompt === 'string' && !suffix && !echo && model.config.infill !== null;
-  const hole = templated ? readFimPrompt(prompt) : null;
+  const hole = suffix || echo ? null : templatedHole(prompt, model.config);
   return hole ? { prompt: hole.prefix, suffix: hole.suffix } : { prompt, suffix };
 }
 

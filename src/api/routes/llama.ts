@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { textOf } from '../../engine/detokenizer.ts';
 import { answerAtOnce, answerInEvents } from '../answer.ts';
 import { ApiError } from '../errors.ts';
+import { templatedHole } from '../fim-prompt.ts';
 import { fitInfill } from '../fit-infill.ts';
 import type { Engine, Host } from '../host.ts';
 import { LlamaBody } from '../llama-body.ts';
@@ -35,7 +36,7 @@ const completionRoute = createRoute({
   method: 'post',
   path: '/completion',
   summary: "llama.cpp's completion.",
-  description,
+  description: `${description} A prompt that holds FIM markers is taken apart and filled as a hole, as in \`/v1/completions\`.`,
   request: jsonBody(llamaCompletionRequestSchema),
   responses: { 200: answer('The completion; an array for several.', body, chunk), ...failures },
 });
@@ -61,7 +62,9 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
     checkMaxTokens(host.settings, given, 'n_predict');
     const engine = await loadEngine(c, host);
     const tokens = typeof prompt === 'string' ? engine.tokenizer.encode(prompt).length : prompt.length;
-    const fields = { ...body, prompt, max_tokens: maxTokens(host, engine, given, tokens) };
+    const hole = templatedHole(prompt, engine.model.config);
+    const around = hole ? { prompt: hole.prefix, suffix: hole.suffix } : { prompt };
+    const fields = { ...body, ...around, max_tokens: maxTokens(host, engine, given, tokens) };
     const shown = typeof prompt === 'string' ? prompt : textOf(prompt, engine.tokenizer);
     return (await run(c, host, engine, body, fields, shown, false)) as never;
   });

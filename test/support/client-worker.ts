@@ -1,0 +1,3 @@
+import { clientService } from './client-service.ts';
+
+export default { fetch: clientService().fetch };
