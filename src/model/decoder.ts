@@ -161,6 +161,7 @@ export class Decoder {
     this.linear(queries, qkvWidth, 0, at.normed, layer.q, rows);
     this.linear(keys, qkvWidth, 0, at.normed, layer.k, rows);
     this.linear(values, qkvWidth, 0, at.normed, layer.v, rows);
+    this.products.finish();
     if (layer.qkvBias) {
       k.add_bias(queries, qkvWidth, layer.qkvBias[0], rows, qWidth);
       k.add_bias(keys, qkvWidth, layer.qkvBias[1], rows, kvWidth);

@@ -35,7 +35,7 @@ export class ClientHost {
   }
 
   static async start(): Promise<ClientHost> {
-    const { url, stop } = await startBareWorkerd('client-worker');
+    const { url, stop } = await startBareWorkerd('client-worker.ts');
     const host = new ClientHost(url, stop);
     // The first probe loads the model.
     await host.get('/health', {});

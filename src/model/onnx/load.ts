@@ -1,6 +1,7 @@
 /** The way to ONNX Runtime: hosts import this module only where it was chosen, so that others do not carry it. */
 import type { ModelConfig } from '../config.ts';
 import type { CostCurve } from '../cost-curve.ts';
+import { ModelLoadError } from '../errors.ts';
 import type { WeightSource } from '../weight-source.ts';
 import type { EngineFile } from './engine-file.ts';
 import { OnnxModel } from './onnx-model.ts';
@@ -20,14 +21,23 @@ export interface OnnxOptions {
 
 /**
  * @throws NoAdapterError where `webgpu` has nothing to run on
- * @throws ModelLoadError naming the file that is at fault
+ * @throws ModelLoadError naming the file that is at fault, or what of the model's attention this runtime cannot do
  */
 export async function loadOnnxModel(
   source: WeightSource,
   config: ModelConfig,
   { provider, kvTokens, engineFile, costs }: OnnxOptions,
 ): Promise<OnnxModel> {
+  refuseOtherGrids(config);
   const file = engineFile ?? null;
   const backend = await (provider === 'webgpu' ? createWebGpuBackend(file) : createWasmBackend(file));
   return OnnxModel.load(source, config, backend, kvTokens, costs ?? null);
+}
+
+/** Its forwards count blocks from position 0 and see a cache that stays. */
+function refuseOtherGrids({ contextAttention, grid }: ModelConfig): void {
+  if (contextAttention === 'full') throw new ModelLoadError('contextAttention full runs on RUNTIME=wasm only');
+  if (contextAttention === 'block_causal' && grid === 'prompt_end') {
+    throw new ModelLoadError('grid prompt_end runs on RUNTIME=wasm only');
+  }
 }
