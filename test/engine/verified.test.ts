@@ -49,12 +49,17 @@ describe('greedy and sampled text with verify', () => {
 
   it('equals block length 1 on the default model', async () => {
     const engine = await openEngine('seedling-135m');
+    const nfe = { single: 0, verified: 0 };
     for (const prompt of PROMPTS) {
       const settings = { maxTokens: 24, threshold: 0.3 };
       const single = await completeGreedily(engine, prompt, { ...settings, blockLength: 1 });
       const verified = await completeGreedily(engine, prompt, { ...settings, blockLength: 8, verify: true });
       expect(verified.text).toBe(single.text);
-      expect(verified.cost.nfe).toBeLessThan(single.cost.nfe);
+      // A text that ends at once gives drafts nothing to save.
+      expect(verified.cost.nfe).toBeLessThanOrEqual(single.cost.nfe);
+      nfe.single += single.cost.nfe;
+      nfe.verified += verified.cost.nfe;
     }
+    expect(nfe.verified).toBeLessThan(nfe.single);
   });
 });
