@@ -30,7 +30,7 @@ module.exports = {
       '^src/sources/resumable\\.ts$',
       '^src/node-progress\\.ts$',
     ]),
-    only('playground', '^src/playground/', ['^src/(engine|sampler|model|kernels)/', '^src/assemble\\.ts$']),
+    only('playground', '^src/playground/', ['^src/(engine|sampler|model|kernels|sources)/', '^src/assemble\\.ts$']),
     only('settings', '^src/setting(s|-types)\\.ts$', ['^src/model/']),
     {
       name: 'entries-are-roots',

@@ -7,6 +7,7 @@ import { gridOrigin, type ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
 import { type Activations, Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
+import { blockRows, commitRows, range } from './forward-rows.ts';
 import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
 import type {
   AdvanceAsk,
@@ -150,7 +151,7 @@ export class WasmModel implements DiffusionModel {
     const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
     for (let from = 0; from < ids.length; ) {
       const { length, origin } = paged;
-      const rows = this.tile(length - origin, ids.length - from);
+      const rows = commitRows(this.config, length - origin, ids.length - from);
       const end = length + ids.length - from;
       const visible = Int32Array.from({ length: rows }, (_, i) =>
         committedVisible(this.config, length + i, end, origin),
@@ -169,7 +170,7 @@ export class WasmModel implements DiffusionModel {
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const paged = own(cache);
     paged.requireRoom(ids.length);
-    const rows = this.blockRows(ids, ask.positions);
+    const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
     const predictions = emptyPredictions(rows.length, ask, this.config);
     // Written past the cache's length: the next forward overwrites it, so nothing of the draft is kept.
     const visible = new Int32Array(ids.length).fill(paged.length + ids.length);
@@ -183,7 +184,7 @@ export class WasmModel implements DiffusionModel {
     const clean = ids.length;
     const input = Int32Array.of(...ids, ...block);
     paged.requireRoom(input.length);
-    const rows = this.blockRows(input, ask.positions, clean);
+    const rows = blockRows(this.config, this.maxForward, input.length, ask.positions, clean);
     const first = ask.rows === 'all' ? 0 : clean - 1;
     const committed = emptyPredictions(clean - first, ask, this.config);
     const { alternatives } = ask;
@@ -198,29 +199,6 @@ export class WasmModel implements DiffusionModel {
     this.decoder.predict(range(first, clean), ask, committed, 0);
     this.decoder.predict(rows, blockAsk, drafted, 0);
     return { committed, block: drafted };
-  }
-
-  /**
-   * Rows of a forward that predict the given positions of the block that begins at row `start`.
-   * @throws RangeError on a forward too long, or a position that its block does not predict
-   */
-  private blockRows(input: Int32Array, positions: Int32Array, start = 0): Int32Array {
-    const most = this.maxForward;
-    if (input.length > most) throw new RangeError(`a forward of ${input.length} exceeds ${most} positions`);
-    const rows = positions.map((position) => start + position - (this.config.logitShift ? 1 : 0));
-    if (rows.some((row) => row < start || row >= input.length)) throw new RangeError('a position outside the block');
-    return rows;
-  }
-
-  /**
-   * Rows of the next forward of a commit: whole blocks where context is bidirectional within a block.
-   * @param start from the beginning of the first whole block, so below 0 before it
-   */
-  private tile(start: number, left: number): number {
-    const { contextAttention, blockLength } = this.config;
-    if (left <= MAX_ROWS || contextAttention === 'causal') return Math.min(left, MAX_ROWS);
-    if (contextAttention === 'full') return left;
-    return MAX_ROWS - ((start + MAX_ROWS + blockLength) % blockLength);
   }
 }
 
@@ -237,9 +215,4 @@ function openArena(model: string, bytes: number, shared: boolean): Arena {
 function own(cache: KvCache): PagedKvCache {
   if (cache instanceof PagedKvCache) return cache;
   throw new TypeError('this cache was made by another model');
-}
-
-/** from, from + 1, ..., to - 1. */
-function range(from: number, to: number): Int32Array {
-  return Int32Array.from({ length: to - from }, (_, i) => from + i);
 }

@@ -1,6 +1,7 @@
 /** A model's files below a URL: any server of static files, whether or not it knows ranges. */
 import { ModelLoadError } from '../model/errors.ts';
 import type { WeightSource } from '../model/weight-source.ts';
+import { parseJson } from './answer.ts';
 import { byteStream, streamText } from './byte-stream.ts';
 import { TransferError, type TransferOptions, transfer } from './resumable.ts';
 
@@ -17,12 +18,7 @@ export function httpSource(baseUrl: string, options: TransferOptions = {}): Weig
   const stream = (file: string) => byteStream(named(transfer(fileUrl(baseUrl, file), file, options)));
   return {
     async json(file) {
-      const text = await streamText(stream(file));
-      try {
-        return JSON.parse(text);
-      } catch {
-        throw new ModelLoadError(`${file} is not JSON`);
-      }
+      return parseJson(file, await streamText(stream(file)));
     },
     async stream(file) {
       return stream(file);

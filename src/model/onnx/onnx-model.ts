@@ -3,6 +3,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import type { ModelConfig } from '../config.ts';
 import { type CostCurve, PROPORTIONAL } from '../cost-curve.ts';
 import { ModelLoadError, OutOfMemoryError } from '../errors.ts';
+import { blockRows, commitRows, range } from '../forward-rows.ts';
 import type {
   AdvanceAsk,
   Advanced,
@@ -125,7 +126,7 @@ export class OnnxModel implements DiffusionModel {
     const all = ask.rows === 'all';
     const predictions = emptyPredictions(all ? ids.length : 1, ask, this.config);
     for (let from = 0; from < ids.length; ) {
-      const count = this.#tile(own.length, ids.length - from);
+      const count = commitRows(this.config, own.length, ids.length - from);
       const end = own.length + ids.length - from;
       const input = ids.subarray(from, from + count);
       const visible = input.map((_, i) => committedVisible(this.config, own.length + i, end));
@@ -142,7 +143,7 @@ export class OnnxModel implements DiffusionModel {
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const own = ownCache(cache);
     own.requireRoom(ids.length);
-    const rows = this.#blockRows(ids.length, ask.positions, 0);
+    const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
     const predictions = emptyPredictions(rows.length, ask, this.config);
     const visible = new Int32Array(ids.length).fill(own.length + ids.length);
     await this.#forward(ids, visible, own, [{ rows, ask, predictions, from: 0 }], 0);
@@ -154,7 +155,7 @@ export class OnnxModel implements DiffusionModel {
     const clean = ids.length;
     const input = Int32Array.of(...ids, ...block);
     own.requireRoom(input.length);
-    const rows = this.#blockRows(input.length, ask.positions, clean);
+    const rows = blockRows(this.config, this.maxForward, input.length, ask.positions, clean);
     const first = ask.rows === 'all' ? 0 : clean - 1;
     const committed = emptyPredictions(clean - first, ask, this.config);
     const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets };
@@ -256,20 +257,6 @@ export class OnnxModel implements DiffusionModel {
     }
   }
 
-  /** @throws RangeError on a forward too long, or a position that its block does not predict */
-  #blockRows(length: number, positions: Int32Array, start: number): Int32Array {
-    if (length > MAX_ROWS) throw new RangeError(`a forward of ${length} exceeds ${MAX_ROWS} positions`);
-    const rows = positions.map((position) => start + position - (this.config.logitShift ? 1 : 0));
-    if (rows.some((row) => row < start || row >= length)) throw new RangeError('a position outside the block');
-    return rows;
-  }
-
-  /** Rows of the next forward of a commit: whole blocks where context is bidirectional within a block. */
-  #tile(start: number, left: number): number {
-    if (left <= MAX_ROWS || this.config.contextAttention === 'causal') return Math.min(left, MAX_ROWS);
-    return MAX_ROWS - ((start + MAX_ROWS) % this.config.blockLength);
-  }
-
   async #measure(): Promise<CostCurve> {
     const most = Math.min(MAX_ROWS, this.maxTokens);
     const cache = this.createCache(most);
@@ -287,9 +274,4 @@ export class OnnxModel implements DiffusionModel {
 function ownCache(cache: KvCache): OnnxCache {
   if (cache instanceof OnnxCache) return cache;
   throw new TypeError('this cache was made by another model');
-}
-
-/** from, from + 1, ..., to - 1. */
-function range(from: number, to: number): Int32Array {
-  return Int32Array.from({ length: to - from }, (_, i) => from + i);
 }

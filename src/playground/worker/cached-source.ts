@@ -2,6 +2,7 @@
 import { ModelLoadError } from '../../model/errors.ts';
 import type { WeightSource } from '../../model/weight-source.ts';
 import { readManifest } from '../../model/weights.ts';
+import { parseJson } from '../../sources/answer.ts';
 import type { LoadProgress } from '../shared/protocol.ts';
 
 const CACHE = 'seedling-weights';
@@ -19,7 +20,7 @@ export async function cachedSource(
   const base = new URL(`/models/${model}/`, location.origin);
   const get = (file: string) => fetchFile(new URL(file, base), apiKey);
   const source: WeightSource = {
-    json: async (file) => parse(file, await (await get(file)).text()),
+    json: async (file) => parseJson(file, await (await get(file)).text()),
     stream: async (file) => body(file, await get(file)),
   };
   const { shards } = await readManifest(source);
@@ -109,14 +110,6 @@ async function fetchFile(url: URL, apiKey: string): Promise<Response> {
 function refusal(file: string, status: number): string {
   if (status === 401) return `this server gives out ${file} only with an API key; enter yours under Server`;
   return status === 404 ? `this server does not give out ${file}` : `${file} came with status ${status}`;
-}
-
-function parse(file: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ModelLoadError(`${file} is not JSON`);
-  }
 }
 
 function body(file: string, response: Response): ReadableStream<Uint8Array> {

@@ -1,0 +1,42 @@
+/** Which rows a forward has, and which of them predict what is asked: the same on every runtime that runs forwards in tiles. */
+import type { ModelConfig } from './config.ts';
+import { MAX_ROWS } from './workspace.ts';
+
+/** from, from + 1, ..., to - 1. */
+export function range(from: number, to: number): Int32Array {
+  return Int32Array.from({ length: to - from }, (_, i) => from + i);
+}
+
+/**
+ * Rows of a forward that predict the given positions of the block that begins at row `start`.
+ * @param length rows of the forward
+ * @param most rows that a forward may have
+ * @throws RangeError on a forward too long, or a position that its block does not predict
+ */
+export function blockRows(
+  { logitShift }: Pick<ModelConfig, 'logitShift'>,
+  most: number,
+  length: number,
+  positions: Int32Array,
+  start: number,
+): Int32Array {
+  if (length > most) throw new RangeError(`a forward of ${length} exceeds ${most} positions`);
+  const rows = positions.map((position) => start + position - (logitShift ? 1 : 0));
+  if (rows.some((row) => row < start || row >= length)) throw new RangeError('a position outside the block');
+  return rows;
+}
+
+/**
+ * Rows of the next forward of a commit: whole blocks where context is bidirectional within a block.
+ * @param start from the beginning of the first whole block, so below 0 before it
+ * @param left tokens that are still to be committed
+ */
+export function commitRows(
+  { contextAttention, blockLength }: Pick<ModelConfig, 'contextAttention' | 'blockLength'>,
+  start: number,
+  left: number,
+): number {
+  if (left <= MAX_ROWS || contextAttention === 'causal') return Math.min(left, MAX_ROWS);
+  if (contextAttention === 'full') return left;
+  return MAX_ROWS - ((start + MAX_ROWS + blockLength) % blockLength);
+}
