@@ -81,6 +81,13 @@ def add_adapters(model: Llama, rank: int = RANK, scale: float = SCALE) -> Llama:
     return model
 
 
+def halve_base(model: nn.Module) -> None:
+    """Keeps the frozen matrices in bfloat16, as autocast would cast them at every use; the forward then needs autocast."""
+    for module in model.modules():
+        if isinstance(module, LoraLinear):
+            module.base.to(torch.bfloat16)
+
+
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     """Every trained tensor by its parameter name."""
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}

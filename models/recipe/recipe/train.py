@@ -21,7 +21,7 @@ from recipe.adapter_run import AdapterRun
 from recipe.data import Windows
 from recipe.evaluate import evaluate, held_out_sequences
 from recipe.llama import Llama
-from recipe.lora import add_adapters, load_adapter
+from recipe.lora import add_adapters, halve_base, load_adapter
 from recipe.objective import Head, Losses, sequence_loss
 from recipe.orders import Orders
 from recipe.paths import cache_dir
@@ -130,7 +130,8 @@ class Run(AdapterRun):
                 self.save()
                 saved = now
             if evaluation and now - evaluated > s.eval_minutes * 60:
-                self.log({"eval": evaluation(self.model)})
+                with self.autocast():
+                    self.log({"eval": evaluation(self.model)})
                 evaluated = window_start = self.elapsed
                 window_tokens = self.tokens
         self.save()
@@ -182,6 +183,8 @@ def main() -> None:
     run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own, orders)
     if arguments["resume"]:
         run.resume()
+    if run.half and not settings.qat:
+        halve_base(model)
     (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
     sequences = [ids.to(device) for ids in held_out_sequences(load_split("heldout"), arguments["eval_sequences"])]
     run.train((lambda m: evaluate(m, sequences)) if sequences else None)
