@@ -21,6 +21,14 @@ def fast_bfloat16() -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
+def precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 on CUDA, and on a processor that multiplies it."""
+    if device.type != "cuda" and not fast_bfloat16():
+        return nullcontext()
+    # Without the cache of casts: it is one for all threads, and workers run side by side.
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
 class AdapterRun:
     """The trained tensors of a model and their optimizer, in a folder."""
 
@@ -41,9 +49,8 @@ class AdapterRun:
         return self.seconds + time.monotonic() - self.started
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """bfloat16 on CUDA, and on a processor that multiplies it."""
-        # Without the cache of casts: it is one for all threads, and workers run side by side.
-        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False) if self.half else nullcontext()
+        """The run's precision, for forward passes."""
+        return precision(self.device)
 
     def descend(self, gradients: list[tuple[Tensor, ...]], rate: float, clip: float) -> float:
         """One optimizer step along the mean of the gradients, one entry each per trained tensor; returns its norm before clipping.
