@@ -39,10 +39,21 @@ class Noisy:
     own: Tensor | None = None  # [R, L], n > 0: the clean half's n-th best wrong guess stands here instead of the id
 
 
-def mask_noise(ids: Tensor, masks: Tensor, block: int, mask_id: int) -> Noisy:
-    """Mask noise alone: ids [L] under masks [R, L]; every masked position that is not its block's first counts the same."""
+def seen_later(visible: Tensor, block: int) -> Tensor:
+    """[R, L], from what is visible [R, L]: whether a later position of the same block is."""
+    count = visible.view(len(visible), -1, block).long()
+    from_here = count.flip(-1).cumsum(-1).flip(-1)
+    return (from_here > count).view_as(visible)
+
+
+def mask_noise(ids: Tensor, masks: Tensor, block: int, mask_id: int, right_weight: float = 1.0) -> Noisy:
+    """Mask noise alone, of ids [L] under masks [R, L].
+
+    A masked position counts 1, or `right_weight` with a visible token later in its block; a block's first position counts nothing.
+    """
     first = torch.arange(len(ids), device=ids.device) % block == 0
-    return Noisy(torch.where(masks, mask_id, ids), (masks & ~first).float())
+    weight = torch.where(seen_later(~masks, block), right_weight, 1.0) * (masks & ~first)
+    return Noisy(torch.where(masks, mask_id, ids), weight)
 
 
 class Head:
@@ -171,9 +182,9 @@ def with_own_guesses(noisy: Noisy, head: Head, clean: Tensor, ids: Tensor) -> Te
 def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: int, soft: float, causal_weight: float) -> Losses:
     """Loss of one sequence ids [L] and its noisy versions.
 
-    `soft` is the share of the clean half's own distribution in the target, except where the right token is visible: there
-    the distribution without it knows less. A causal weight of 0 keeps the clean half out of the backward pass: it is then
-    a fixed teacher and context.
+    `soft` is the share of the clean half's own distribution in the target, except where the right token or a later one of its
+    block is visible: a distribution that has not seen it knows less, and would teach to look away. A causal weight of 0 keeps the
+    clean half out of the backward pass: it is then a fixed teacher and context.
     """
     clean, kept = clean_half(model, ids, through_clean=causal_weight > 0)
     noisy_ids = with_own_guesses(noisy, head, clean, ids)
@@ -188,6 +199,7 @@ def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: in
         taught, teacher = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     seen = noisy_ids[draw, position]
     masked, right_seen = seen == head.mask_id, seen == ids[position]
+    knows_more = right_seen | seen_later(noisy_ids != head.mask_id, block)[draw, position]
     total, causal, hard_ce, right = HeadLoss.apply(  # type: ignore[no-untyped-call]
         clean[taught],
         hidden[draw, rows],
@@ -195,7 +207,7 @@ def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: in
         column[taught + 1],
         column[position],
         teacher,
-        torch.where(right_seen, 0.0, soft),
+        torch.where(knows_more, 0.0, soft),
         noisy.weight[draw, position],
         causal_weight,
     )

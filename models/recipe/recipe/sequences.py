@@ -67,7 +67,7 @@ class NoisySequences:
         if self.own is not None and rng.random() < s.own_share:
             # No causal loss: a model that is taught its own choices only grows surer of them.
             text = torch.from_numpy(self.own[rng.integers(len(self.own))].astype(np.int64)).to(self.device)
-            return NoisySequence(text, mask_noise(text, torch.from_numpy(masks).to(self.device), block, self.mask_id), block, 0.0)
+            return NoisySequence(text, self._masked(text, masks, block), block, 0.0)
         if self.orders is not None and rng.random() < s.orders_share:
             return self._ordered(self.orders, block, second_stage and rng.random() < s.edit_rate, rng)
         ids = self.windows.window(index, EXTRA_LEFT)
@@ -78,8 +78,12 @@ class NoisySequences:
         if self.confusions and second_stage and rng.random() < s.edit_rate:
             noisy = self._edited(ids, masks, block, rng)
         else:
-            noisy = mask_noise(text, torch.from_numpy(masks).to(self.device), block, self.mask_id)
+            noisy = self._masked(text, masks, block)
         return NoisySequence(text, noisy, block, causal_weight)
+
+    def _masked(self, text: Tensor, masks: NDArray[np.bool_], block: int) -> Noisy:
+        """Mask noise alone."""
+        return mask_noise(text, torch.from_numpy(masks).to(self.device), block, self.mask_id, self.settings.right_weight)
 
     def _edited(self, ids: NDArray[np.int64], masks: NDArray[np.bool_], block: int, rng: np.random.Generator) -> Noisy:
         """Edit noise and mask noise, drawn anew for every version."""

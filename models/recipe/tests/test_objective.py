@@ -10,7 +10,7 @@ from recipe import attention
 from recipe.llama import Attend, Llama
 from recipe.lora import adapter_state, add_adapters
 from recipe.noise import draw_mask
-from recipe.objective import Head, HeadLoss, Noisy, clean_half, mask_noise, sequence_loss, with_own_guesses
+from recipe.objective import Head, HeadLoss, Noisy, clean_half, mask_noise, seen_later, sequence_loss, with_own_guesses
 
 MASK = 3
 LENGTH, BLOCK = 16, 4
@@ -69,6 +69,13 @@ def test_mask_noise_by_hand() -> None:
     assert noisy.weight.tolist() == [[0, 1, 0, 1, 0, 0, 1, 1], [0, 0, 1, 0, 0, 1, 0, 0]]
 
 
+def test_positions_with_a_visible_token_after_them_count_more() -> None:
+    mask = torch.tensor([[0, 1, 0, 1, 1, 0, 1, 1], [0, 0, 1, 0, 0, 1, 0, 0]]).bool()
+    noisy = mask_noise(torch.arange(10, 18), mask, 4, MASK, right_weight=2.0)
+    assert noisy.weight.tolist() == [[0, 2, 0, 1, 0, 0, 1, 1], [0, 0, 2, 0, 0, 2, 0, 0]]
+    assert seen_later(~mask, 4).int().tolist() == [[1, 1, 0, 0, 1, 0, 0, 0], [1, 1, 1, 0, 1, 1, 1, 0]]
+
+
 def test_the_head_adds_the_ids_of_the_text_and_never_the_mask(tiny: Llama) -> None:
     head = Head(tiny.embed_tokens.weight.detach(), torch.tensor([1, MASK, 6, 9]), MASK)
     ids = torch.tensor([9, 20, 1, 5, 39, 20])
@@ -112,7 +119,9 @@ def reference_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, soft: fl
         states.append(hidden[at - 1])
         labels.append(ids[at])
         teacher.append(at - 1)
-        softs.append(torch.tensor([0.0 if version[i] == ids[i] else soft for i in at]))
+        ends = [int(i) // BLOCK * BLOCK + BLOCK for i in at]
+        informed = [bool(version[i] == ids[i]) or bool((version[i + 1 : end] != MASK).any()) for i, end in zip(at, ends, strict=True)]
+        softs.append(torch.tensor([0.0 if known else soft for known in informed]))
         importance.append(weight[at])
     clean = hidden[LENGTH : 2 * LENGTH - 1]
     allowed = {*head.common.tolist(), *ids.tolist()}
