@@ -11,11 +11,14 @@ The result is an ordinary export whose matrices lie on the int4 grid of src/conv
 from __future__ import annotations
 
 import argparse
+import copy
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -26,20 +29,23 @@ from recipe.export import write_model
 from recipe.llama import DecoderLayer, Llama, LlamaConfig, rotary_tables
 from recipe.noise import draw_block_length, draw_mask
 from recipe.paths import cache_dir
-from recipe.quantize import choose_int4, rounded
+from recipe.quantize import REACHES, rounded
 from recipe.token_files import load_split
 from recipe.tokenizer import MASK_ID
 
 DAMPING = 0.01
 """Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
+DRIFT_DAMPING = 0.05
+"""The same where a matrix is fitted to drifted inputs: a few thousand rows say little about the weakest directions."""
 LENGTH = 256
 
 
 @dataclass
 class Calibration:
-    """One text under one mask: its residual stream x [1, 2L, d] = [noisy | clean], and its block length."""
+    """One text under one mask: its stream [1, 2L, d] = [noisy | clean] after rounded layers (x) and exact ones, and its block length."""
 
     x: Tensor
+    exact: Tensor
     block: int
 
 
@@ -50,60 +56,130 @@ def inverse_factor(hessian: Tensor) -> Tensor:
     return factor
 
 
-def scales_of(weight: Tensor) -> Tensor:
-    """The converter's scale of each row of a group: weight [N, 32] -> [N]."""
-    x = np.ascontiguousarray(weight.numpy().T, dtype=np.float64)
-    return torch.from_numpy(choose_int4(x)[1].astype(np.float32))
+def scales_of(weight: Tensor, importance: Tensor) -> Tensor:
+    """Scale of each row of a group, weight [N, 32] -> [N], that leaves the least error weighted by `importance` [32], the inputs' squares.
+
+    The converter's search (recipe.quantize), which knows of no inputs and takes 1 for each.
+    """
+    largest = weight.gather(1, weight.abs().argmax(dim=1, keepdim=True))
+    tried = []
+    for reach in REACHES:
+        for signed in (-reach, reach):
+            level = codes(weight, largest / signed)
+            square = (importance * level.square()).sum(1)
+            fitted = torch.where(square == 0, 0.0, (importance * weight * level).sum(1) / square).half().float()
+            error = (importance * (weight - levels(weight, fitted[:, None])).square()).sum(1)
+            tried.append((error, fitted))
+    errors, scales = (torch.stack(part) for part in zip(*tried, strict=True))
+    best: Tensor = scales.gather(0, errors.argmin(dim=0, keepdim=True))[0]
+    return best
+
+
+def codes(value: Tensor, scale: Tensor) -> Tensor:
+    """The nearest whole multiples -8..7 of `scale`; zero where it is."""
+    return torch.where(scale == 0, 0.0, value / scale).add_(0.5).floor_().clamp_(-8, 7)
 
 
 def levels(value: Tensor, scale: Tensor) -> Tensor:
-    """The nearest multiple -8..7 of `scale`; zero where it is."""
-    return torch.where(scale == 0, 0.0, value / scale).add_(0.5).floor_().clamp_(-8, 7) * scale
+    """`value` as it is stored under `scale`."""
+    return codes(value, scale) * scale
 
 
 def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
-    """weight [N, K] on the int4 grid, given hessian [K, K] = X^T X of its inputs X [rows, K]."""
-    factor = inverse_factor(hessian.double()).float()
-    left, out = weight.clone(), torch.empty_like(weight)
+    """weight [N, K] on the int4 grid, given hessian [K, K] = X^T X of its inputs X [rows, K].
+
+    Columns with the largest inputs come first, while there are many left to take up their error. Scales are those of the groups
+    in their stored order, so they are chosen before.
+    """
+    diagonal = hessian.diagonal()
+    importance = diagonal + DAMPING * diagonal.mean()
+    scales = [scales_of(weight[:, at : at + GROUP], importance[at : at + GROUP]) for at in range(0, weight.shape[1], GROUP)]
+    order = diagonal.argsort(descending=True, stable=True)
+    factor = inverse_factor(hessian[order][:, order].double()).float()
+    left = weight[:, order].clone()
+    out = torch.empty_like(weight)
     for start in range(0, weight.shape[1], GROUP):
         end = start + GROUP
-        scale = scales_of(left[:, start:end])
         errors = torch.zeros(len(weight), GROUP)
         for column in range(start, end):
+            place = int(order[column])
             value = left[:, column]
-            out[:, column] = levels(value, scale)
-            error = (value - out[:, column]) / factor[column, column]
+            out[:, place] = levels(value, scales[place // GROUP])
+            error = (value - out[:, place]) / factor[column, column]
             left[:, column:end] -= error[:, None] * factor[column, column:end]
             errors[:, column - start] = error
         left[:, end:] -= errors @ factor[start:end, end:]
     return out
 
 
-class Inputs:
-    """X^T X of every linear layer of a module, collected while it runs."""
+def follow_exact(weight: Tensor, hessian: Tensor, drift: Tensor) -> Tensor:
+    """The matrix [N, K] that on drifted inputs X comes nearest to what `weight` gives on the exact ones X + D.
+
+    hessian = X^T X and drift = D^T X, [K, K]. The rounded layers before a matrix have moved its inputs; part of that is a linear
+    function of what comes in, and is taken back (GPTAQ, Li et al. 2025, arXiv 2504.02692, before rounding instead of during it).
+    """
+    damped = hessian + DRIFT_DAMPING * hessian.diagonal().mean() * torch.eye(len(hessian))
+    change = torch.linalg.solve(damped.double(), drift.double().T).float()
+    fitted: Tensor = weight + weight @ change.T
+    return fitted
+
+
+class Recorder:
+    """The inputs [rows, K] of every linear layer of a module in its last run."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.hessians: dict[str, Tensor] = {}
+        self.inputs: dict[str, Tensor] = {}
         self.handles = [
             child.register_forward_pre_hook(self._hook(name)) for name, child in module.named_modules() if isinstance(child, nn.Linear)
         ]
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
-        def collect(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            rows = arguments[0].flatten(0, -2)
-            self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
+        def record(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            self.inputs[name] = arguments[0].flatten(0, -2)
 
-        return collect
+        return record
 
     def close(self) -> None:
         for handle in self.handles:
             handle.remove()
 
 
-def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) -> Tensor:
+class Moments:
+    """X^T X and D^T X of one matrix: its inputs X after rounded layers, and how far the exact ones are from them."""
+
+    def __init__(self) -> None:
+        self.hessian = self.drift = torch.zeros(())
+
+    def add(self, rows: Tensor, exact: Tensor) -> None:
+        self.hessian = self.hessian + rows.T @ rows
+        self.drift = self.drift + (exact - rows).T @ rows
+
+
+def run_layer(layer: DecoderLayer, x: Tensor, block: int, cos: Tensor, sin: Tensor) -> Tensor:
     """The layer's output [1, 2L, d]."""
-    out: Tensor = layer(item.x, cos, sin, two_stream(item.x.shape[1] // 2, item.block))
+    out: Tensor = layer(x, cos, sin, two_stream(x.shape[1] // 2, block))
     return out
+
+
+def round_layer(layer: DecoderLayer, items: list[Calibration], cos: Tensor, sin: Tensor) -> None:
+    """Rounds the matrices of a layer in place and takes both streams of every text through it."""
+    exact = copy.deepcopy(layer)
+    drifted, true = Recorder(layer), Recorder(exact)
+    moments = defaultdict[str, Moments](Moments)
+    after = []
+    for item in items:
+        run_layer(layer, item.x, item.block, cos, sin)
+        after.append(run_layer(exact, item.exact, item.block, cos, sin))
+        for name, rows in drifted.inputs.items():
+            moments[name].add(rows, true.inputs[name])
+    drifted.close()
+    true.close()
+    for name, module in layer.named_modules():
+        if isinstance(module, nn.Linear):
+            found = moments[name]
+            module.weight.copy_(round_matrix(follow_exact(module.weight, found.hessian, found.drift), found.hessian))
+    for item, output in zip(items, after, strict=True):
+        item.x, item.exact = run_layer(layer, item.x, item.block, cos, sin), output
 
 
 @torch.no_grad()
@@ -116,22 +192,15 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
     items = []
     for text, mask, block in zip(ids, masks, blocks, strict=True):
         both = torch.cat([torch.where(mask, model.mask_id, text), text])
-        items.append(Calibration(model.embed_tokens(both)[None], block))
+        items.append(Calibration(model.embed_tokens(both)[None], F.embedding(both, exact)[None], block))
     position = torch.arange(len(ids[0])).repeat(2)
     cos, sin = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
     for number, layer in enumerate(model.layers):
         assert isinstance(layer, DecoderLayer)
-        inputs = Inputs(layer)
-        for item in items:
-            run_layer(layer, item, cos, sin)
-        inputs.close()
-        for name, module in layer.named_modules():
-            if isinstance(module, nn.Linear):
-                module.weight.copy_(round_matrix(module.weight, inputs.hessians[name]))
-        for item in items:
-            item.x = run_layer(layer, item, cos, sin)
+        round_layer(layer, items, cos, sin)
         print(f"layer {number + 1} of {len(model.layers)}", flush=True)
     states = torch.cat([model.norm(item.x[0]) for item in items])
+    # No correction here: the same rows are the embedding of what comes in.
     embedding.copy_(round_matrix(exact, states.T @ states))
 
 

@@ -150,11 +150,11 @@ def clean_half(model: Llama, ids: Tensor, through_clean: bool) -> tuple[Tensor, 
         return model.hidden(ids[None], position, attention.causal_keeping(kept))[0], kept
 
 
-def noisy_half(model: Llama, noisy: Tensor, kept: attention.Layers, block: int) -> Tensor:
-    """Final states [R, L, d] of noisy ids [R, L] whose blocks see the kept clean text before them."""
+def noisy_half(model: Llama, noisy: Tensor, kept: attention.Layers, block: int, start: int = 0) -> Tensor:
+    """Final states [R, L, d] of noisy ids [R, L] whose blocks see the kept clean text [start + L] before them; row 0 is at `start`."""
     length = noisy.shape[1]
-    position = torch.arange(length, device=noisy.device)
-    return model.hidden(noisy, position, attention.over_clean(kept, length, block))
+    position = torch.arange(start, start + length, device=noisy.device)
+    return model.hidden(noisy, position, attention.over_clean(kept, length, block, start))
 
 
 @torch.no_grad()
