@@ -11,14 +11,11 @@ The result is an ordinary export whose matrices lie on the int4 grid of src/conv
 from __future__ import annotations
 
 import argparse
-import copy
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -35,17 +32,14 @@ from recipe.tokenizer import MASK_ID
 
 DAMPING = 0.01
 """Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
-DRIFT_DAMPING = 0.05
-"""The same where a matrix is fitted to drifted inputs: a few thousand rows say little about the weakest directions."""
 LENGTH = 256
 
 
 @dataclass
 class Calibration:
-    """One text under one mask: its stream [1, 2L, d] = [noisy | clean] after rounded layers (x) and exact ones, and its block length."""
+    """One text under one mask: its residual stream x [1, 2L, d] = [noisy | clean], and its block length."""
 
     x: Tensor
-    exact: Tensor
     block: int
 
 
@@ -109,77 +103,35 @@ def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
             left[:, column:end] -= error[:, None] * factor[column, column:end]
             errors[:, column - start] = error
         left[:, end:] -= errors @ factor[start:end, end:]
-    return out
+    # A group that ended with small codes only has another scale for the converter: few, and settled here, before later layers adapt.
+    return rounded(out)[0]
 
 
-def follow_exact(weight: Tensor, hessian: Tensor, drift: Tensor) -> Tensor:
-    """The matrix [N, K] that on drifted inputs X comes nearest to what `weight` gives on the exact ones X + D.
-
-    hessian = X^T X and drift = D^T X, [K, K]. The rounded layers before a matrix have moved its inputs; part of that is a linear
-    function of what comes in, and is taken back (GPTAQ, Li et al. 2025, arXiv 2504.02692, before rounding instead of during it).
-    """
-    damped = hessian + DRIFT_DAMPING * hessian.diagonal().mean() * torch.eye(len(hessian))
-    change = torch.linalg.solve(damped.double(), drift.double().T).float()
-    fitted: Tensor = weight + weight @ change.T
-    return fitted
-
-
-class Recorder:
-    """The inputs [rows, K] of every linear layer of a module in its last run."""
+class Inputs:
+    """X^T X of every linear layer of a module, collected while it runs."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.inputs: dict[str, Tensor] = {}
+        self.hessians: dict[str, Tensor] = {}
         self.handles = [
             child.register_forward_pre_hook(self._hook(name)) for name, child in module.named_modules() if isinstance(child, nn.Linear)
         ]
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
-        def record(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            self.inputs[name] = arguments[0].flatten(0, -2)
+        def collect(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            rows = arguments[0].flatten(0, -2)
+            self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
 
-        return record
+        return collect
 
     def close(self) -> None:
         for handle in self.handles:
             handle.remove()
 
 
-class Moments:
-    """X^T X and D^T X of one matrix: its inputs X after rounded layers, and how far the exact ones are from them."""
-
-    def __init__(self) -> None:
-        self.hessian = self.drift = torch.zeros(())
-
-    def add(self, rows: Tensor, exact: Tensor) -> None:
-        self.hessian = self.hessian + rows.T @ rows
-        self.drift = self.drift + (exact - rows).T @ rows
-
-
-def run_layer(layer: DecoderLayer, x: Tensor, block: int, cos: Tensor, sin: Tensor) -> Tensor:
+def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) -> Tensor:
     """The layer's output [1, 2L, d]."""
-    out: Tensor = layer(x, cos, sin, two_stream(x.shape[1] // 2, block))
+    out: Tensor = layer(item.x, cos, sin, two_stream(item.x.shape[1] // 2, item.block))
     return out
-
-
-def round_layer(layer: DecoderLayer, items: list[Calibration], cos: Tensor, sin: Tensor) -> None:
-    """Rounds the matrices of a layer in place and takes both streams of every text through it."""
-    exact = copy.deepcopy(layer)
-    drifted, true = Recorder(layer), Recorder(exact)
-    moments = defaultdict[str, Moments](Moments)
-    after = []
-    for item in items:
-        run_layer(layer, item.x, item.block, cos, sin)
-        after.append(run_layer(exact, item.exact, item.block, cos, sin))
-        for name, rows in drifted.inputs.items():
-            moments[name].add(rows, true.inputs[name])
-    drifted.close()
-    true.close()
-    for name, module in layer.named_modules():
-        if isinstance(module, nn.Linear):
-            found = moments[name]
-            module.weight.copy_(round_matrix(follow_exact(module.weight, found.hessian, found.drift), found.hessian))
-    for item, output in zip(items, after, strict=True):
-        item.x, item.exact = run_layer(layer, item.x, item.block, cos, sin), output
 
 
 @torch.no_grad()
@@ -192,15 +144,22 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
     items = []
     for text, mask, block in zip(ids, masks, blocks, strict=True):
         both = torch.cat([torch.where(mask, model.mask_id, text), text])
-        items.append(Calibration(model.embed_tokens(both)[None], F.embedding(both, exact)[None], block))
+        items.append(Calibration(model.embed_tokens(both)[None], block))
     position = torch.arange(len(ids[0])).repeat(2)
     cos, sin = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
     for number, layer in enumerate(model.layers):
         assert isinstance(layer, DecoderLayer)
-        round_layer(layer, items, cos, sin)
+        inputs = Inputs(layer)
+        for item in items:
+            run_layer(layer, item, cos, sin)
+        inputs.close()
+        for name, module in layer.named_modules():
+            if isinstance(module, nn.Linear):
+                module.weight.copy_(round_matrix(module.weight, inputs.hessians[name]))
+        for item in items:
+            item.x = run_layer(layer, item, cos, sin)
         print(f"layer {number + 1} of {len(model.layers)}", flush=True)
     states = torch.cat([model.norm(item.x[0]) for item in items])
-    # No correction here: the same rows are the embedding of what comes in.
     embedding.copy_(round_matrix(exact, states.T @ states))
 
 
