@@ -1,6 +1,6 @@
 /** `GET /models/{model}/{file}`: weights, for pages that run a model themselves. And those of the page and of the API reference, where the host has one. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { ModelLoadError } from '../../model/errors.ts';
 import { areaOf, isPagePath } from '../area.ts';
 import { ApiError } from '../errors.ts';
@@ -11,6 +11,12 @@ export interface Files {
   weights(file: string): Promise<ReadableStream<Uint8Array>>;
   /** Answers with a file of the page or of `/docs/`, or calls `next` when there is none; null: the host has no page. */
   readonly page: MiddlewareHandler | null;
+}
+
+/** A page that came with these may share memory among its workers; all that it fetches is from its own origin. */
+export function isolatePage(c: Context): void {
+  c.header('cross-origin-opener-policy', 'same-origin');
+  c.header('cross-origin-embedder-policy', 'require-corp');
 }
 
 /** The layout of a model's directory: see models/README.md. */
@@ -50,6 +56,10 @@ export function registerFiles(app: OpenAPIHono, modelName: string, { weights, pa
   app.get('/docs', (c) => c.redirect('/docs/', 307));
   // As middleware: a route for every path would turn each 404 into a 405.
   app.use(async function pageFile(c, next) {
-    return isPagePath(c.req.path) && ['page', 'docs'].includes(areaOf(c)) ? page(c, next) : next();
+    if (!isPagePath(c.req.path)) return next();
+    const area = areaOf(c);
+    if (area !== 'page' && area !== 'docs') return next();
+    if (area === 'page') isolatePage(c);
+    return page(c, next);
   });
 }
