@@ -43,7 +43,7 @@ describe.skipIf(!hasChromium)('threads in the page', { timeout: 120_000 }, () =>
     return { text: await playground.text(), state };
   }
 
-  test('two say what one says, and end with the model', async () => {
+  test('two say what one says', async () => {
     const { host, playground } = await open(true);
     const { page } = playground;
     const started = () => host.asked.filter((path) => path === '/playground/thread.js').length;
