@@ -2,17 +2,35 @@ import { createHash } from 'node:crypto';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+/** What starts processes and servers, patches globals, or counts what a process holds: each of these files has its own. */
+const APART = [
+  'test/{abuse,clients,playground,socket}/**/*.test.ts',
+  'test/model/{conformance.test.ts,onnx/**/*.test.ts}',
+];
+const SLOW = 'test/**/*.slow.test.ts';
+
 export default defineConfig({
   test: {
+    // By default vitest leaves a core out: of two that is half.
+    maxWorkers: '100%',
     projects: [
       {
+        // Files share a process, and what they import: importing takes longer than most of them.
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**'],
-          testTimeout: 30_000,
+          exclude: ['test/workerd/**', ...APART, SLOW],
+          isolate: false,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
+      },
+      {
+        test: { name: 'apart', include: APART, exclude: [SLOW], testTimeout: 30_000, hookTimeout: 60_000 },
+      },
+      {
+        // What takes minutes, apart from the suite that runs at every change: `npm run test:slow`, one file at a time.
+        test: { name: 'slow', include: [SLOW], testTimeout: 600_000, hookTimeout: 120_000 },
       },
       {
         plugins: [

@@ -37,14 +37,13 @@ export async function buildPlayground(assets: string, models: readonly OfferedMo
     entryPoints: {
       main: join(SOURCE, 'page/main.ts'),
       worker: join(SOURCE, 'worker/worker.ts'),
+      thread: join(SOURCE, 'worker/thread.ts'),
       style: join(SOURCE, 'styles/style.css'),
     },
     chunkNames: 'chunk-[hash]',
   });
   await compress(fileURLToPath(import.meta.resolve(ONNX_RUNTIME)), join(to, 'onnxruntime.wasm.gz'));
-  for (const kernels of ['kernels-relaxed.wasm', 'kernels-simd.wasm']) {
-    await copyFile(join('build', kernels), join(to, kernels));
-  }
+  for (const kernels of await readdir('build')) await copyFile(join('build', kernels), join(to, kernels));
   await writeFile(join(to, 'models.json'), JSON.stringify(models));
   await copyFile(join(SOURCE, 'index.html'), join(assets, 'index.html'));
 

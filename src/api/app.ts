@@ -22,7 +22,11 @@ import { toValidationError } from './validation-error.ts';
  */
 export function createApp(host: Host, front: readonly MiddlewareHandler[] = []): OpenAPIHono {
   const app = new OpenAPIHono({
-    defaultHook: (result, c) => (result.success ? undefined : errorResponse(c, toValidationError(result.error))),
+    defaultHook(result, c) {
+      // The validator hands the body over beside the error too; the type of this hook leaves it out.
+      if (!result.success)
+        return errorResponse(c, toValidationError(result.error, (result as { data?: unknown }).data));
+    },
   });
 
   app.onError((error, c) => errorResponse(c, error));

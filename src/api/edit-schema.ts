@@ -50,8 +50,7 @@ export const editRequestSchema = z
     const { code, messages } = body;
     const refuse = (path: string, message: string, problem: string) =>
       context.addIssue({ code: 'custom', path: [path], message, params: { code: problem } });
-    if (code === undefined && messages === undefined)
-      refuse('code', "or 'messages' is required", 'missing_required_parameter');
+    if (code === undefined && messages === undefined) refuse('code', "or 'messages'", 'missing_required_parameter');
     if (code !== undefined && messages !== undefined) refuse('code', "does not go with 'messages'", 'invalid_value');
     if (messages === undefined) return;
     for (const field of ['instruction', 'region'] as const) {

@@ -6,6 +6,7 @@ import {
   type EditSpan,
   type TextEdit,
 } from '../engine/edit-request.ts';
+import { contextLimit, requireMayFit } from '../engine/prompt-length.ts';
 import { contentOf } from './chat-messages.ts';
 import type { EditBody, EditExtension } from './edit-schema.ts';
 import { ApiError } from './errors.ts';
@@ -34,7 +35,8 @@ export function editTask(body: EditBody, engine: Engine): EditTask {
     return { request, start: 0, end: code.length, shown: (text) => text };
   }
   const { before, code, after } = readMessages(body.messages);
-  const limit = Math.min(engine.model.config.contextLength, engine.model.maxTokens);
+  requireMayFit(code, 'messages', engine);
+  const limit = contextLimit(engine);
   const left = limit - engine.tokenizer.encode(code).length;
   const room = Math.max(Math.floor(Math.min(limit * CONTEXT_SHARE, left * 0.8)), 0);
   const around = fitInfill({ extra: [], prefix: before, suffix: after }, room, engine.tokenizer);

@@ -22,7 +22,6 @@ function oneProblem(value: unknown): Problem | null {
 }
 
 function promptProblem(value: unknown): Problem | null {
-  if (value === undefined) return ['is required', 'missing_required_parameter'];
   if (!Array.isArray(value) || value.every(isId)) return oneProblem(value);
   const elements: unknown[] = value;
   const kind = typeof elements[0];

@@ -1,4 +1,5 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
+import { contextLimit } from '../engine/prompt-length.ts';
 import { DEFAULT_POLICY, type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../engine/request.ts';
 import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { DecodingFields } from './decoding-schema.ts';
@@ -10,28 +11,19 @@ import type { SamplingFields } from './sampling-fields.ts';
 
 const DEFAULT_MAX_TOKENS = 16;
 
-/** No real text averages this many bytes a token: a prompt past it cannot fit, so it is never tokenized. */
-const MOST_BYTES_PER_TOKEN = 64;
-
 function checkPrompt(prompt: OnePrompt, model: Engine['model']): string | Int32Array {
-  const most = Math.min(model.config.contextLength, model.maxTokens);
-  if (typeof prompt === 'string') {
-    const bytes = new TextEncoder().encode(prompt).length;
-    if (bytes > most * MOST_BYTES_PER_TOKEN) throw tooLong(`${bytes} bytes`, most);
-    return prompt;
+  if (typeof prompt === 'string') return prompt;
+  const most = contextLimit({ model });
+  if (prompt.length > most) {
+    const message = `The prompt of ${prompt.length} tokens does not fit the context of ${most} tokens.`;
+    throw new ApiError(400, message, 'context_length_exceeded', 'prompt');
   }
-  if (prompt.length > most) throw tooLong(`${prompt.length} tokens`, most);
   const stranger = prompt.find((id) => id >= model.config.vocabSize);
   if (stranger !== undefined) {
     const message = `Invalid 'prompt': token id ${stranger} is outside the vocabulary of ${model.config.vocabSize}.`;
     throw new ApiError(400, message, 'invalid_value', 'prompt');
   }
   return Int32Array.from(prompt);
-}
-
-function tooLong(size: string, most: number): ApiError {
-  const message = `The prompt of ${size} does not fit the context of ${most} tokens.`;
-  return new ApiError(400, message, 'context_length_exceeded', 'prompt');
 }
 
 /**

@@ -13,7 +13,18 @@ function shownPath(path: readonly PropertyKey[]): string | null {
   return path.length === 0 ? null : path.map(String).join('.');
 }
 
-export function toValidationError(error: ZodError): ApiError {
+/** What stands at a path of the body; undefined also for what an object only inherits. */
+function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((at, name) => {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
+    return (at as Record<PropertyKey, unknown>)[name];
+  }, body);
+}
+
+const MISSING = 'missing_required_parameter';
+
+/** @param body as it was sent */
+export function toValidationError(error: ZodError, body: unknown): ApiError {
   const issue = error.issues[0];
   if (issue === undefined) return new ApiError(400, 'The request body is not valid.', 'invalid_value');
   const field = shownPath(issue.path);
@@ -24,6 +35,11 @@ export function toValidationError(error: ZodError): ApiError {
   }
   if (field === null) return new ApiError(400, 'The request body must be a JSON object.', 'invalid_type');
   const custom = issue.code === 'custom' ? (issue.params?.code as unknown) : undefined;
+  // Whatever a rule says of a field that was not sent, that is what is wrong with it.
+  if (valueAt(body, issue.path) === undefined) {
+    const instead = custom === MISSING ? ` ${issue.message}` : '';
+    return new ApiError(400, `Missing required parameter: '${field}'${instead}.`, MISSING, field);
+  }
   const code = typeof custom === 'string' ? custom : issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value';
   return new ApiError(400, `Invalid '${field}': ${issue.message}.`, code, field);
 }

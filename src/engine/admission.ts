@@ -1,5 +1,6 @@
 import { OutOfMemoryError } from '../model/errors.ts';
 import type { CachePrefix, DiffusionModel, KvCache } from '../model/model.ts';
+import { contextLimit } from './prompt-length.ts';
 import { type GenerateRequest, RequestError } from './request.ts';
 
 /**
@@ -14,7 +15,7 @@ export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, pr
   if (maxTokens !== 0) requirePositive(maxTokens, 'max_tokens');
   if (decoding.blockLength !== null) requirePositive(decoding.blockLength, 'decoding.block_length');
   if ('steps' in decoding) requirePositive(decoding.steps, 'decoding.steps');
-  const limit = Math.min(model.config.contextLength, model.maxTokens);
+  const limit = contextLimit({ model });
   const needed = promptTokens + maxTokens;
   if (needed > limit) {
     throw new RequestError(

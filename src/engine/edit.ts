@@ -6,6 +6,7 @@ import { type ConsideredEvent, type EditedEvent, edit, ROOM_TO_GROW } from '../s
 import { unifiedDiff } from './diff.ts';
 import type { EditEvent, EditRequest, EditResult, EditSpan } from './edit-request.ts';
 import { EditableText } from './editable-text.ts';
+import { contextLimit, requireMayFit } from './prompt-length.ts';
 import { RequestError } from './request.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -28,8 +29,9 @@ export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: Diff
     const message = `${config.name} cannot edit: that takes a model with causal context and logit shift.`;
     throw new RequestError(message, 'unsupported_model', 'model');
   }
+  requireMayFit(request.code, 'code', { model, tokenizer });
   const text = new EditableText(request, tokenizer, config);
-  const limit = Math.min(config.contextLength, model.maxTokens);
+  const limit = contextLimit({ model });
   // The start token takes one.
   if (text.ids.length > limit) {
     throw new RequestError(

@@ -9,6 +9,7 @@ import { type GenerationPlan, generate } from './generate.ts';
 import { infillPrompt, requireInfill } from './infill.ts';
 import { planBlocks } from './plan.ts';
 import { promptIds } from './prompt.ts';
+import { requireMayFit } from './prompt-length.ts';
 import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { EngineEvent, GenerateRequest } from './request.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -52,7 +53,7 @@ export class Engine {
 
   /**
    * What `admit` would refuse for good, without waiting and without taking anything.
-   * @throws RequestError on a request that can never be served (see `planBlocks`, `promptIds` and `tokensNeeded`)
+   * @throws RequestError on a request that can never be served (see `requireMayFit`, `planBlocks`, `promptIds` and `tokensNeeded`)
    */
   check(request: GenerateRequest): void {
     this.#plan(request);
@@ -70,6 +71,8 @@ export class Engine {
 
   #prompt({ prompt, suffix }: GenerateRequest): Int32Array {
     const { config } = this.model;
+    if (typeof prompt === 'string') requireMayFit(prompt, 'prompt', this);
+    if (suffix !== null) requireMayFit(suffix, 'suffix', this);
     const ids = promptIds(prompt, this.tokenizer, config);
     if (suffix === null) return ids;
     return infillPrompt(ids, promptIds(suffix, this.tokenizer, config), requireInfill(config));

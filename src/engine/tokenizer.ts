@@ -10,6 +10,8 @@ export interface Tokenizer {
   encode(text: string): Int32Array; // (P)
   /** UTF-8 fragment of a token; empty for special tokens. Not to be written to. */
   bytes(id: number): Uint8Array;
+  /** Bytes that one token stands for at most, the text of special ones included. */
+  readonly longestToken: number;
 }
 
 // The vocabulary and the merges are checked where they are read: zod would copy 100,000 entries.
@@ -62,6 +64,7 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly #encoder: BytePairEncoder;
   /** Character of the byte alphabet -> id of its token, or -1. */
   readonly #idOfChar: Int32Array;
+  readonly longestToken: number;
 
   constructor(json: z.infer<typeof tokenizerSchema>, maskTokenId: number) {
     const { vocab, merges } = json.model;
@@ -71,6 +74,7 @@ class ByteLevelTokenizer implements Tokenizer {
     this.#splitter.model = new PreTokensOnly({ ...emptyModel, merges: [] });
     this.#addedIds = new Map(added.map(({ content, id }) => [content, id]));
     this.#vocabulary = new Vocabulary(vocab, json.added_tokens);
+    this.longestToken = Math.max(this.#vocabulary.longest, ...added.map(({ content }) => utf8Length(content)));
     this.#encoder = new BytePairEncoder(readMerges(merges, vocab));
     this.#idOfChar = Int32Array.from(byteOfChar, (byte, char) =>
       byte < 0 ? -1 : (vocab[String.fromCharCode(char)] ?? -1),
@@ -101,4 +105,8 @@ class ByteLevelTokenizer implements Tokenizer {
     }
     return symbols.subarray(0, length);
   }
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }

@@ -12,6 +12,8 @@ export interface AddedToken {
 export class Vocabulary {
   readonly #bytes: Uint8Array;
   readonly #offsets: Uint32Array; // (V + 1)
+  /** Bytes of the longest token. */
+  readonly longest: number;
 
   /**
    * @param vocab byte-level BPE's token -> id
@@ -25,11 +27,14 @@ export class Vocabulary {
     for (const { id, content, special } of added) tokens[id] = special ? '' : encoder.encode(content);
 
     this.#offsets = new Uint32Array(tokens.length + 1);
-    let size = 0;
+    let [size, longest] = [0, 0];
     for (let id = 0; id < tokens.length; id++) {
-      size += tokens[id]?.length ?? 0;
+      const { length } = tokens[id] ?? '';
+      size += length;
+      longest = Math.max(longest, length);
       this.#offsets[id + 1] = size;
     }
+    this.longest = longest;
     this.#bytes = new Uint8Array(size);
     for (let id = 0; id < tokens.length; id++) {
       const token = tokens[id] ?? '';

@@ -51,6 +51,7 @@ export async function* transfer(
     const connection = new Connection(silenceMs);
     try {
       const response = await connection.waitFor(get(url, request(wanted, headers, connection.signal)));
+      if (isAllThere(response, wanted)) return;
       let skip = accept(response, wanted);
       for await (const chunk of connection.read(response)) {
         const piece = chunk.subarray(Math.min(skip, chunk.length));
@@ -93,6 +94,11 @@ function request(
   if (at > 0) all.range = `bytes=${at}-`;
   if (at > 0 && validator !== null) all['if-range'] = validator;
   return { headers: all, signal };
+}
+
+/** Who begins behind the last byte is told so by an error; who was promised more is told something else by it. */
+function isAllThere({ status, headers }: Response, { at, total }: Wanted): boolean {
+  return status === 416 && total === null && headers.get('content-range') === `bytes */${at}`;
 }
 
 /** Bytes at the beginning of the answer that are there already. */

@@ -5,8 +5,8 @@ import { type TinyService, tinyService } from './tiny-service.ts';
 /** `npm run bench -- abuse` has 20,000. */
 const BODIES = 1200;
 const OVER_SOCKETS = 200;
-/** For a machine that has much else to do; the bench reports what it is. */
-const LONGEST_MS = 20_000;
+/** Of CPU time, with a dozen others in turns: by the clock, a busy machine takes ten times that. */
+const LONGEST_CPU_MS = 5000;
 const NOTHING = { kv_tokens: 0, running: 0, waiting: 0, calls: 0 };
 
 describe('spoiled bodies for every POST route', () => {
@@ -17,7 +17,7 @@ describe('spoiled bodies for every POST route', () => {
   });
   afterAll(() => vi.restoreAllMocks());
 
-  function expectSound({ broken, held, statuses, slowestMs, slowest, routes }: FuzzResult): void {
+  function expectSound({ broken, held, statuses, slowestCpuMs, slowest, routes }: FuzzResult): void {
     expect(broken.slice(0, 10)).toEqual([]);
     expect(log.mock.calls.slice(0, 3)).toEqual([]);
     expect(held).toEqual(NOTHING);
@@ -25,7 +25,7 @@ describe('spoiled bodies for every POST route', () => {
     // Bodies that are all refused, or all served, would test nothing.
     expect(statuses[200]).toBeGreaterThan(10);
     expect(statuses[400]).toBeGreaterThan(50);
-    expect(slowestMs, slowest).toBeLessThan(LONGEST_MS);
+    expect(slowestCpuMs, slowest).toBeLessThan(LONGEST_CPU_MS);
   }
 
   test(`${BODIES} in the process: no 5xx, errors in OpenAI's form that name a field, nothing held`, async () => {

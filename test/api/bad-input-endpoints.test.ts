@@ -15,7 +15,7 @@ const image = { type: 'image_url', image_url: { url: 'data:,' } };
 
 const TABLES: Readonly<Record<string, readonly Row[]>> = {
   '/v1/fim/completions': [
-    ['no prompt', { suffix: 'b' }, 'invalid_type', 'prompt'],
+    ['no prompt', { suffix: 'b' }, 'missing_required_parameter', 'prompt'],
     ['a prompt of ids', { prompt: [1] }, 'invalid_type', 'prompt'],
     ['max_tokens 0', { ...fim, max_tokens: 0 }, 'invalid_value', 'max_tokens'],
     ['max_tokens past the server', { ...fim, max_tokens: 5000 }, 'invalid_value', 'max_tokens'],
@@ -28,11 +28,12 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     ['a lone surrogate', { ...fim, suffix: '\ud800' }, 'invalid_value', 'suffix'],
   ],
   '/v1/chat/completions': [
-    ['no messages', {}, 'invalid_type', 'messages'],
+    ['no messages', {}, 'missing_required_parameter', 'messages'],
     ['an empty list', { messages: [] }, 'invalid_value', 'messages'],
     ['a strange role', { messages: [{ role: 'robot', content: 'a' }] }, 'invalid_value', 'messages.0.role'],
     ['a tool message', { messages: [{ role: 'tool', content: 'a' }] }, 'invalid_value', 'messages.0.role'],
-    ['no content', { messages: [{ role: 'user' }] }, 'invalid_value', 'messages.0.content'],
+    ['no content', { messages: [{ role: 'user' }] }, 'missing_required_parameter', 'messages.0.content'],
+    ['no role', { messages: [{ content: 'a' }] }, 'missing_required_parameter', 'messages.0.role'],
     ['a number for content', user(5), 'invalid_value', 'messages.0.content'],
     ['an image', user([{ type: 'text', text: 'a' }, image]), 'invalid_value', 'messages.0.content.1.type'],
     [
@@ -65,6 +66,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     ['a prompt', { ...chat, prompt: 'a' }, 'unknown_parameter', 'prompt'],
     ['mirostat', { ...chat, mirostat: 2 }, 'unsupported_parameter', 'mirostat'],
     ['messages that do not fit', user('x'.repeat(5000)), 'context_length_exceeded', 'prompt'],
+    ['messages that nobody need tokenize', user('x'.repeat(20_000)), 'context_length_exceeded', 'messages'],
   ],
   '/v1/edit/completions': [
     ['nothing', {}, 'missing_required_parameter', 'code'],
@@ -73,6 +75,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     ['no user message', { messages: [{ role: 'system', content: 'a' }] }, 'invalid_value', 'messages.0.content'],
     ['a region with messages', { ...chat, region: { start: 0, end: 1 } }, 'invalid_value', 'region'],
     ['a region of text', { ...edit, region: 'all' }, 'invalid_type', 'region'],
+    ['a region without an end', { ...edit, region: { start: 0 } }, 'missing_required_parameter', 'region.end'],
     ['a negative region', { ...edit, region: { start: -1, end: 1 } }, 'invalid_value', 'region.start'],
     ['an unknown setting', { ...edit, settings: { x: 1 } }, 'unknown_parameter', 'settings.x'],
     ['a setting out of bounds', { ...edit, settings: { tau_edit: 2 } }, 'invalid_value', 'settings.tau_edit'],
@@ -92,20 +95,25 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     ['a field that llama.cpp does not have', { prompt: 'a', n_predicts: 3 }, 'unknown_parameter', 'n_predicts'],
   ],
   '/infill': [
-    ['no suffix', { input_prefix: 'a' }, 'invalid_type', 'input_suffix'],
-    ['no prefix', { input_suffix: 'a' }, 'invalid_type', 'input_prefix'],
-    ['extra without a text', { ...infill, input_extra: [{ filename: 'a' }] }, 'invalid_type', 'input_extra.0.text'],
+    ['no suffix', { input_prefix: 'a' }, 'missing_required_parameter', 'input_suffix'],
+    ['no prefix', { input_suffix: 'a' }, 'missing_required_parameter', 'input_prefix'],
+    [
+      'extra without a text',
+      { ...infill, input_extra: [{ filename: 'a' }] },
+      'missing_required_parameter',
+      'input_extra.0.text',
+    ],
     ['a negative time', { ...infill, t_max_predict_ms: -1 }, 'invalid_value', 't_max_predict_ms'],
     ['n_predict past the server', { ...infill, n_predict: 5000 }, 'invalid_value', 'n_predict'],
     ['a prompt of ids', { ...infill, prompt: [1] }, 'invalid_type', 'prompt'],
   ],
   '/tokenize': [
-    ['no content', {}, 'invalid_type', 'content'],
+    ['no content', {}, 'missing_required_parameter', 'content'],
     ['parse_special false', { content: 'a', parse_special: false }, 'unsupported_parameter', 'parse_special'],
     ['an unknown field', { content: 'a', x: 1 }, 'unknown_parameter', 'x'],
   ],
   '/detokenize': [
-    ['no tokens', {}, 'invalid_type', 'tokens'],
+    ['no tokens', {}, 'missing_required_parameter', 'tokens'],
     ['a text', { tokens: 'a' }, 'invalid_type', 'tokens'],
     ['a negative id', { tokens: [-1] }, 'invalid_type', 'tokens'],
     ['an id outside the vocabulary', { tokens: [1000] }, 'invalid_value', 'tokens'],

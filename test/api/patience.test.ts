@@ -64,7 +64,7 @@ describe('a deadline', () => {
 });
 
 test('a deadline counts all choices together', async () => {
-  const { post, engine } = fakeService(OPEN, { ...PATIENT, requestSeconds: 0.3 }, SLOW);
+  const { post, engine } = fakeService(OPEN, { ...PATIENT, requestSeconds: 1 }, SLOW);
   const response = await post({ prompt: 'abc', max_tokens: 20, n: 16, best_of: 16, temperature: 1 });
   expect([response.status, (await response.json()).error.code]).toEqual([504, 'deadline_exceeded']);
   expect(engine.requests.length).toBeGreaterThan(1);

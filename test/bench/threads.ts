@@ -1,7 +1,8 @@
 /**
- * The default model (or MODEL) on 1, 2, ... threads, as many as the machine has processors, up to 8: milliseconds of a
- * forward behind 256 tokens by its width, in turns, and whether all predict the same. `shared` is one thread on the build
- * for a shared memory: what sharing alone costs. What is not split shows in `npm run bench -- profile`.
+ * The default model (or MODEL) on 1, 2, ... threads, as many as the machine has processors, up to 8: how much faster a prompt
+ * of 256 tokens is prefilled and 16 tokens are decoded one at a time, milliseconds of a forward behind 256 tokens by its width,
+ * in turns, and whether all predict the same. `shared` is one thread on the build for a shared memory: what sharing alone costs.
+ * What is not split shows in `npm run bench -- profile`. BENCH_ROUNDS=1 rehearses it.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
@@ -18,12 +19,15 @@ import { rounds } from './rounds.ts';
 const WIDTHS = [1, 2, 4, 8, 32, 64] as const;
 const CONTEXT = 256;
 const MOST_THREADS = 8;
+const DECODED = 16;
+const STAGES = ['prefill', 'decode'] as const;
 
 interface Runner {
   readonly name: string;
   readonly model: WasmModel;
   readonly cache: KvCache;
-  readonly times: Map<number, number[]>;
+  /** Milliseconds by width of a forward, or by stage of a completion. */
+  readonly times: Map<number | (typeof STAGES)[number], number[]>;
 }
 
 async function open(name: string, threads: number): Promise<Runner> {
@@ -35,12 +39,12 @@ async function open(name: string, threads: number): Promise<Runner> {
     threads: threads > 1 ? nodeThreads(threads) : name === 'shared' ? { count: 1, start: refuse } : undefined,
     activations,
     memoryBudget: 4 * 2 ** 30 - 65536,
-    kvTokens: CONTEXT + 64,
+    kvTokens: 2 * (CONTEXT + 64),
     prefixCache: false,
   });
   const cache = model.createCache(CONTEXT + 64);
   await model.commit(text(CONTEXT, 0), cache, { rows: 'last' });
-  return { name, model, cache, times: new Map(WIDTHS.map((width) => [width, []])) };
+  return { name, model, cache, times: new Map([...WIDTHS, ...STAGES].map((what) => [what, []])) };
 }
 
 function refuse(): never {
@@ -56,6 +60,24 @@ async function forward({ model, cache, times }: Runner, width: number): Promise<
   const predictions = await model.denoise(text(width, CONTEXT), cache, { positions: Int32Array.of(width) });
   times.get(width)?.push(performance.now() - start);
   return predictions;
+}
+
+/** The greedy text behind the context, one token at a time. */
+async function complete({ model, times }: Runner): Promise<number[]> {
+  const cache = model.createCache(CONTEXT + DECODED);
+  const ids: number[] = [];
+  let start = performance.now();
+  const stop = (stage: (typeof STAGES)[number], tokens: number) => {
+    times.get(stage)?.push((performance.now() - start) / tokens);
+    start = performance.now();
+  };
+  const last = async (input: Int32Array) => ids.push((await model.commit(input, cache, { rows: 'last' })).ids[0] ?? 0);
+  await last(text(CONTEXT, 0));
+  stop('prefill', CONTEXT);
+  for (let i = 0; i < DECODED; i++) await last(Int32Array.of(ids.at(-1) ?? 0));
+  stop('decode', DECODED);
+  cache.free();
+  return ids;
 }
 
 export async function run(): Promise<object> {
@@ -76,21 +98,25 @@ export async function run(): Promise<object> {
         }
         identical &&= new Set(answers).size === 1;
       }
+      const texts: string[] = [];
+      for (const runner of runners) texts.push((await complete(runner)).join());
+      identical &&= new Set(texts).size === 1;
     }
   } finally {
     for (const { model } of runners) await model.close();
   }
   const figures = (statistic: (times: number[]) => number) => {
-    const ms = (runner: Runner) => WIDTHS.map((width) => [width, statistic(runner.times.get(width) ?? [])] as const);
-    const alone = new Map<number, number>(ms(runners[0] as Runner));
-    const table = (value: (width: number, time: number) => number) =>
+    const ms = (runner: Runner) => [...runner.times].map(([what, times]) => [what, statistic(times)] as const);
+    const alone = new Map(ms(runners[0] as Runner));
+    const table = (value: (what: number | string, time: number) => number) =>
       Object.fromEntries(
         runners.map((runner) => [
           runner.name,
-          Object.fromEntries(ms(runner).map(([width, time]) => [width, round(value(width, time))])),
+          Object.fromEntries(ms(runner).map(([what, time]) => [what, round(value(what, time))])),
         ]),
       );
-    return { ms: table((_, time) => time), speedup: table((width, time) => (alone.get(width) ?? Number.NaN) / time) };
+    const one = (what: number | string) => alone.get(what as number) ?? Number.NaN;
+    return { ms: table((_, time) => time), speedup: table((what, time) => one(what) / time) };
   };
   return {
     identical,

@@ -9,6 +9,7 @@ import { loadTokenizer, type Tokenizer } from '../../src/engine/tokenizer.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import type { DiffusionModel } from '../../src/model/model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
+import type { LoadProgress } from '../../src/model/weights.ts';
 import { readSettings } from '../../src/settings.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { kernelModules } from './kernels.ts';
@@ -21,6 +22,7 @@ export async function openEngine(
   model: string,
   models = 'models',
   assumed: Partial<ModelConfig> = {},
+  onProgress?: LoadProgress,
 ): Promise<Engine> {
   const settings = readSettings(process.env);
   const files = directorySource(join(models, model));
@@ -28,7 +30,7 @@ export async function openEngine(
     const parsed = await files.json(file);
     return file === 'config.json' ? { ...assumed, ...(parsed as object) } : parsed;
   };
-  return assembleEngine({ ...settings, source: { ...files, json }, kernels: kernelModules });
+  return assembleEngine({ ...settings, source: { ...files, json }, kernels: kernelModules, onProgress });
 }
 
 /** The tokenizer of a model's engine, which keeps its own to itself. */

@@ -255,8 +255,10 @@ async function* runFakeEdit(
   yield { type: 'done', result };
 }
 
-/** One token per UTF-16 unit, its code modulo the vocabulary; ids back to text below 128 only. */
+/** One token per character, its code modulo the vocabulary; ids back to text below 128 only. */
 class FakeTokenizer implements Tokenizer {
+  readonly longestToken = 4;
+
   encode(text: string): Int32Array {
     return Int32Array.from(text, (character) => character.charCodeAt(0) % 1000);
   }

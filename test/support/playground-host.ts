@@ -7,6 +7,7 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
+import { isolatePage } from '../../src/api/routes/files.ts';
 import { convert } from '../../src/convert/convert.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { WeightSource } from '../../src/model/weight-source.ts';
@@ -83,7 +84,8 @@ export interface PlaygroundHost extends SocketHost {
 /** A key that this host refuses; it lets in everybody else. */
 export const REFUSED_KEY = 'refused';
 
-export async function startPlayground(): Promise<PlaygroundHost> {
+/** @param isolated as hosts serve the page: with the headers that let its workers share memory */
+export async function startPlayground({ isolated = true } = {}): Promise<PlaygroundHost> {
   const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024 };
   const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
   const tiny = await tinyModel();
@@ -108,9 +110,11 @@ export async function startPlayground(): Promise<PlaygroundHost> {
   );
   withTiny.all('*', (c) => assets.fetch(c.req.raw, c.env));
   const asked: string[] = [];
-  const logged = new Hono<{ Bindings: object }>().all('*', (c) => {
+  const logged = new Hono<{ Bindings: object }>().all('*', async (c) => {
     asked.push(c.req.path);
-    return withTiny.fetch(c.req.raw, c.env);
+    c.res = await withTiny.fetch(c.req.raw, c.env);
+    if (isolated) isolatePage(c);
+    return c.res;
   });
   const server = await startServer(logged, 0, '127.0.0.1');
   const url = new URL(`http://127.0.0.1:${server.address.port}`);

@@ -81,6 +81,24 @@ test('the API reference needs no key', async () => {
   expect((await SELF.fetch(url('/docs/reference.js'))).status).toBe(200);
 });
 
+test('the page may share memory among its workers; the reference is served as before', async () => {
+  const embedder = async (path: string) => {
+    const response = await SELF.fetch(url(path));
+    await response.arrayBuffer();
+    expect([response.status, response.headers.get('cross-origin-opener-policy')]).toEqual([200, 'same-origin']);
+    return response.headers.get('cross-origin-embedder-policy');
+  };
+  for (const path of [
+    '/',
+    '/playground/worker.js',
+    '/playground/thread.js',
+    '/playground/kernels-relaxed-shared.wasm',
+  ]) {
+    expect(await embedder(path), path).toBe('require-corp');
+  }
+  for (const path of ['/docs/', '/docs/swagger-ui-bundle.js']) expect(await embedder(path), path).toBeNull();
+});
+
 test('an unknown page is a 404 in JSON, with an id', async () => {
   const response = await SELF.fetch(url('/nothing.html'), { headers: { 'x-request-id': 'page-1' } });
   expect([response.status, response.headers.get('x-request-id')]).toEqual([404, 'page-1']);

@@ -1,6 +1,7 @@
 /** `POST /v1/chat/completions`: the model's own chat template, then a completion like any other. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { chatPrompt } from '../../engine/chat-prompt.ts';
+import { contextLimit, requireMayFit } from '../../engine/prompt-length.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
 import { answerAtOnce, answerInEvents } from '../answer.ts';
 import { ChatBody } from '../chat-body.ts';
@@ -47,15 +48,18 @@ export function registerChat(app: OpenAPIHono, host: Host): void {
   });
 }
 
-function resolveChat(body: ChatRequest, { model, tokenizer }: Engine, settings: ApiSettings): GenerateRequest {
+function resolveChat(body: ChatRequest, engine: Engine, settings: ApiSettings): GenerateRequest {
+  const { model, tokenizer } = engine;
   const messages = body.messages.map(({ role, content, name }) => ({
     role: role === 'developer' ? ('system' as const) : role,
     content: contentOf({ content }),
     ...(name != null && { name }),
   }));
-  const prompt = Array.from(tokenizer.encode(chatPrompt(messages, model.config)));
+  const text = chatPrompt(messages, model.config);
+  requireMayFit(text, 'messages', engine);
+  const prompt = Array.from(tokenizer.encode(text));
   const given = body.max_completion_tokens ?? body.max_tokens ?? -1;
-  const left = Math.min(model.config.contextLength, model.maxTokens) - prompt.length;
+  const left = contextLimit(engine) - prompt.length;
   const max_tokens = given > 0 ? given : Math.max(Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens, left), 1);
   const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? 0, prompt: false } : null;
   return { ...resolveRequest({ ...body, prompt, max_tokens }, model, settings), logprobs };

@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { textOf } from '../../engine/detokenizer.ts';
+import { contextLimit, requireMayFit } from '../../engine/prompt-length.ts';
 import { answerAtOnce, answerInEvents } from '../answer.ts';
 import { ApiError } from '../errors.ts';
 import { templatedHole } from '../fim-prompt.ts';
@@ -61,6 +62,7 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
     const given = body.n_predict ?? body.max_tokens;
     checkMaxTokens(host.settings, given, 'n_predict');
     const engine = await loadEngine(c, host);
+    if (typeof prompt === 'string') requireMayFit(prompt, 'prompt', engine);
     const tokens = typeof prompt === 'string' ? engine.tokenizer.encode(prompt).length : prompt.length;
     const hole = templatedHole(prompt, engine.model.config);
     const around = hole ? { prompt: hole.prefix, suffix: hole.suffix } : { prompt };
@@ -78,7 +80,7 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
       const message = `${host.modelName} was not trained to fill a hole between two texts.`;
       throw new ApiError(400, message, 'unsupported_model', 'input_suffix');
     }
-    const limit = Math.min(engine.model.config.contextLength, engine.model.maxTokens);
+    const limit = contextLimit(engine);
     const max_tokens = maxTokens(host, engine, body.n_predict, Math.floor(limit / 2));
     const around = {
       extra: (body.input_extra ?? []).map(({ filename, text }) => `${filename ? `// ${filename}\n` : ''}${text}\n`),
@@ -93,11 +95,11 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
 }
 
 /** @param promptTokens what -1 leaves room for */
-function maxTokens(host: Host, { model }: Engine, given: number | null | undefined, promptTokens: number): number {
+function maxTokens(host: Host, engine: Engine, given: number | null | undefined, promptTokens: number): number {
   const most = host.settings.maxTokens;
   if (given == null) return Math.min(DEFAULT_N_PREDICT, most);
   if (given >= 0) return given;
-  return Math.max(Math.min(most, Math.min(model.config.contextLength, model.maxTokens) - promptTokens), 1);
+  return Math.max(Math.min(most, contextLimit(engine) - promptTokens), 1);
 }
 
 async function run(

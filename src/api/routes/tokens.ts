@@ -1,6 +1,7 @@
 /** `POST /tokenize`, `POST /detokenize` and `GET /props`, as llama.cpp's server has them. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { textOf } from '../../engine/detokenizer.ts';
+import { contextLimit } from '../../engine/prompt-length.ts';
 import { ApiError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { loadEngine } from '../load-engine.ts';
@@ -121,12 +122,13 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
   });
 
   app.openapi(propsRoute, async (c) => {
-    const { model } = await loadEngine(c, host);
+    const engine = await loadEngine(c, host);
+    const { model } = engine;
     const { config } = model;
     return c.json(
       {
         default_generation_settings: {
-          n_ctx: Math.min(config.contextLength, model.maxTokens),
+          n_ctx: contextLimit(engine),
           params: { n_predict: 128, temperature: 0, top_k: 0, top_p: 1 },
         },
         total_slots: 1,

@@ -157,6 +157,8 @@ export class Controls {
       element(`${slider.id}-value`, HTMLOutputElement).textContent = text;
       slider.setAttribute('aria-valuetext', text);
     }
+    // ONNX Runtime has no kernels of ours to share.
+    element('threads-field', HTMLElement).hidden = this.runtime !== 'wasm';
     const { dataset } = document.documentElement;
     dataset.mode = this.mode;
     dataset.where = this.where;

@@ -17,11 +17,13 @@ import { runRepair } from './run-repair.ts';
 import { SAMPLES } from './samples.ts';
 import { ServerRunner } from './server-runner.ts';
 import { followTheme } from './theme.ts';
+import { chosenThreads, offerThreads } from './threads.ts';
 import { Timeline } from './timeline.ts';
 
 const button = (id: string) => element(id, HTMLButtonElement);
 const offlineReady = keepOffline();
 followTheme(button('theme'));
+offerThreads();
 
 const panel = new Panel();
 const loadPanel = new LoadPanel();
@@ -40,7 +42,12 @@ const timeline = new Timeline(
 );
 const server = new ServerRunner(() => controls.apiKey);
 const inPage = new PageRunner(
-  () => ({ model: controls.model, runtime: controls.runtime, apiKey: controls.apiKey }),
+  () => ({
+    model: controls.model,
+    runtime: controls.runtime,
+    threads: chosenThreads(),
+    apiKey: controls.apiKey,
+  }),
   loadPanel,
 );
 const CANCELLED = 'Cancelled. What was final by then is in the text.';

@@ -1,13 +1,7 @@
 /** Runs jobs in the page's own worker, on a model that is loaded for the first of them. */
 import type { Job } from '../shared/job.ts';
-import type { FromWorker, LoadProgress, RuntimeName, ToWorker } from '../shared/protocol.ts';
+import type { FromWorker, LoadProgress, PageModel, ToWorker } from '../shared/protocol.ts';
 import { RunError, type RunEvent, type Runner } from '../shared/run-event.ts';
-
-export interface PageModel {
-  readonly model: string;
-  readonly runtime: RuntimeName;
-  readonly apiKey: string;
-}
 
 /** What the reader is told about the model. */
 export interface LoadListener {
@@ -116,8 +110,8 @@ export class PageRunner implements Runner {
   }
 }
 
-function keyOf({ runtime, model }: PageModel): string {
-  return `${runtime} ${model}`;
+function keyOf({ runtime, model, threads }: PageModel): string {
+  return `${runtime} ${model}${runtime === 'wasm' ? ` ${threads}` : ''}`;
 }
 
 function tell(worker: Worker, message: ToWorker): void {

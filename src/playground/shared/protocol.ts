@@ -4,9 +4,19 @@ import type { RunEvent } from './run-event.ts';
 
 export type RuntimeName = 'wasm' | 'webgpu';
 
+/** What the reader wants in the page. */
+export interface PageModel {
+  readonly model: string;
+  readonly runtime: RuntimeName;
+  /** That multiply, of `wasm`: more than one only where the page is cross-origin isolated. */
+  readonly threads: number;
+  /** Empty for none. */
+  readonly apiKey: string;
+}
+
 export type ToWorker =
-  /** Once, first. An empty key is none. */
-  | { readonly type: 'load'; readonly model: string; readonly runtime: RuntimeName; readonly apiKey: string }
+  /** Once, first. */
+  | ({ readonly type: 'load' } & PageModel)
   /** After `loaded`. The id is the page's, and returns in all that belongs to the job. */
   | { readonly type: 'run'; readonly id: number; readonly job: Job }
   /** The job then ends with `ended`; without meaning for one that has. */

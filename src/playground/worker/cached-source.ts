@@ -3,7 +3,10 @@ import { ModelLoadError } from '../../model/errors.ts';
 import type { WeightSource } from '../../model/weight-source.ts';
 import { readManifest } from '../../model/weights.ts';
 import { parseJson } from '../../sources/answer.ts';
+import { continued } from '../../sources/continued.ts';
+import { transfer } from '../../sources/resumable.ts';
 import type { LoadProgress } from '../shared/protocol.ts';
+import { openParts } from './weight-parts.ts';
 
 const CACHE = 'seedling-weights';
 
@@ -33,6 +36,24 @@ export async function cachedSource(
     shards.reduce((sum, { bytes }) => sum + bytes, 0),
     onProgress,
   );
+  const names = new Map(shards.map(({ file, sha256 }) => [file, `${file}.${sha256.slice(0, 16)}`]));
+  const parts = await openParts(model, new Set(names.values()));
+  const headers = authorization(apiKey);
+  async function* rest(file: string, from: number) {
+    for await (const chunk of transfer(new URL(file, base).href, file, { headers }, from)) {
+      progress.arrived(chunk.length);
+      yield chunk;
+    }
+  }
+  /** What an earlier visit had fetched of a shard when it was left, and the rest from the server. */
+  const arriving = (file: string) =>
+    continued(
+      parts,
+      names.get(file) ?? file,
+      (from) => rest(file, from),
+      (bytes) => progress.found(bytes),
+      console.warn,
+    );
   for (const { file, bytes } of shards) if (await cache.match(keys.get(file) ?? '')) progress.found(bytes);
 
   return {
@@ -40,8 +61,11 @@ export async function cachedSource(
     async stream(file) {
       const key = keys.get(file);
       if (key === undefined) return source.stream(file);
-      const kept = (await cache.match(key)) ?? (await keep(cache, key, await get(file), progress));
+      const kept = (await cache.match(key)) ?? (await keep(cache, key, await arriving(file)));
       return body(file, kept);
+    },
+    async discard(file) {
+      await cache.delete(keys.get(file) ?? '');
     },
   };
 }
@@ -70,15 +94,9 @@ class Progress {
 }
 
 /** Through the cache and back: so no shard is in memory twice, and what is read is what will be read offline. */
-async function keep(cache: Cache, key: string, response: Response, progress: Progress): Promise<Response> {
-  const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform(chunk, controller) {
-      progress.arrived(chunk.length);
-      controller.enqueue(chunk);
-    },
-  });
+async function keep(cache: Cache, key: string, bytes: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Response> {
   try {
-    await cache.put(key, new Response(response.body?.pipeThrough(counted) ?? null));
+    await cache.put(key, new Response(bytes));
   } catch (error) {
     if (error instanceof DOMException && error.name === 'QuotaExceededError') {
       throw new ModelLoadError('the browser has no room left to keep the weights');
@@ -98,13 +116,16 @@ async function forgetOthers(cache: Cache, base: URL, wanted: ReadonlySet<string>
 
 async function fetchFile(url: URL, apiKey: string): Promise<Response> {
   const file = url.pathname.slice(1);
-  const headers: HeadersInit = apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` };
-  const response = await fetch(url, { headers }).catch((error: unknown) => {
+  const response = await fetch(url, { headers: authorization(apiKey) }).catch((error: unknown) => {
     throw new ModelLoadError(`${file} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`);
   });
   if (response.ok) return response;
   await response.body?.cancel();
   throw new ModelLoadError(refusal(file, response.status));
+}
+
+function authorization(apiKey: string): Record<string, string> {
+  return apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` };
 }
 
 function refusal(file: string, status: number): string {

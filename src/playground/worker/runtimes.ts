@@ -3,6 +3,7 @@ import { assembleEngine } from '../../assemble.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { kernelFlavour } from '../../kernels/kernels.ts';
 import type { WeightSource } from '../../model/weight-source.ts';
+import { pageThreads } from './page-threads.ts';
 
 export interface Loaded {
   readonly engine: Engine;
@@ -16,9 +17,10 @@ export const KV_TOKENS = 2048;
 /** One reader: whatever it asks runs at once. */
 export const QUEUE = { concurrency: 1, waiting: 1, seconds: 60 };
 
-/** The project's own kernels. @throws ModelLoadError */
-export async function loadWasm(source: WeightSource): Promise<Loaded> {
-  const [relaxed, simd] = await Promise.all([compile('relaxed'), compile('simd')]);
+/** The project's own kernels. @param threads that multiply @throws ModelLoadError */
+export async function loadWasm(source: WeightSource, threads: number): Promise<Loaded> {
+  const shared = threads > 1 ? '-shared' : '';
+  const [relaxed, simd] = await Promise.all([compile(`relaxed${shared}`), compile(`simd${shared}`)]);
   const engine = await assembleEngine({
     source,
     kernels: { relaxed, simd },
@@ -27,9 +29,17 @@ export async function loadWasm(source: WeightSource): Promise<Loaded> {
     kvTokens: KV_TOKENS,
     prefixCache: true,
     queue: QUEUE,
+    threads: threads > 1 ? pageThreads(threads) : undefined,
   });
   const mib = Math.round(engine.model.memory.total / 2 ** 20);
-  return { engine, description: `${engine.model.config.name} on WebAssembly, ${kernelFlavour()}, ${mib} MiB` };
+  return {
+    engine,
+    description: `${engine.model.config.name} on WebAssembly, ${kernelFlavour()}, ${plural(threads)}, ${mib} MiB`,
+  };
+}
+
+function plural(threads: number): string {
+  return threads === 1 ? '1 thread' : `${threads} threads`;
 }
 
 async function compile(build: string): Promise<WebAssembly.Module> {

@@ -20,10 +20,10 @@ function send(message: FromWorker): void {
   self.postMessage(message);
 }
 
-async function load({ model, runtime, apiKey }: Load): Promise<void> {
+async function load({ model, runtime, threads, apiKey }: Load): Promise<void> {
   try {
     const source = await cachedSource(model, apiKey, (progress) => send({ type: 'progress', progress }));
-    const loaded: Loaded = await (runtime === 'wasm' ? loadWasm(source) : loadWebGpu(source));
+    const loaded: Loaded = await (runtime === 'wasm' ? loadWasm(source, threads) : loadWebGpu(source));
     engine = loaded.engine;
     send({ type: 'loaded', description: loaded.description });
   } catch (error) {

@@ -1,0 +1,22 @@
+/** Where this page keeps shards that have not come whole: in OPFS, as Cache Storage takes only what is. */
+import type { PartStore } from '../../sources/continued.ts';
+import { opfsPartials } from '../../sources/opfs-partials.ts';
+
+const DIRECTORY = 'seedling-weights';
+
+/**
+ * @param wanted names of parts that the model may have; others are of older versions and go
+ * @returns a store that keeps nothing, and says so, where the browser has no OPFS
+ */
+export async function openParts(model: string, wanted: ReadonlySet<string>): Promise<PartStore> {
+  try {
+    const root = await navigator.storage.getDirectory();
+    const all = await root.getDirectoryHandle(DIRECTORY, { create: true });
+    const own = await all.getDirectoryHandle(model, { create: true });
+    // One that another page is writing is not stale enough to go.
+    for await (const name of own.keys()) if (!wanted.has(name)) await own.removeEntry(name).catch(console.warn);
+    return opfsPartials(own);
+  } catch (error) {
+    return { open: () => Promise.reject(error) };
+  }
+}
