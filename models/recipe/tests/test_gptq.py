@@ -62,10 +62,10 @@ def test_a_model_keeps_its_predictions_better() -> None:
         return model.requires_grad_(False)
 
     torch.manual_seed(5)
-    ids = [torch.randint(4, 96, (32,)) for _ in range(12)]
+    ids = [torch.randint(4, 96, (32,)) for _ in range(44)]
     masks = [torch.rand(32) < 0.5 for _ in ids]
     model = fresh()
-    round_model(model, ids[:8], masks[:8], [8] * 8)
+    round_model(model, ids[:40], masks[:40], [8] * 40)
     nearest = fresh()
     for parameter in nearest.parameters():
         if parameter.dim() > 1:
@@ -75,7 +75,7 @@ def test_a_model_keeps_its_predictions_better() -> None:
             torch.testing.assert_close(stored(parameter.data), parameter.data, atol=1e-3, rtol=0)
 
     def hidden(of: Llama) -> Tensor:
-        return torch.cat([of.hidden(text[None], torch.arange(32), attention.causal) for text in ids[8:]])
+        return torch.cat([of.hidden(text[None], torch.arange(32), attention.causal) for text in ids[40:]])
 
     exact = hidden(fresh())
     ours, theirs = ((hidden(of) - exact).square().mean() for of in (model, nearest))
