@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 
-const [reports, vitestStatus, pytestStatus, ...brokenSteps] = process.argv.slice(2);
+const [reports, vitestStatus, slowStatus, pytestStatus, ...brokenSteps] = process.argv.slice(2);
 
 function read(file) {
   try {
@@ -50,6 +50,7 @@ function count(name, report, status, counter) {
 
 const all = [
   count('vitest', read('vitest.json'), vitestStatus, countVitest),
+  count('vitest, slow', read('slow.json'), slowStatus, countVitest),
   count('pytest', read('pytest.xml'), pytestStatus, countPytest),
 ];
 const passed = all.reduce((sum, counts) => sum + counts.passed, 0);
