@@ -28,7 +28,8 @@ const models: readonly (readonly [string, () => Promise<DiffusionModel>])[] = [
   ['onnx on webgpu', () => onnxModel(source, 'webgpu', 512)],
 ];
 
-describe.each(models)('%s', (_name, load) => {
+// A software adapter compiles its shaders first.
+describe.each(models)('%s', { timeout: 240_000 }, (_name, load) => {
   const ids = Int32Array.from({ length: 24 }, (_, i) => (i * 37 + 11) % 256);
 
   test('alternatives are the most probable ids, whatever is drawn', async () => {
