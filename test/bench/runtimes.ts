@@ -1,7 +1,7 @@
 /**
  * The default model on each runtime of this machine: milliseconds of a forward by its positions, and tokens per second at
- * several block lengths. On a software adapter, where a forward takes seconds, the figures say nothing about GPUs: there
- * `RUNTIMES` (names), `BLOCKS` (lengths), `PROMPTS` and `TOKENS` (how many) keep it short.
+ * several block lengths. On a software adapter, where a forward takes seconds, the figures say nothing about GPUs, and sizes
+ * are cut. `RUNTIMES` (names), `BLOCKS` (lengths), `PROMPTS` and `TOKENS` (how many) and `BENCH_ROUNDS` set them.
  */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { readModelConfig } from '../../src/model/weight-source.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { wasmModel } from '../support/models.ts';
 import { onnxModel } from '../support/runtimes.ts';
+import { chooseFastest, isSoftware } from '../support/software-adapters.ts';
 import { completeTimed } from './complete-timed.ts';
 import { ForwardClock } from './forward-cost.ts';
 import { median, round } from './median.ts';
@@ -20,9 +21,6 @@ import { rounds } from './rounds.ts';
 import { tokensPerSecond } from './timed-completion.ts';
 
 const MODEL = process.env.MODEL ?? 'seedling-135m';
-const TOKENS = Number(process.env.TOKENS || 32);
-const COUNT = Number(process.env.PROMPTS || PROMPTS.length);
-const BLOCKS = (process.env.BLOCKS || '1,4,8,16,32').split(',').map(Number);
 const KV_TOKENS = 512;
 const QUEUE = { concurrency: 1, waiting: 1, seconds: 600 };
 
@@ -34,7 +32,35 @@ const LOADERS: Readonly<Record<string, () => Promise<DiffusionModel & { readonly
   webgpu: () => onnxModel(source, 'webgpu', KV_TOKENS),
 };
 
-interface Figures {
+/** How much is measured. */
+interface Sizes {
+  readonly blocks: readonly number[];
+  readonly prompts: number;
+  readonly tokens: number;
+  readonly rounds: number;
+}
+
+const FULL: Sizes = { blocks: [1, 4, 8, 16, 32], prompts: PROMPTS.length, tokens: 32, rounds: 3 };
+const CUT: Sizes = { blocks: [1, 4], prompts: 1, tokens: 4, rounds: 1 };
+
+function sizesFor(adapter: string): Sizes {
+  const standard = isSoftware(adapter) ? CUT : FULL;
+  const { BLOCKS, PROMPTS: prompts, TOKENS } = process.env;
+  const sizes = {
+    blocks: BLOCKS ? BLOCKS.split(',').map(Number) : standard.blocks,
+    prompts: Number(prompts || standard.prompts),
+    tokens: Number(TOKENS || standard.tokens),
+    rounds: rounds(standard.rounds),
+  };
+  if (standard === CUT)
+    console.log('  a software adapter: what BLOCKS, PROMPTS, TOKENS and BENCH_ROUNDS leave open is cut');
+  console.log(
+    `  blocks of ${sizes.blocks}, ${sizes.prompts} prompts of ${sizes.tokens} tokens, ${sizes.rounds} rounds`,
+  );
+  return sizes;
+}
+
+interface Figures extends Sizes {
   readonly adapter: string;
   /** Median of the rounds, by positions, with the head for every position. */
   readonly forward_ms: Readonly<Record<string, number>>;
@@ -43,7 +69,7 @@ interface Figures {
 }
 
 export async function run(): Promise<object> {
-  const repeats = rounds(3);
+  chooseFastest();
   const config = await readModelConfig(source);
   const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
   const figures: Record<string, Figures> = {};
@@ -53,21 +79,22 @@ export async function run(): Promise<object> {
     const model = await load();
     const adapter = model.adapter ?? `own kernels on ${cpus()[0]?.model ?? 'an unknown processor'}, one thread`;
     console.log(`${name}: ${adapter}`);
-    const forward_ms = await timeForwards(model, repeats);
-    const tokens_per_s = await timeCompletions(new Engine(model, tokenizer, QUEUE), repeats);
-    figures[name] = { adapter, forward_ms, tokens_per_s };
+    const sizes = sizesFor(adapter);
+    const forward_ms = await timeForwards(model, sizes);
+    const tokens_per_s = await timeCompletions(new Engine(model, tokenizer, QUEUE), sizes);
+    figures[name] = { adapter, ...sizes, forward_ms, tokens_per_s };
   }
-  return { model: MODEL, prompts: COUNT, tokens: TOKENS, rounds: repeats, ...figures };
+  return { model: MODEL, ...figures };
 }
 
-async function timeForwards(model: DiffusionModel, repeats: number): Promise<Record<string, number>> {
-  const clock = await ForwardClock.create(model, Math.max(...BLOCKS));
+async function timeForwards(model: DiffusionModel, sizes: Sizes): Promise<Record<string, number>> {
+  const clock = await ForwardClock.create(model, Math.max(...sizes.blocks));
   const times: Record<string, number> = {};
-  for (const positions of BLOCKS) {
+  for (const positions of sizes.blocks) {
     // Not counted: on WebGPU it compiles shaders.
     await clock.time(positions, 'all');
     const all: number[] = [];
-    for (let i = 0; i < repeats; i++) all.push(await clock.time(positions, 'all'));
+    for (let i = 0; i < sizes.rounds; i++) all.push(await clock.time(positions, 'all'));
     times[positions] = round(median(all));
     console.log(`  forward of ${positions}: ${times[positions]} ms`);
   }
@@ -75,13 +102,13 @@ async function timeForwards(model: DiffusionModel, repeats: number): Promise<Rec
   return times;
 }
 
-async function timeCompletions(engine: Engine, repeats: number): Promise<Record<string, number>> {
+async function timeCompletions(engine: Engine, sizes: Sizes): Promise<Record<string, number>> {
   const speeds: Record<string, number> = {};
-  for (const block_length of BLOCKS) {
+  for (const block_length of sizes.blocks) {
     const all: number[] = [];
-    for (let i = 0; i < repeats; i++) {
-      for (const prompt of PROMPTS.slice(0, COUNT)) {
-        const { timed } = await completeTimed(engine, salted(prompt), TOKENS, { block_length });
+    for (let i = 0; i < sizes.rounds; i++) {
+      for (const prompt of PROMPTS.slice(0, sizes.prompts)) {
+        const { timed } = await completeTimed(engine, salted(prompt), sizes.tokens, { block_length });
         all.push(tokensPerSecond(timed));
       }
     }

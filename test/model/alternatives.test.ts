@@ -3,6 +3,7 @@ import { mostProbable } from '../../src/model/alternatives.ts';
 import type { DiffusionModel } from '../../src/model/model.ts';
 import { flavours } from '../support/kernels.ts';
 import { convertFixture, scalarModel, wasmModel } from '../support/models.ts';
+import { onnxModel } from '../support/runtimes.ts';
 
 function top(logits: readonly number[], maskId: number, count: number) {
   const ids = new Int32Array(count);
@@ -23,9 +24,12 @@ const scalar = await scalarModel(source);
 const models: readonly (readonly [string, () => Promise<DiffusionModel>])[] = [
   ['scalar', async () => scalar],
   ...flavours.map((flavour) => [`wasm ${flavour}`, () => wasmModel(source, flavour, 512)] as const),
+  ['onnx on wasm', () => onnxModel(source, 'wasm', 512)],
+  ['onnx on webgpu', () => onnxModel(source, 'webgpu', 512)],
 ];
 
-describe.each(models)('%s', (_name, load) => {
+// A software adapter compiles its shaders first.
+describe.each(models)('%s', { timeout: 240_000 }, (_name, load) => {
   const ids = Int32Array.from({ length: 24 }, (_, i) => (i * 37 + 11) % 256);
 
   test('alternatives are the most probable ids, whatever is drawn', async () => {

@@ -1,5 +1,4 @@
 /** Every runtime that stands behind `DiffusionModel`, as the conformance suite loads it. */
-import { existsSync } from 'node:fs';
 import type { Arena } from '../../src/kernels/arena.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { PROPORTIONAL } from '../../src/model/cost-curve.ts';
@@ -11,9 +10,7 @@ import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
 import { provideWebGpu } from '../../src/node-onnx.ts';
 import { scalarModel, wasmModel } from './models.ts';
-
-/** Debian's Chromium brings a Vulkan driver that needs no graphics card. */
-const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+import { chooseSwiftShader } from './software-adapters.ts';
 
 export type Provider = 'wasm' | 'webgpu';
 
@@ -23,7 +20,7 @@ export type Provider = 'wasm' | 'webgpu';
  */
 export async function onnxModel(source: WeightSource, provider: Provider, kvTokens: number, layers?: number) {
   if (provider === 'webgpu') {
-    if (existsSync(SWIFTSHADER)) process.env.VK_ICD_FILENAMES ??= SWIFTSHADER;
+    chooseSwiftShader();
     await provideWebGpu();
   }
   const config = await readModelConfig(source);

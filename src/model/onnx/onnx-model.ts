@@ -1,5 +1,6 @@
 /** `DiffusionModel` on ONNX Runtime Web: WebGPU, or its own WASM kernels to check against. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
+import { MAX_ALTERNATIVES, mostProbable } from '../alternatives.ts';
 import type { ModelConfig } from '../config.ts';
 import { type CostCurve, PROPORTIONAL } from '../cost-curve.ts';
 import { ModelLoadError, OutOfMemoryError } from '../errors.ts';
@@ -44,6 +45,7 @@ interface Question {
 export class OnnxModel implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxForward = MAX_ROWS;
+  readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly maxTokens: number;
   readonly memory: MemoryUse;
   readonly runtime: RuntimeName;
@@ -158,7 +160,8 @@ export class OnnxModel implements DiffusionModel {
     const rows = blockRows(this.config, this.maxForward, input.length, ask.positions, clean);
     const first = ask.rows === 'all' ? 0 : clean - 1;
     const committed = emptyPredictions(clean - first, ask, this.config);
-    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets };
+    const { alternatives } = ask;
+    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets, alternatives };
     const drafted = emptyPredictions(rows.length, blockAsk, this.config);
     const end = own.length + clean;
     const visible = input.map((_, i) =>
@@ -189,14 +192,14 @@ export class OnnxModel implements DiffusionModel {
         // Whatever ran before this one's turn may have moved the cache: a request runs one forward at a time.
         const start = cache.length;
         const feeds = { ...this.#inputs(input, start, visible, asked), ...store.past(start) };
-        const choosing = asked.some(({ ask }) => ask.sampling);
-        const wanted = ['best', ...(choosing ? ['logits'] : []), ...(keep > 0 ? this.#presents : [])];
+        const reading = asked.some(({ ask }) => ask.sampling || ask.alternatives);
+        const wanted = ['best', ...(reading ? ['logits'] : []), ...(keep > 0 ? this.#presents : [])];
         const outputs: Tensors = await this.#session.run(feeds, wanted);
         if (keep > 0) {
           store.append(start, keep, outputs);
           cache.length = start + keep;
         }
-        const logits = choosing ? ((await outputs.logits?.getData(true)) as Float32Array) : null;
+        const logits = reading ? ((await outputs.logits?.getData(true)) as Float32Array) : null;
         this.#answer(asked, outputs.best?.data as Float32Array, logits);
         for (const name of ['best', 'logits']) outputs[name]?.dispose();
       }),
@@ -237,9 +240,9 @@ export class OnnxModel implements DiffusionModel {
     return this.#backend.bias(bias, [1, 1, visible.length, positions]);
   }
 
-  /** @param best (R, 4) id, probability, entropy, target's probability @param logits (R, V), where ids are drawn */
+  /** @param best (R, 4) id, probability, entropy, target's probability @param logits (R, V), where `best` does not do */
   #answer(asked: readonly Question[], best: Float32Array, logits: Float32Array | null): void {
-    const { vocabSize } = this.config;
+    const { vocabSize, maskTokenId } = this.config;
     let row = 0;
     for (const { rows, ask, predictions, from } of asked) {
       for (let i = from; i < from + rows.length; i++, row++) {
@@ -248,8 +251,15 @@ export class OnnxModel implements DiffusionModel {
         predictions.probs[i] = prob;
         predictions.entropies[i] = entropy;
         if (predictions.targetProbs) predictions.targetProbs[i] = target;
-        if (!ask.sampling || !logits) continue;
+        if (!logits) continue;
         const plain = logits.subarray(row * vocabSize, (row + 1) * vocabSize);
+        const { topIds, topProbs } = predictions;
+        if (topIds && topProbs) {
+          const { alternatives = 0 } = ask;
+          const top = [i * alternatives, (i + 1) * alternatives] as const;
+          mostProbable(plain, maskTokenId, topIds.subarray(...top), topProbs.subarray(...top));
+        }
+        if (!ask.sampling) continue;
         const chosen = chooseId(plain.slice(), ask.sampling, i);
         predictions.ids[i] = chosen;
         predictions.probs[i] = prob * Math.exp((plain[chosen] ?? 0) - (plain[id] ?? 0));
