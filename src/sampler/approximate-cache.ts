@@ -9,6 +9,8 @@ export interface ApproximateCacheSettings {
   readonly refresh: number | null;
 }
 
+type DenoiseForwards = Pick<Forwards, 'denoise' | 'forget'>;
+
 /**
  * The prefix and the dual cache of Fast-dLLM (Wu et al. 2025, arXiv 2505.22618, section 3.2). The first forward of a block
  * runs the whole canvas and is exact; those after it run the block and, with `prefix`, what follows, and read the K and V that
@@ -19,14 +21,14 @@ export interface ApproximateCacheSettings {
  * the block, which predicts it, runs along.
  */
 export class ApproximateCache {
-  readonly #forwards: Forwards;
+  readonly #forwards: DenoiseForwards;
   readonly #settings: ApproximateCacheSettings;
   /** Where the block began that KV was kept for, in the canvas: as many tokens were kept. Null before the first. */
   #kept: number | null = null;
   /** Forwards since the last exact one, which is counted. */
   #age = 0;
 
-  constructor(forwards: Forwards, settings: ApproximateCacheSettings) {
+  constructor(forwards: DenoiseForwards, settings: ApproximateCacheSettings) {
     this.#forwards = forwards;
     this.#settings = settings;
   }
