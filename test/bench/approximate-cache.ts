@@ -5,6 +5,7 @@
  * MODEL is any converted model, in `models` or in the folder that MODELS_DIR names. One whose context is not `full` is read as if it were,
  * which is not what it was trained for: its figures are of trained weights, but not of a model that anybody would serve so.
  */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolveRequest } from '../../src/api/resolve-request.ts';
 import { completionRequestSchema } from '../../src/api/schemas.ts';
@@ -18,15 +19,17 @@ import { Mean } from '../eval/score.ts';
 import { withConfig } from '../support/families.ts';
 import { kernelModules } from '../support/kernels.ts';
 import { median, round } from './median.ts';
-import { LONG_PROMPT, PROMPTS } from './prompts.ts';
 import { rounds } from './rounds.ts';
 import { Shadow, ShadowedModel } from './shadowed-model.ts';
 
 const MODEL = process.env.MODEL ?? 'seedling-135m';
 /** Where it is. */
 const MODELS = process.env.MODELS_DIR ?? 'models';
-/** New tokens of a text, or two blocks if that is more. */
-const TOKENS = 32;
+/** Their beginnings are the prompts: code that people read, a few functions into it. */
+const FILES = ['sampler/draw', 'engine/bpe', 'api/errors', 'kernels/arena', 'sources/http', 'convert/hub'] as const;
+const PROMPT_TOKENS = 96;
+/** New tokens, in blocks. A model that is read as full where it was not trained for it writes one token for ever if there are more. */
+const BLOCKS = 2;
 /** What Fast-dLLM takes for a model that has no blocks of its own. */
 const LONGEST_BLOCK = 32;
 const WAYS = {
@@ -85,7 +88,7 @@ class Comparison {
 }
 
 export async function run(): Promise<object> {
-  const prompts = [...PROMPTS, LONG_PROMPT].slice(0, rounds(PROMPTS.length + 1));
+  const files = FILES.slice(0, rounds(FILES.length));
   const settings = readSettings(process.env);
   const source = directorySource(join(MODELS, MODEL));
   const { contextAttention, blockLength } = await readModelConfig(source);
@@ -97,13 +100,15 @@ export async function run(): Promise<object> {
   const asFull = withConfig(source, { contextAttention: 'full', firstToken: 'denoise' });
   const engine = await assembleEngine({ ...settings, source: asFull, kernels: kernelModules });
   const block = Math.min(blockLength, LONGEST_BLOCK);
-  const length = Math.max(TOKENS, 2 * block);
+  const length = BLOCKS * block;
   const comparisons = Object.entries(WAYS).map(([name, way]) => new Comparison(name, way));
   const shadows = comparisons.map(({ shadow }) => shadow);
   const shadowed = new Engine(new ShadowedModel(engine.model, shadows, block), engine.tokenizer, settings.queue);
 
   let [tokens, forwards] = [0, 0];
-  for (const [i, prompt] of prompts.entries()) {
+  for (const file of files) {
+    const code = await readFile(new URL(`../../src/${file}.ts`, import.meta.url), 'utf8');
+    const prompt = engine.tokenizer.encode(code).slice(0, PROMPT_TOKENS);
     const exact = await decode(engine, prompt, length, { block_length: block });
     tokens += exact.ids.length;
     forwards += exact.cost.nfe;
@@ -112,14 +117,15 @@ export async function run(): Promise<object> {
       comparison.add(exact, await decode(engine, prompt, length, fields));
     }
     await decode(shadowed, prompt, length, { block_length: block });
-    console.log(`prompt ${i + 1} of ${prompts.length}: ${JSON.stringify(exact.text)}`);
+    console.log(`behind ${PROMPT_TOKENS} tokens of ${file}: ${JSON.stringify(exact.text)}`);
   }
   const ways = comparisons.map((comparison) => comparison.summary());
   for (const { way, ...figures } of ways) console.log(`${way}: ${JSON.stringify(figures)}`);
   return {
     model: engine.model.config.name,
     trained_for: contextAttention,
-    prompts: prompts.length,
+    prompts: files.length,
+    prompt_tokens: PROMPT_TOKENS,
     block_length: block,
     tokens,
     forwards,
@@ -127,8 +133,14 @@ export async function run(): Promise<object> {
   };
 }
 
-async function decode(engine: Engine, prompt: string, tokens: number, decoding: object): Promise<Decoded> {
-  const body = completionRequestSchema.parse({ prompt, max_tokens: tokens, temperature: 0, seed: 0, decoding });
+async function decode(engine: Engine, prompt: ArrayLike<number>, tokens: number, decoding: object): Promise<Decoded> {
+  const body = completionRequestSchema.parse({
+    prompt: Array.from(prompt),
+    max_tokens: tokens,
+    temperature: 0,
+    seed: 0,
+    decoding,
+  });
   const said = new Map<number, number>();
   let text = '';
   for await (const event of engine.generate(resolveRequest(body, engine.model, readSettings({})))) {
