@@ -25,7 +25,7 @@ import { Shadow, ShadowedModel } from './shadowed-model.ts';
 const MODEL = process.env.MODEL ?? 'seedling-135m';
 /** Where it is. */
 const MODELS = process.env.MODELS_DIR ?? 'models';
-/** Their beginnings are the prompts: code that people read, a few functions into it. */
+/** Their beginnings are the prompts. */
 const FILES = ['sampler/draw', 'engine/bpe', 'api/errors', 'kernels/arena', 'sources/http', 'convert/hub'] as const;
 const PROMPT_TOKENS = 96;
 /** New tokens, in blocks. A model that is read as full where it was not trained for it writes one token for ever if there are more. */
