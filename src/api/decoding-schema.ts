@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import {
   DEFAULT_POLICY,
+  MOST_STEPS,
   type ParameterName,
   policyNames,
   policyParameters,
@@ -51,6 +52,18 @@ export const decodingSchema = z
       .openapi({
         description:
           'ReMDM (arXiv 2503.00307): decided positions of a block become masks again for its first `steps` steps. Turns `verify` off.',
+      }),
+    approximate_cache: z
+      .strictObject({
+        kind: z.enum(['prefix', 'dual']).optional(),
+        refresh: z.int().min(1).max(MOST_STEPS).optional().openapi({
+          description: 'Every so many forwards is exact. Default: only the first of each block.',
+        }),
+      })
+      .optional()
+      .openapi({
+        description:
+          'Fast-dLLM (arXiv 2505.22618), for models under full context, whose every forward runs prompt and completion otherwise: K and V of the tokens before the block (`prefix`, the default), or of all but the block (`dual`), are those of its first forward until the next block. Not exact. Default: off.',
       }),
   })
   .superRefine((value, context) => {

@@ -78,7 +78,7 @@ export function resolveRequest(body: GenerationFields, model: Engine['model'], s
 const DRAFT_THRESHOLD = 0.3;
 
 function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
-  const { policy, block_length, verify, remasking, ...parameters } = fields;
+  const { policy, block_length, verify, remasking, approximate_cache, ...parameters } = fields;
   const verified = verify ?? (remasking === undefined && predictsNext(config));
   const own = config.subBlockLength ?? config.blockLength;
   const blockLength = block_length ?? (verified ? null : own);
@@ -103,6 +103,9 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
           sigma: remasking.sigma ?? 0.1,
           steps: remasking.steps ?? blockLength ?? own,
         }
+      : null,
+    approximateCache: approximate_cache
+      ? { kind: approximate_cache.kind ?? 'prefix', refresh: approximate_cache.refresh ?? null }
       : null,
   };
 }

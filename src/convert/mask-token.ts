@@ -6,7 +6,8 @@ const SPELLINGS = ['<|mask|>', '<|MASK|>', '<MASK>', '|<MASK>|', '<M>', '<[MASK_
 
 /**
  * The flag, else what the configuration records, else the token that the tokenizer names, else one that is spelled as the
- * family does or as is usual, else the id that the family's code assumes.
+ * family does or as is usual, else the id that the family's code assumes. A file that says another id than another file is
+ * in conflict with it: then only the flag decides.
  * @throws ConversionError saying how to give it.
  */
 export function resolveMaskTokenId(
@@ -15,14 +16,18 @@ export function resolveMaskTokenId(
   tokenizer: TokenizerFacts,
   family?: FamilyMask,
 ): number {
-  const given = flag ?? recorded;
-  if (given !== undefined) return given;
+  if (flag !== undefined) return flag;
   const { addedTokens, maskToken } = tokenizer;
-  const named = addedTokens.get(maskToken ?? '') ?? addedTokens.get(family?.token ?? '');
-  if (named !== undefined) return named;
-
-  const spelled = SPELLINGS.filter((text) => addedTokens.has(text));
+  const named = [maskToken, family?.token].find((text) => text !== undefined && addedTokens.has(text));
+  const spelled = named === undefined ? SPELLINGS.filter((text) => addedTokens.has(text)) : [named];
   const ids = new Set(spelled.map((text) => addedTokens.get(text)!));
+  if (recorded !== undefined) {
+    if (ids.size === 0 || ids.has(recorded)) return recorded;
+    throw new ConversionError(
+      `config.json: mask_token_id is ${recorded}, but the tokenizer has ` +
+        `${spelled.map((text) => `${text} as ${addedTokens.get(text)}`).join(', ')}: choose with --mask-token-id`,
+    );
+  }
   if (ids.size > 1) {
     throw new ConversionError(
       `the tokenizer has several mask tokens (${spelled.join(', ')}): choose with --mask-token-id`,

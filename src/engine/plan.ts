@@ -13,8 +13,8 @@ const LONGEST_WINDOW = 16;
 /**
  * @param acceptance how often drafts have been holding on this engine
  * @param prompt tokens of the prompt
- * @throws RequestError `unsupported_parameter` for `decoding.verify` on a model that cannot, and with `remasking`;
- *   `invalid_value` for a block length that does not fit the model's blocks
+ * @throws RequestError `unsupported_parameter` for `decoding.verify` on a model that cannot, and with `remasking`, and for
+ *   `decoding.approximate_cache` on one whose cache is exact; `invalid_value` for a block length that does not fit the model's blocks
  */
 export function planBlocks(
   request: GenerateRequest,
@@ -23,7 +23,7 @@ export function planBlocks(
   prompt: number,
 ): BlockSettings {
   const { maxTokens, decoding, seed } = request;
-  const { verify, remasking } = decoding;
+  const { verify, remasking, approximateCache } = decoding;
   if (verify && !predictsNext(model.config)) {
     throw unsupported('decoding.verify', `${model.config.name} has no causal context to check drafts with.`);
   }
@@ -31,6 +31,12 @@ export function planBlocks(
     throw unsupported(
       'echo',
       `with 'logprobs' it takes a model whose tokens predict the next one, unlike ${model.config.name}.`,
+    );
+  }
+  if (approximateCache && model.config.contextAttention !== 'full') {
+    throw unsupported(
+      'decoding.approximate_cache',
+      `the KV cache of ${model.config.name} is exact, as its context is ${model.config.contextAttention}.`,
     );
   }
   if (verify && remasking) {
@@ -42,6 +48,7 @@ export function planBlocks(
     policy: createPolicy(decoding, seed),
     verify,
     remasking: remasking && remask(remasking, seed),
+    approximateCache,
   };
 }
 

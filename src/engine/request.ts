@@ -1,4 +1,5 @@
 /** What the API hands to the engine, and what it gets back. Every field is resolved: no defaults below this line. */
+import type { ApproximateCacheSettings } from '../sampler/approximate-cache.ts';
 import type { StepEvent } from '../sampler/events.ts';
 import type { LogitRules } from '../sampler/logit-rules.ts';
 import type { PolicySettings } from '../sampler/policies/index.ts';
@@ -26,6 +27,8 @@ export type Decoding = PolicySettings & {
   readonly verify: boolean;
   /** Null: what is decided stays. Not with `verify`. */
   readonly remasking: RemaskingSettings | null;
+  /** Null: every forward runs the whole canvas. Only under `full` context, where nothing else is exact. */
+  readonly approximateCache: ApproximateCacheSettings | null;
 };
 
 export interface GenerateRequest {

@@ -131,6 +131,11 @@ export function parseModelConfig(json: unknown): ModelConfig {
   ] as const) {
     if (id >= config.vocabSize) throw new Error(`${field} ${id} is outside the vocabulary of ${config.vocabSize}`);
   }
+  if (config.eosTokenIds.includes(config.maskTokenId)) {
+    throw new Error(
+      `maskTokenId ${config.maskTokenId} is one of eosTokenIds: every text would end where it is undecided`,
+    );
+  }
   return config;
 }
 

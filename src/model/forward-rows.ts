@@ -1,5 +1,6 @@
 /** Which rows a forward has, and which of them predict what is asked: the same on every runtime that runs forwards in tiles. */
 import type { ModelConfig } from './config.ts';
+import type { DenoiseAsk } from './model.ts';
 import { MAX_ROWS } from './workspace.ts';
 
 /** from, from + 1, ..., to - 1. */
@@ -24,6 +25,23 @@ export function blockRows(
   const rows = positions.map((position) => start + position - (logitShift ? 1 : 0));
   if (rows.some((row) => row < start || row >= length)) throw new RangeError('a position outside the block');
   return rows;
+}
+
+/**
+ * What a denoise keeps of its own KV and reads of an earlier one's, in tokens.
+ * @param length ids of the forward
+ * @throws RangeError where the context is not `full`, whose KV is exact, or the ids are fewer than are to be kept
+ */
+export function staleTokens(
+  { contextAttention }: Pick<ModelConfig, 'contextAttention'>,
+  length: number,
+  { keep = 0, ahead = 0 }: Pick<DenoiseAsk, 'keep' | 'ahead'>,
+): { readonly keep: number; readonly ahead: number } {
+  if ((keep > 0 || ahead > 0) && contextAttention !== 'full') {
+    throw new RangeError(`KV that is not exact, under ${contextAttention} context`);
+  }
+  if (keep < 0 || ahead < 0 || keep > length) throw new RangeError(`no ${keep} to keep of ${length} ids`);
+  return { keep, ahead };
 }
 
 /**

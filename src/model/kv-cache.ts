@@ -149,6 +149,13 @@ export class PagedKvCache implements KvCache {
     if (wasExact) this.exact = this.wholeUpTo(this.used);
   }
 
+  /** The KV of these tokens, the next ones, was written among masks: it serves this request, and no other. */
+  keep(ids: Int32Array): void {
+    this.requireRoom(ids.length);
+    this.ids.set(ids, this.used);
+    this.used += ids.length;
+  }
+
   truncate(length: number): void {
     if (length < 0 || length > this.used) throw new RangeError(`no ${length} tokens among ${this.used}`);
     const shared = this.chain.length * this.pool.pageTokens;

@@ -61,6 +61,16 @@ export interface DenoiseAsk extends RowAsk {
    * position 0 cannot be asked for, but the one after the block can.
    */
   readonly positions: Int32Array; // (R)
+  /**
+   * Leading ids whose KV stays although masks stood behind them: the cache grows by it, and later forwards take it for what
+   * it was. Under `full` context only. Default 0.
+   */
+  readonly keep?: number | undefined;
+  /**
+   * Positions behind the block that attention reads as an earlier denoise of this cache left their KV. Under `full` context
+   * only. Default 0.
+   */
+  readonly ahead?: number | undefined;
 }
 
 /** `sampling` and `targets` belong to the clean rows, `alternatives` to all. */
@@ -123,7 +133,7 @@ export interface DiffusionModel {
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache;
   /** Runs clean tokens after the cache's last one and appends their KV. */
   commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions>;
-  /** Runs the active block against the cache; the cache stays as it is. */
+  /** Runs the active block against the cache; the cache stays as it is, but for what the ask keeps. */
   denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions>;
   /**
    * A commit and a denoise of the block right behind it, in one forward: the same predictions, the weights read once.

@@ -4,6 +4,7 @@ import { MAX_ALTERNATIVES, mostProbable } from './alternatives.ts';
 import { gridOrigin, type ModelConfig } from './config.ts';
 import { PROPORTIONAL } from './cost-curve.ts';
 import { OutOfMemoryError } from './errors.ts';
+import { staleTokens } from './forward-rows.ts';
 import { GROUP, rowBytes } from './manifest.ts';
 import type {
   Adjustment,
@@ -143,7 +144,10 @@ export class ScalarModel implements DiffusionModel {
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const own = cache as ScalarCache;
-    const logits = this.forward(ids, own, new Int32Array(ids.length).fill(own.length + ids.length));
+    const { keep, ahead } = staleTokens(this.config, ids.length, ask);
+    if (own.length + ids.length + ahead > own.capacity) throw new RangeError('no room in the cache');
+    const logits = this.forward(ids, own, new Int32Array(ids.length).fill(own.length + ids.length + ahead));
+    own.length += keep;
     const shift = this.config.logitShift ? 1 : 0;
     const rows = Array.from(ask.positions, (position) => logits[position - shift] ?? new Float32Array());
     return this.predict(rows, ask, emptyPredictions(rows.length, ask, this.config));

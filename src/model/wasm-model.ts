@@ -7,7 +7,7 @@ import { gridOrigin, type ModelConfig } from './config.ts';
 import { type CostCurve, measureCosts, STORED_X64 } from './cost-curve.ts';
 import { type Activations, Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
-import { blockRows, commitRows, range } from './forward-rows.ts';
+import { blockRows, commitRows, range, staleTokens } from './forward-rows.ts';
 import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
 import type {
   AdvanceAsk,
@@ -169,12 +169,14 @@ export class WasmModel implements DiffusionModel {
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const paged = own(cache);
-    paged.requireRoom(ids.length);
+    const { keep, ahead } = staleTokens(this.config, ids.length, ask);
+    paged.requireRoom(ids.length + ahead);
     const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
     const predictions = emptyPredictions(rows.length, ask, this.config);
     // Written past the cache's length: the next forward overwrites it, so nothing of the draft is kept.
-    const visible = new Int32Array(ids.length).fill(paged.length + ids.length);
+    const visible = new Int32Array(ids.length).fill(paged.length + ids.length + ahead);
     this.decoder.forward(ids, paged.length, visible, paged.pages, this.pool.pageTokens, rows[0] ?? ids.length - 1);
+    if (keep > 0) paged.keep(ids.subarray(0, keep));
     this.decoder.predict(rows, ask, predictions, 0);
     return predictions;
   }

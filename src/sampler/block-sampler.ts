@@ -1,6 +1,7 @@
 /** The block loop: masks in, decided ids out. Pure but for the model it is given. */
 import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
+import { ApproximateCache, type ApproximateCacheSettings } from './approximate-cache.ts';
 import { Canvas } from './canvas.ts';
 import type { SamplerEvent, SettledEvent } from './events.ts';
 import type { Forwards } from './forwards.ts';
@@ -20,6 +21,8 @@ export interface BlockSettings {
   readonly verify: boolean;
   /** Null: what is decided stays. */
   readonly remasking: Remasking | null;
+  /** Null: every forward runs all that it reads. Otherwise `full` context. */
+  readonly approximateCache: ApproximateCacheSettings | null;
 }
 
 /**
@@ -27,7 +30,7 @@ export interface BlockSettings {
  *
  * - causal context: the decided prefix of a block is final as it is, so it leaves the block at once and is never run again;
  * - otherwise, and with remasking: a block is committed when it is complete;
- * - full context: nothing is, as the whole canvas is one block.
+ * - full context: nothing is, as the whole canvas is one block; see `ApproximateCache`.
  *
  * The last tokens are never committed: their KV would serve nobody.
  * @param first the prefill's prediction (R = 1), used with `logitShift` as the first id; null if nothing is committed
@@ -69,6 +72,7 @@ class BlockLoop {
   /** A commit is a forward of its own: what it predicts is in the block before that is denoised. */
   readonly #apart: boolean;
   readonly #stopRule: ModelConfig['stopRule'];
+  readonly #reuse: ApproximateCache | null;
   /** Offsets whose KV is in the cache. */
   #committed = 0;
   /** Offsets that are final. */
@@ -95,6 +99,11 @@ class BlockLoop {
     this.#apart = config.firstToken === 'from_commit';
     // A verified text is that of block length 1, which ends at its EOS.
     this.#stopRule = settings.verify ? 'no_mask_before' : config.stopRule;
+    const { approximateCache } = settings;
+    if (approximateCache && config.contextAttention !== 'full') {
+      throw new Error(`nothing has to be approximated under ${config.contextAttention} context`);
+    }
+    this.#reuse = approximateCache && new ApproximateCache(forwards, approximateCache);
     this.#canvas = new Canvas(settings.maxTokens, config, lead);
     this.#committed = -lead.length;
     this.#blockEnd = -lead.length;
@@ -154,13 +163,20 @@ class BlockLoop {
   async #run({ pending, window, positions, start }: Plan) {
     const rows = this.#settings.verify ? 'all' : 'last';
     if (pending.length === 0) {
-      return { committed: null, drafted: await this.#forwards.denoise(window, positions, start) };
+      return { committed: null, drafted: await this.#denoise(window, positions, start) };
     }
     const { committed, block } =
       positions.length === 0
         ? { committed: await this.#forwards.commit(pending, start, rows), block: null }
         : await this.#forwards.advance(pending, window, positions, start, rows);
     return { committed: this.#shift ? committed : null, drafted: block };
+  }
+
+  #denoise(window: Int32Array, positions: Int32Array, start: number): Promise<Predictions> {
+    if (!this.#reuse) return this.#forwards.denoise(window, positions, start);
+    // With a shift the token before a block predicts its first position.
+    const from = this.#part.start - (this.#shift ? 1 : 0);
+    return this.#reuse.denoise(window, positions, start, from - start, this.#part.end - start);
   }
 
   /** Whether what was predicted behind the committed drafts still stands. */

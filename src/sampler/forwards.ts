@@ -1,11 +1,13 @@
 import { gridOrigin } from '../model/config.ts';
-import type { Advanced, CommitAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
+import type { Advanced, CommitAsk, DenoiseAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
 import type { Draw } from './draw.ts';
 import type { Alternative, StepEvent } from './events.ts';
 import { nextMacrotask } from './macrotask.ts';
 
 /** Prompt positions per forward: between two of them a disconnect is noticed. */
 const PREFILL_CHUNK = 64;
+
+type StaleTokens = Pick<DenoiseAsk, 'keep' | 'ahead'>;
 
 /** What the model finds of a prompt. */
 export interface JudgedPrompt {
@@ -122,11 +124,13 @@ export class Forwards {
    * @param ids (B)
    * @param positions (R) ascending, within the block
    * @param offset completion offset of the block's first position
+   * @param stale what is kept of this forward's KV, and read of an earlier one's
    */
-  denoise(ids: Int32Array, positions: Int32Array, offset: number): Promise<Predictions> {
+  denoise(ids: Int32Array, positions: Int32Array, offset: number, stale: StaleTokens = {}): Promise<Predictions> {
     return this.#counted(ids.length, () => {
       const sampling = this.#draw(positions.map((position) => offset + position));
-      return this.#model.denoise(ids, this.#cache, { positions, sampling, alternatives: this.#alternatives });
+      const alternatives = this.#alternatives;
+      return this.#model.denoise(ids, this.#cache, { positions, sampling, alternatives, ...stale });
     });
   }
 
@@ -146,7 +150,7 @@ export class Forwards {
     });
   }
 
-  /** Drops the KV of the last `tokens` tokens: drafts that did not hold. */
+  /** Drops the KV of the last `tokens` tokens: drafts that did not hold, or what is to be run anew. */
   forget(tokens: number): void {
     this.#cache.truncate(this.#cache.length - tokens);
   }

@@ -51,7 +51,14 @@ describe('one body', () => {
         logitRules: null,
         logprobs: null,
         timeLimitMs: null,
-        decoding: { policy: 'confidence', threshold: 0.3, blockLength: null, verify: true, remasking: null },
+        decoding: {
+          policy: 'confidence',
+          threshold: 0.3,
+          blockLength: null,
+          verify: true,
+          remasking: null,
+          approximateCache: null,
+        },
         cacheKey: '',
       },
     ]);
@@ -89,7 +96,15 @@ describe('one body', () => {
         logitRules: { frequencyPenalty: 0.5, presencePenalty: -0.5, logitBias: new Map([[7, -100]]) },
         logprobs: null,
         timeLimitMs: null,
-        decoding: { policy: 'fixed', steps: 2, schedule: 'cosine', blockLength: 8, verify: false, remasking: null },
+        decoding: {
+          policy: 'fixed',
+          steps: 2,
+          schedule: 'cosine',
+          blockLength: 8,
+          verify: false,
+          remasking: null,
+          approximateCache: null,
+        },
         cacheKey: '',
       },
     ]);

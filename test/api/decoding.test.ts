@@ -46,10 +46,16 @@ describe('a policy', () => {
     ],
     [{ policy: 'left_to_right' }, { policy: 'left_to_right', steps: 64 }],
   ])('%j', async (decoding, expected) => {
-    expect(await resolved(decoding)).toEqual({ ...expected, blockLength: null, verify: true, remasking: null });
+    expect(await resolved(decoding)).toEqual({
+      ...expected,
+      blockLength: null,
+      verify: true,
+      remasking: null,
+      approximateCache: null,
+    });
     // What is final at once is decided with more care.
     const final = Object.keys(decoding).length > 0 ? expected : { ...expected, threshold: 0.9 };
-    const unverified = { ...final, blockLength: 4, verify: false, remasking: null };
+    const unverified = { ...final, blockLength: 4, verify: false, remasking: null, approximateCache: null };
     expect(await resolved({ ...decoding, verify: false })).toEqual(unverified);
   });
 
@@ -69,6 +75,24 @@ describe('a policy', () => {
       'invalid_value',
       'decoding.remasking.sigma',
     ]);
+  });
+
+  test('an approximate cache, off unless asked for', async () => {
+    expect(await resolved({})).toMatchObject({ approximateCache: null });
+    expect(await resolved({ approximate_cache: {} })).toMatchObject({
+      approximateCache: { kind: 'prefix', refresh: null },
+    });
+    expect(await resolved({ approximate_cache: { kind: 'dual', refresh: 4 } })).toMatchObject({
+      approximateCache: { kind: 'dual', refresh: 4 },
+    });
+    for (const [given, name] of [
+      [{ kind: 'triple' }, '.kind'],
+      [{ refresh: 0 }, '.refresh'],
+      [{ refresh: 65 }, '.refresh'],
+    ] as const) {
+      const [status, code, param] = await refused({ approximate_cache: given });
+      expect([status, code, param]).toEqual([400, 'invalid_value', `decoding.approximate_cache${name}`]);
+    }
   });
 
   test.each([

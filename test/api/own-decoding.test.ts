@@ -22,6 +22,7 @@ describe('decoding', () => {
       blockLength: 8,
       verify: false,
       remasking: null,
+      approximateCache: null,
     });
     const evenly = { policy: 'fixed', schedule: 'round', ranking: 'entropy', steps: 64 };
     expect(resolved({ ...BLOCKS, decoding: EVENLY })).toMatchObject(evenly);

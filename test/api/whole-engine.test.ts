@@ -222,6 +222,36 @@ describe('diffusing', () => {
   });
 });
 
+describe('an approximate cache', () => {
+  const decoding = { approximate_cache: {} };
+
+  test.each(['causal', 'block_causal'] as const)('is refused where %s context has an exact one', async (context) => {
+    const { model, post } = setUp({ config: { contextAttention: context } });
+    for (const stream of [false, true]) {
+      const response = await post({ stream, decoding });
+      expect(response.status).toBe(400);
+      expect((await response.json()).error).toMatchObject({
+        type: 'invalid_request_error',
+        code: 'unsupported_parameter',
+        param: 'decoding.approximate_cache',
+        message: `'decoding.approximate_cache' is not supported here: the KV cache of fake is exact, as its context is ${context}.`,
+      });
+    }
+    expect(model.forwards).toEqual([]);
+    expect(model.freeTokens).toBe(model.maxTokens);
+  });
+
+  test('runs fewer positions under full context, for the same text of a model that looks back only', async () => {
+    const { post } = setUp({ config: { contextAttention: 'full' } });
+    // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+    const ask = async (more: object): Promise<any> => (await post({ max_tokens: 24, decoding: more })).json();
+    const [exact, stale] = [await ask({}), await ask(decoding)];
+    expect(stale.choices).toEqual(exact.choices);
+    expect(stale.seedling.nfe).toBe(exact.seedling.nfe);
+    expect(stale.seedling.position_forwards).toBeLessThan(exact.seedling.position_forwards);
+  });
+});
+
 describe('a suffix', () => {
   const infill = { prefix: 256 + 3, suffix: 256 + 4, middle: 256 + 5, end: 256 + 6 };
   const config = { vocabSize: 256 + 8, infill };

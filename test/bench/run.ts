@@ -3,6 +3,7 @@ import { runSuite } from '../run-suite.ts';
 
 await runSuite('bench', {
   abuse: () => import('./abuse.ts'),
+  'approximate-cache': () => import('./approximate-cache.ts'),
   decode: () => import('./decode.ts'),
   kernels: () => import('./kernels.ts'),
   large: () => import('./large.ts'),

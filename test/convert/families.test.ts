@@ -232,6 +232,10 @@ describe('the length of a block', () => {
 });
 
 describe('the mask id', () => {
+  const withoutM = (json: Record<string, unknown>) => ({
+    ...json,
+    added_tokens: (json.added_tokens as { content: string }[]).filter(({ content }) => content !== '<M>'),
+  });
   const withoutMask = (json: Record<string, unknown>) => ({
     ...json,
     added_tokens: (json.added_tokens as { content: string }[]).filter(({ content }) => !content.includes('MASK')),
@@ -249,6 +253,24 @@ describe('the mask id', () => {
     });
     const source = await copy('stable-diffcoder', { 'tokenizer.json': other, 'tokenizer_config.json': () => ({}) });
     await expect(run(source)).rejects.toThrow(/assumes for <\[MASK_TOKEN\]>, 5, is <tool>.*--mask-token-id/);
+  });
+
+  test('is not chosen where config.json and the tokenizer contradict each other', async () => {
+    const moved = { 'config.json': (json: Record<string, unknown>) => ({ ...json, mask_token_id: 258 }) };
+    const source = await copy('dream', moved);
+    await expect(run(source)).rejects.toThrow(
+      'config.json: mask_token_id is 258, but the tokenizer has <|mask|> as 259: choose with --mask-token-id',
+    );
+    expect((await run(source, {}, { maskTokenId: 259 })).config.maskTokenId).toBe(259);
+  });
+
+  test('that no file names is asked for, and one that ends the text is refused', async () => {
+    const files = { 'tokenizer.json': withoutM, 'added_tokens.json': null };
+    const base = await copy('open-dcoder', files);
+    await expect(run(base, { family: 'autoregressive' })).rejects.toThrow(/no mask token: .*--mask-token-id/);
+    await expect(run(familyDirectory('sdar'), {}, { maskTokenId: 258 })).rejects.toThrow(
+      'maskTokenId 258 is one of eosTokenIds',
+    );
   });
 
   test('outside the vocabulary is refused', async () => {

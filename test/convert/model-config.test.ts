@@ -15,7 +15,7 @@ describe('the mask id', () => {
   it('is the flag, else what the configuration records, else the named token, else a usual spelling', () => {
     const named = tokenizer({ '<|mask|>': 5, '<hole>': 6 }, { maskToken: '<hole>' });
     expect(resolveMaskTokenId(0, 4, named)).toBe(0);
-    expect(resolveMaskTokenId(undefined, 4, named)).toBe(4);
+    expect(resolveMaskTokenId(undefined, 4, tokenizer({ '<hole>': 6 }))).toBe(4);
     expect(resolveMaskTokenId(undefined, undefined, named)).toBe(6);
     expect(resolveMaskTokenId(undefined, undefined, tokenizer({ '<|mask|>': 5, '<hole>': 6 }))).toBe(5);
   });
@@ -32,6 +32,18 @@ describe('the mask id', () => {
     );
     const two = tokenizer({ '<M>': 1, '<|mask|>': 2 });
     expect(() => resolveMaskTokenId(undefined, undefined, two)).toThrow(/several mask tokens.*--mask-token-id/);
+  });
+
+  it('is not chosen between files that contradict each other', () => {
+    const named = tokenizer({ '<|mask|>': 5, '<hole>': 6 }, { maskToken: '<hole>' });
+    expect(() => resolveMaskTokenId(undefined, 4, named)).toThrow(
+      'config.json: mask_token_id is 4, but the tokenizer has <hole> as 6: choose with --mask-token-id',
+    );
+    expect(() => resolveMaskTokenId(undefined, 4, tokenizer({ '<M>': 1, '<|mask|>': 2 }))).toThrow(
+      'the tokenizer has <|mask|> as 2, <M> as 1',
+    );
+    expect(resolveMaskTokenId(4, 6, named)).toBe(4);
+    expect(resolveMaskTokenId(undefined, 2, tokenizer({ '<M>': 1, '<|mask|>': 2 }))).toBe(2);
   });
 
   it('may be named in tokenizer_config.json and spelled in its added_tokens_decoder only', async () => {
@@ -79,6 +91,7 @@ describe('resolveModelConfig', () => {
     expect(() => resolve({ eos_token_id: null }, {})).toThrow('--eos-token-id');
     expect(() => resolve({}, {}, tokenizer({ '<extra>': 41 }))).toThrow('<extra> as 41, the embedding only 40 rows');
     expect(() => resolve({}, { maskTokenId: 40 })).toThrow('maskTokenId 40 is outside the vocabulary of 40');
+    expect(() => resolve({}, { maskTokenId: 2, eosTokenIds: [1, 2] })).toThrow('maskTokenId 2 is one of eosTokenIds');
   });
 });
 

@@ -6,7 +6,15 @@ import { Engine } from '../../src/engine/engine.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer.ts';
 import type { WeightSource } from '../../src/model/weight-source.ts';
 import { readSettings } from '../../src/settings.ts';
-import { convertFamily, type DecodingCase, FAMILIES, familyGolden, withConfig } from '../support/families.ts';
+import {
+  convertFamily,
+  type DecodingCase,
+  FAMILIES,
+  type FamilyName,
+  FULL_CANVAS,
+  familyGolden,
+  withConfig,
+} from '../support/families.ts';
 import { wasmModel } from '../support/models.ts';
 import { collect, LIMITS } from './requests.ts';
 
@@ -35,6 +43,8 @@ async function engineOf(source: WeightSource, changes: object): Promise<Engine> 
   return new Engine(model, loadTokenizer(await source.json('tokenizer.json'), model.config.maskTokenId), LIMITS);
 }
 
+const isFull = (name: FamilyName) => FULL_CANVAS.some((full) => full === name);
+
 describe.each(FAMILIES)('%s', async (name) => {
   const source = await convertFamily(name);
   const { decodings } = await familyGolden(name);
@@ -62,9 +72,26 @@ describe.each(FAMILIES)('%s', async (name) => {
     }
   });
 
+  test('decides the same ids in the same steps over an approximate cache, where its context is full', async () => {
+    const approximate = decodings.filter(({ decoding }) => 'approximate_cache' in decoding);
+    expect(approximate.length > 6).toBe(isFull(name));
+    let different = 0;
+    const engine = await open([unsaid(decodings)]);
+    expect(engine.model.config.contextAttention === 'full').toBe(isFull(name));
+    for (const example of approximate) {
+      const { steps } = await decode(engine, example);
+      expect(steps).toEqual(example.steps);
+      const { approximate_cache: _, ...decoding } = example.decoding as { approximate_cache: object };
+      if ((await decode(engine, { ...example, decoding })).steps.join() !== steps.join()) different += 1;
+    }
+    // Otherwise nothing would tell the two apart.
+    expect(different > 2).toBe(isFull(name));
+  });
+
   test('stops where its own code does', async () => {
     const stopping = decodings.filter(({ stop }) => stop !== null);
     expect(stopping.length).toBeGreaterThan(2);
+    let saved = 0;
     for (const example of stopping) {
       const engine = await open(example.stop!);
       const { steps, ids } = await decode(engine, example);
@@ -72,7 +99,9 @@ describe.each(FAMILIES)('%s', async (name) => {
       expect(steps).toEqual(example.steps.slice(0, steps.length));
       // A family without a rule of its own decides the rest of the canvas and cuts it off.
       if (engine.model.config.contextAttention !== 'full') expect(steps.length).toBe(example.steps.length);
+      saved += example.steps.length - steps.length;
     }
+    expect(saved > 0).toBe(isFull(name));
   });
 });
 

@@ -60,6 +60,10 @@ function draw(seed: number) {
     !verify && below(3) === 0
       ? { strategy: one('cap' as const, 'confidence' as const), sigma: below(11) / 10, steps }
       : null;
+  const approximateCache =
+    contextAttention === 'full' && below(3) > 0
+      ? { kind: one('prefix' as const, 'dual' as const), refresh: one(null, 1, 2, 7) }
+      : null;
   const asked = request({
     prompt: one('', 'x', 'let x = ', 'a'.repeat(below(150))),
     suffix: one(null, null, '', ';\n}'),
@@ -70,7 +74,7 @@ function draw(seed: number) {
     seed,
     stop: one([], [], ['AB'], ['Q', 'zz']),
     logitRules: one(null, null, { frequencyPenalty: 1, presencePenalty: -1, logitBias: new Map([[65, 2]]) }),
-    decoding: { ...policy, blockLength, verify, remasking },
+    decoding: { ...policy, blockLength, verify, remasking, approximateCache },
   });
   const block = blockLength ?? (verify ? 1 : config.blockLength);
   const blocks = Math.ceil(maxTokens / block) + 2;

@@ -14,6 +14,7 @@ const DECODING = {
   blockLength: 8,
   verify: false,
   remasking: null,
+  approximateCache: null,
 } satisfies GenerateRequest['decoding'];
 
 export function request(overrides: Overrides = {}): GenerateRequest {

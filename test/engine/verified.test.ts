@@ -25,7 +25,14 @@ async function generate(model: DiffusionModel, prompt: Int32Array, blockLength: 
   const forwards = new Forwards(model, cache, draw, new AbortController().signal);
   const first = await forwards.prefill(prompt);
   const policy = createPolicy({ policy: 'confidence', threshold: 0 }, 0);
-  const settings = { maxTokens: 24, width: sliding(blockLength), policy, verify: true, remasking: null };
+  const settings = {
+    maxTokens: 24,
+    width: sliding(blockLength),
+    policy,
+    verify: true,
+    remasking: null,
+    approximateCache: null,
+  };
   const ids: number[] = [];
   for await (const event of sampleBlocks(forwards, model.config, settings, first)) {
     if (event.type === 'settled') ids.push(...event.ids);

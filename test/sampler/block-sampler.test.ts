@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ModelConfig, uncommittedPrompt } from '../../src/model/config.ts';
 import type { Predictions } from '../../src/model/model.ts';
+import type { ApproximateCacheSettings } from '../../src/sampler/approximate-cache.ts';
 import { sampleBlocks } from '../../src/sampler/block-sampler.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
@@ -26,6 +27,7 @@ interface Run {
   readonly policy?: Policy;
   readonly verify?: boolean;
   readonly remasking?: Remasking;
+  readonly approximateCache?: ApproximateCacheSettings;
   readonly seed?: number;
   readonly logitRules?: LogitRules;
   readonly signal?: AbortSignal;
@@ -50,6 +52,7 @@ async function sample(run: Run) {
     policy: run.policy ?? sureAt(0.9),
     verify: run.verify ?? false,
     remasking: run.remasking ?? null,
+    approximateCache: run.approximateCache ?? null,
   };
   const lead = Int32Array.from(prompt.slice(clean));
   for await (const event of sampleBlocks(forwards, model.config, settings, first, lead)) {

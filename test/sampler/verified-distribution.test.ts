@@ -95,7 +95,7 @@ async function sample(model: Chain, seed: number, length: number): Promise<{ ids
     },
   };
   const policy = createPolicy({ policy: 'confidence', threshold: 0.2 }, seed);
-  const settings = { maxTokens: length, width, policy, verify: true, remasking: null };
+  const settings = { maxTokens: length, width, policy, verify: true, remasking: null, approximateCache: null };
   const ids: number[] = [];
   for await (const event of sampleBlocks(forwards, model.config, settings, first)) {
     if (event.type === 'settled') ids.push(...event.ids);

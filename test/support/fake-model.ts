@@ -162,8 +162,15 @@ export class FakeModel implements DiffusionModel {
   }
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
+    const { keep = 0, ahead = 0 } = ask;
     const own = await this.#begin('denoise', ids, cache, [...ask.positions]);
-    return this.#fill(own, ids, ask, this.config.logitShift && ids[0] === this.config.maskTokenId);
+    const { contextAttention, logitShift, maskTokenId } = this.config;
+    breach((keep > 0 || ahead > 0) && contextAttention !== 'full', 'KV that is not exact where it could be');
+    breach(ids.subarray(0, keep).includes(maskTokenId), 'KV of a mask is kept');
+    breach(own.length + ids.length + ahead > own.capacity, 'more ahead than the capacity');
+    const predictions = this.#fill(own, ids, ask, logitShift && ids[0] === maskTokenId);
+    own.ids.push(...ids.subarray(0, keep));
+    return predictions;
   }
 
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {

@@ -19,6 +19,9 @@ export const FAMILIES = [
 ] as const;
 export type FamilyName = (typeof FAMILIES)[number];
 
+/** Those whose tokens all see each other, so that no cache is exact. */
+export const FULL_CANVAS = ['tiny-a2d-mdlm', 'open-dcoder', 'dream'] as const satisfies readonly FamilyName[];
+
 export interface LogitCase {
   /** A prompt and a block that holds masks. */
   readonly ids: readonly number[]; // (N)

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from recipe.fixture import INIT_STD, MERGES, QUERY_KEY_STD
 from recipe.paths import REPOSITORY_ROOT
@@ -63,7 +63,10 @@ class Reference:
 
     def predictions(self, ids: list[int], allowed: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Greedy id, its probability and the entropy for every position [N], the mask token left out."""
-        logits = self.logits(ids, allowed, positions)
+        return self.read(self.logits(ids, allowed, positions))
+
+    def read(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `predictions` says, of logits [N, V] as the model gives them."""
         if self.shift:
             logits = torch.cat([logits[:1], logits[:-1]])
         logits[:, self.mask_id] = float("-inf")
@@ -199,16 +202,78 @@ def fast_dllm_v2(
     return taken
 
 
-def whole_canvas(ref: Reference, prompt: list[int], new: int, block: int, quota: Callable[[int], list[int]], by_entropy: bool) -> Steps:
+@dataclass(frozen=True)
+class Reuse:
+    """Fast-dLLM's approximate cache: what is not run again between two exact forwards."""
+
+    dual: bool = False
+    """What follows the block neither, not only what stands before it."""
+    refresh: int | None = None
+    """Every so many forwards of a block is exact; none: only its first."""
+
+
+class StaleForwards:
+    """Forwards of a canvas that read the K and V of an earlier one, on transformers' own cache."""
+
+    def __init__(self, ref: Reference, reuse: Reuse) -> None:
+        self.ref = ref
+        self.reuse = reuse
+        self.layers: list[tuple[Tensor, Tensor]] = []
+        self.age = 0
+
+    @torch.no_grad()
+    def predictions(self, x: list[int], begin: int, end: int, first: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Of every position of the canvas; those outside the block are zero where they were not run."""
+        if first or self.age == self.reuse.refresh:
+            self.age = 1
+            cache = DynamicCache()
+            logits = self.forward(x, 0, len(x), cache)
+            self.layers = [(layer.keys, layer.values) for layer in cache.layers]
+            return self.ref.read(logits)
+        self.age += 1
+        # The token before the block predicts its first position where logits are shifted.
+        begin -= int(self.ref.shift)
+        end = end if self.reuse.dual else len(x)
+        cache = DynamicCache()
+        for index, (keys, values) in enumerate(self.layers):
+            # Keys are stored with their positions' rotation, so attention does not mind the gap.
+            kept = [torch.cat([part[:, :, :begin], part[:, :, end:]], dim=2) for part in (keys, values)]
+            cache.update(*kept, index)
+        logits = torch.zeros(len(x), VOCABULARY)
+        logits[begin:end] = self.forward(x, begin, end, cache)
+        return self.ref.read(logits)
+
+    def forward(self, x: list[int], begin: int, end: int, cache: DynamicCache) -> Tensor:
+        """[end - begin, V]: rows that see themselves and all of the cache."""
+        positions = torch.arange(begin, end)[None]
+        seen = torch.zeros(1, 1, end - begin, end - begin + cache.get_seq_length())
+        ids = torch.tensor([x[begin:end]])
+        out: Tensor = self.ref.model(ids, attention_mask=seen, position_ids=positions, past_key_values=cache, use_cache=True).logits[0]
+        return out
+
+
+def whole_canvas(
+    ref: Reference,
+    prompt: list[int],
+    new: int,
+    block: int,
+    quota: Callable[[int], list[int]],
+    by_entropy: bool,
+    reuse: Reuse | None = None,
+) -> Steps:
     """Prompt and completion in every forward; blocks only say which positions may be decided."""
+    stale = StaleForwards(ref, reuse) if reuse else None
     total = len(prompt) + new
     x = prompt + [ref.mask_id] * new
     everything = torch.ones(total, total, dtype=torch.bool)
     taken: Steps = []
     for begin in range(len(prompt), total, block):
         end = min(begin + block, total)
-        for count in quota(end - begin):
-            ids, probs, entropy = ref.predictions(x, everything, torch.arange(total))
+        for step, count in enumerate(quota(end - begin)):
+            if stale:
+                ids, probs, entropy = stale.predictions(x, begin, end, step == 0)
+            else:
+                ids, probs, entropy = ref.predictions(x, everything, torch.arange(total))
             order = entropy if by_entropy else -probs
             open_ = [i for i in range(begin, end) if x[i] == ref.mask_id]
             chosen = sorted(sorted(open_, key=lambda i: (float(order[i]), i))[:count])
@@ -218,12 +283,22 @@ def whole_canvas(ref: Reference, prompt: list[int], new: int, block: int, quota:
     return taken
 
 
-def tiny_a2d_mdlm(ref: Reference, prompt: list[int], new: int, stop: list[int], block: int = 4, steps: int | None = None) -> Steps:
+def tiny_a2d_mdlm(
+    ref: Reference, prompt: list[int], new: int, stop: list[int], block: int = 4, steps: int | None = None, reuse: Reuse | None = None
+) -> Steps:
     """dllm's mdlm sampler: no stop, text is cut afterwards."""
-    return whole_canvas(ref, prompt, new, block, lambda masks: rounded_quota(masks, steps or block), False)
+    return whole_canvas(ref, prompt, new, block, lambda masks: rounded_quota(masks, steps or block), False, reuse)
 
 
-def dream(ref: Reference, prompt: list[int], new: int, stop: list[int], steps: int | None = None) -> Steps:
+def dream(
+    ref: Reference,
+    prompt: list[int],
+    new: int,
+    stop: list[int],
+    steps: int | None = None,
+    block: int | None = None,
+    reuse: Reuse | None = None,
+) -> Steps:
     """Dream's `entropy` at temperature 0: steps that decide nothing are left out, as they change nothing."""
 
     def quota(masks: int) -> list[int]:
@@ -237,7 +312,7 @@ def dream(ref: Reference, prompt: list[int], new: int, stop: list[int], steps: i
                 counts.append(count)
         return counts
 
-    return whole_canvas(ref, prompt, new, new, quota, True)
+    return whole_canvas(ref, prompt, new, block or new, quota, True, reuse)
 
 
 @dataclass(frozen=True)
@@ -455,7 +530,26 @@ def golden(name: str, family: Family, model: Any, seed: int) -> dict[str, Any]:
             steps = decode(stop, {})
             case = {"prompt": prompt, "maxTokens": new, "stop": stop, "decoding": {}, "steps": steps}
             decodings.append(case | {"ids": cut(steps, new, stop)})
+    if family.context == "full":
+        decodings += [case for length in (0, block, 2 * block + 1) for case in stale_cases(family, ref, decodings, length)]
     return {"flags": family.flags, "every": EVERY, "logits": logits, "decodings": decodings}
+
+
+STALE: dict[str, Reuse] = {"prefix": Reuse(), "dual": Reuse(dual=True), "prefix, every third exact": Reuse(refresh=3)}
+
+
+def stale_cases(family: Family, ref: Reference, decodings: list[dict[str, Any]], length: int) -> list[dict[str, Any]]:
+    """The first decoding of a prompt of this length again, in blocks and with each approximate cache."""
+    plain = next(case for case in decodings if len(case["prompt"]) == length)
+    prompt, new, block = plain["prompt"], plain["maxTokens"], family.block or 5
+    cases = []
+    for reuse in STALE.values():
+        cache = {"kind": "dual" if reuse.dual else "prefix"} | ({"refresh": reuse.refresh} if reuse.refresh else {})
+        steps = family.sampler(ref, prompt or [start_id(family)], new, [], block=block, reuse=reuse)
+        decoding = {"block_length": block, "approximate_cache": cache}
+        case = {"prompt": prompt, "maxTokens": new, "stop": None, "decoding": decoding, "steps": steps, "ids": cut(steps, new, [])}
+        cases.append(case)
+    return cases
 
 
 def write_family(name: str, folder: Path, seed: int = 0) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recipe.families import FAMILIES, rounded_quota, write_family
+from recipe.families import FAMILIES, STALE, Reference, Reuse, random_model, rounded_quota, specials, write_family
 from recipe.paths import REPOSITORY_ROOT
 
 STORED = REPOSITORY_ROOT / "test" / "fixtures" / "families"
@@ -37,6 +37,25 @@ def test_decodings_cover_what_they_should(name: str) -> None:
     stopped = [case for case in golden["decodings"] if case["stop"]]
     assert all(len(case["ids"]) < case["maxTokens"] for case in stopped)
     assert len({token for case in golden["decodings"] for token in case["ids"]}) > 10
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.context == "full"])
+def test_stale_forwards_are_exact_where_they_should_be_and_nowhere_else(name: str) -> None:
+    torch.set_num_threads(1)
+    family = FAMILIES[name]
+    ref = Reference(random_model(family, 0), specials(family)[family.mask_token], family.shift)
+    different = dict.fromkeys(STALE, 0)
+    for length in (3, 8, 13):
+        prompt = list(range(40, 40 + length))
+        exact = family.sampler(ref, prompt, 12, [], block=4)
+        for dual in (False, True):
+            assert family.sampler(ref, prompt, 12, [], block=4, reuse=Reuse(dual, refresh=1)) == exact
+            assert family.sampler(ref, prompt, 12, [], block=1, reuse=Reuse(dual)) == family.sampler(ref, prompt, 12, [], block=1)
+        for kind, reuse in STALE.items():
+            stale = family.sampler(ref, prompt, 12, [], block=4, reuse=reuse)
+            assert stale[0] == exact[0]
+            different[kind] += stale != exact
+    assert all(different.values())
 
 
 def test_rounded_quota_by_hand() -> None:

@@ -25,7 +25,7 @@ function request({ decoding, ...job }: CompleteJob): GenerateRequest {
     logprobs: null,
     timeLimitMs: null,
     stop: [],
-    decoding: { ...resolvePolicy(policy, parameters), blockLength, verify, remasking: null },
+    decoding: { ...resolvePolicy(policy, parameters), blockLength, verify, remasking: null, approximateCache: null },
     cacheKey: '',
   };
 }
