@@ -26,7 +26,7 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'apart', include: APART, exclude: [SLOW], testTimeout: 30_000, hookTimeout: 60_000 },
+        test: { name: 'apart', include: APART, exclude: [SLOW], testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         // What takes minutes, apart from the suite that runs at every change: `npm run test:slow`, one file at a time.

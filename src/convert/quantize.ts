@@ -10,8 +10,11 @@ export interface SquaredSums {
   norm: number;
 }
 
-/** The group's largest magnitude is put this far from zero, in codes: beyond 8 (or 7) it is clipped. */
-const REACHES = Array.from({ length: 16 }, (_, i) => 5.75 + i * 0.25);
+/**
+ * The group's largest magnitude is put this far from zero, in codes: beyond 8 (or 7) it is clipped. The first five find
+ * the grid of weights that lie on one already.
+ */
+const REACHES = [1, 2, 3, 4, 5, ...Array.from({ length: 16 }, (_, i) => 5.75 + i * 0.25)];
 const REFITS = 3;
 
 const group = new Float64Array(GROUP);

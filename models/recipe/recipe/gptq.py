@@ -103,8 +103,7 @@ def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
             left[:, column:end] -= error[:, None] * factor[column, column:end]
             errors[:, column - start] = error
         left[:, end:] -= errors @ factor[start:end, end:]
-    # A group that ended with small codes only has another scale for the converter: few, and settled here, before later layers adapt.
-    return rounded(out)[0]
+    return out
 
 
 class Inputs:
