@@ -31,8 +31,8 @@ const LEAST_MACS = 65536;
 /** Outputs of a panel of weights (wasm/README.md): pieces are whole panels. */
 const PANEL = 8;
 
-/** Looks at a word before going to sleep; a look and a pause are 10 to 50 ns. */
-const SPINS = 2000;
+/** Looks at a word before going to sleep, 10 to 50 ns each: longer than what a forward does between two rounds of products. */
+const SPINS = 10000;
 const pause: (() => void) | undefined = (Atomics as { pause?: () => void }).pause?.bind(Atomics);
 
 export class Pieces {
