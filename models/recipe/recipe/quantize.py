@@ -21,8 +21,8 @@ from recipe.lora import LoraLinear
 Floats = NDArray[np.float64]
 
 REACHES = (1.0, 2.0, 3.0, 4.0, 5.0, *(5.75 + 0.25 * i for i in range(16)))
-"""The group's largest magnitude is put this far from zero, in codes; each is tried with both signs. The first five find the grid of weights that
-lie on one already, as recipe.gptq leaves them."""
+"""The group's largest magnitude is put this far from zero, in codes; each is tried with both signs. The first five find the grid of
+weights that lie on one already, as recipe.gptq leaves them."""
 REFITS = 3
 CHUNK = 8192
 """Groups worked on at once: a few megabytes."""
