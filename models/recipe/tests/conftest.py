@@ -22,6 +22,12 @@ TINY = LlamaConfig(
 TINY_MASK = 3
 
 
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same figures on every processor; tests of bfloat16 ask for it."""
+    monkeypatch.setattr("recipe.adapter_run.fast_bfloat16", lambda: False)
+
+
 @pytest.fixture
 def tiny() -> Llama:
     """A random model whose logits spread over a few units."""

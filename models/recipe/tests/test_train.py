@@ -14,7 +14,7 @@ from recipe.data import Windows
 from recipe.edits import RIGHT_WEIGHT
 from recipe.evaluate import evaluate, held_out_sequences
 from recipe.llama import Llama
-from recipe.lora import adapter_state, add_adapters
+from recipe.lora import adapter_state, add_adapters, halve_base
 from recipe.settings import Settings
 from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, MASK_ID
 from recipe.train import Run
@@ -189,8 +189,10 @@ def test_the_learning_rate_is_constant_until_the_decay(tmp_path: Path) -> None:
     assert rates[30:] == pytest.approx([SETTINGS.learning_rate * (10 - i) / 10 for i in range(10)])
 
 
+@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, workers: int) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, workers: int, half: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipe.adapter_run.fast_bfloat16", lambda: half)
     # The wall clock is taken out of the schedule: it alone cannot be repeated.
     settings = replace(SETTINGS, minutes=1e9)
     whole = toy_run(tmp_path / "whole", settings, workers)
@@ -207,6 +209,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, workers: int)
     assert second.tokens == whole.tokens
     for name, tensor in adapter_state(whole.model).items():
         torch.testing.assert_close(adapter_state(second.model)[name], tensor, atol=1e-7, rtol=1e-5)
+
+
+def test_bfloat16_takes_nearly_the_step_of_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    for half in (False, True):
+        monkeypatch.setattr("recipe.adapter_run.fast_bfloat16", lambda half=half: half)
+        run = toy_run(tmp_path / str(half), replace(SETTINGS, minutes=1e9), 1)
+        if half:
+            halve_base(run.model)
+        runs.append(run.sequence_gradient(run.data.sequence(0))[0])
+    exact, rough = (torch.cat([gradient.float().flatten() for gradient in gradients]) for gradients in runs)
+    assert not torch.equal(exact, rough)
+    assert torch.nn.functional.cosine_similarity(exact, rough, dim=0) > 0.99
 
 
 def test_a_window_with_what_comes_before_it() -> None:
