@@ -21,9 +21,14 @@ def fast_bfloat16() -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
-def precision(device: torch.device) -> AbstractContextManager[Any]:
+def half_precision(device: torch.device) -> bool:
     """bfloat16 on CUDA, and on a processor that multiplies it."""
-    if device.type != "cuda" and not fast_bfloat16():
+    return device.type == "cuda" or fast_bfloat16()
+
+
+def precision(device: torch.device) -> AbstractContextManager[Any]:
+    """The precision of forward passes on a device."""
+    if not half_precision(device):
         return nullcontext()
     # Without the cache of casts: it is one for all threads, and workers run side by side.
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
@@ -35,7 +40,6 @@ class AdapterRun:
     def __init__(self, model: Llama, folder: Path) -> None:
         self.model, self.folder = model, folder
         self.device = next(model.parameters()).device
-        self.half = self.device.type == "cuda" or fast_bfloat16()
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.trained, lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
         self.step = 0

@@ -20,6 +20,7 @@ from recipe.evaluate import held_out_sequences
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
+from recipe.rollout import rows_logits
 from recipe.start import load_start
 from recipe.token_files import load_split
 
@@ -41,11 +42,9 @@ def agreements(model: Llama, ids: Tensor, first: int, block: int) -> list[int]:
         length = (len(ids) - start) // block * block
         masked = torch.full((1, length), model.mask_id, device=ids.device)
         shorter = [(k[:, :, : start + length], v[:, :, : start + length]) for k, v in kept]
-        hidden = noisy_half(model, masked, shorter, block, start)[0]
-        logits = model.logits(hidden[:-1])
-        logits[:, model.mask_id] = float("-inf")
+        drafted = rows_logits(model, noisy_half(model, masked, shorter, block, start)[0, :-1]).argmax(-1)
         right = torch.ones(length, dtype=torch.bool)
-        right[1:] = (logits.argmax(-1) == ids[start + 1 : start + length]).cpu()
+        right[1:] = (drafted == ids[start + 1 : start + length]).cpu()
         blocks = right.view(-1, block)
         blocks[:, 0] = True
         for at, agreed in enumerate(blocks.long().cumprod(1).sum(1).tolist()):

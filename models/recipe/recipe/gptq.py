@@ -26,7 +26,7 @@ from recipe.export import write_model
 from recipe.llama import DecoderLayer, Llama, LlamaConfig, rotary_tables
 from recipe.noise import draw_block_length, draw_mask
 from recipe.paths import cache_dir
-from recipe.quantize import REACHES, rounded
+from recipe.quantize import REACHES, codes, rounded
 from recipe.token_files import load_split
 from recipe.tokenizer import MASK_ID
 
@@ -67,11 +67,6 @@ def scales_of(weight: Tensor, importance: Tensor) -> Tensor:
     errors, scales = (torch.stack(part) for part in zip(*tried, strict=True))
     best: Tensor = scales.gather(0, errors.argmin(dim=0, keepdim=True))[0]
     return best
-
-
-def codes(value: Tensor, scale: Tensor) -> Tensor:
-    """The nearest whole multiples -8..7 of `scale`; zero where it is."""
-    return torch.where(scale == 0, 0.0, value / scale).add_(0.5).floor_().clamp_(-8, 7)
 
 
 def levels(value: Tensor, scale: Tensor) -> Tensor:

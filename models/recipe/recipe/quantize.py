@@ -112,10 +112,14 @@ def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
     return value, torch.from_numpy(scales.astype(np.float32)).to(weight.device)
 
 
+def codes(value: Tensor, scale: Tensor) -> Tensor:
+    """The nearest whole multiples -8..7 of `scale`; zero where it is."""
+    return torch.where(scale == 0, 0.0, value / scale).add_(0.5).floor_().clamp_(-8, 7)
+
+
 def codes_under(weight: Tensor, scales: Tensor) -> Tensor:
     """Levels -8..7, [N, K/32, 32], of weight [N, K] nearest under given scales [N, K/32]; zero where the scale is."""
-    scale = scales[..., None]
-    return torch.where(scale == 0, 0.0, weight.view(len(weight), -1, GROUP) / scale).add_(0.5).floor_().clamp_(-8, 7)
+    return codes(weight.view(len(weight), -1, GROUP), scales[..., None])
 
 
 def rounded_with(weight: Tensor, scales: Tensor) -> Tensor:

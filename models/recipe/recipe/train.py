@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from recipe.adapter_run import AdapterRun
+from recipe.adapter_run import AdapterRun, half_precision
 from recipe.data import Windows
 from recipe.evaluate import evaluate, held_out_sequences
 from recipe.llama import Llama
@@ -183,7 +183,7 @@ def main() -> None:
     run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own, orders)
     if arguments["resume"]:
         run.resume()
-    if run.half and not settings.qat:
+    if half_precision(device) and not settings.qat:
         halve_base(model)
     (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
     sequences = [ids.to(device) for ids in held_out_sequences(load_split("heldout"), arguments["eval_sequences"])]
