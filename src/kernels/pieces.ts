@@ -31,7 +31,7 @@ const LEAST_MACS = 65536;
 /** Outputs of a panel of weights (wasm/README.md): pieces are whole panels. */
 const PANEL = 8;
 
-/** Looks at a word before going to sleep, 10 to 50 ns each: longer than what a forward does between two rounds of products. */
+/** Looks at a word before going to sleep, 10 to 50 ns each: about what a forward of many positions does between two rounds of products. */
 const SPINS = 10000;
 const pause: (() => void) | undefined = (Atomics as { pause?: () => void }).pause?.bind(Atomics);
 

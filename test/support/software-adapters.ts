@@ -13,8 +13,8 @@ export function chooseSwiftShader(): void {
 
 /**
  * The machine's adapter where VK_ICD_FILENAMES names one, else Mesa's lavapipe, else SwiftShader. Lavapipe compiles to the
- * processor's widest instructions: a forward of a real model takes a third of the time or less. It has `shader-f16`. Dawn
- * takes it from Mesa 25 on.
+ * processor's widest instructions: in `npm run test:slow` a forward of the shipped model took half the time. It has
+ * `shader-f16`. Dawn takes it from Mesa 25 on.
  */
 export function chooseFastest(): void {
   const drivers = existsSync(SYSTEM_DRIVERS) ? readdirSync(SYSTEM_DRIVERS) : [];

@@ -1,14 +1,14 @@
 /** How many threads a model in the page gets: the reader's choice, as far as the browser shares memory among workers. */
 import { element } from './elements.ts';
 
-/** More than this gained nothing where it was measured: what stays on one thread is a fifth of a forward. */
+/** A fifth of a forward stays on one thread: with this many it is two thirds of the time that is left. */
 const MOST = 8;
 const MOST_CHOSEN_ALONE = 4;
 
 const NOT_ISOLATED =
   'One thread: this page came without the headers of cross-origin isolation, or not over HTTPS, so its workers cannot share memory.';
 
-/** Two hardware threads are mostly one core, and a second model thread on the same core gains nothing. */
+/** Two hardware threads are mostly one core. */
 function automatic(hardware: number): number {
   return Math.max(1, Math.min(MOST_CHOSEN_ALONE, Math.ceil(hardware / 2)));
 }
