@@ -15,6 +15,7 @@ from torch import Tensor
 from recipe import attention
 from recipe.edits import Confusions, token_kinds
 from recipe.few_steps import BLOCKS, Beginning, few_steps_scores
+from recipe.gptq import load_export
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
@@ -103,20 +104,17 @@ def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
     return {key: round(value, 4) for key, value in result.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
-    parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
-    parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
-    parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")
-    parser.add_argument(
-        "--few-steps", type=int, default=0, help="beginnings to go on from at other block lengths and in few steps; 0: none"
-    )
-    parser.add_argument("--blocks", type=int, nargs="+", default=list(BLOCKS), help="block lengths of --few-steps")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    model = load_start()
+def lost(exact: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, float]:
+    """What rounding cost, from the scores of a model and of its rounded weights."""
+    return {
+        "nats_lost": round(scores["causal_ce"] - exact["causal_ce"], 4),
+        "half_masked_lost": round(exact["half_masked_accuracy"] - scores["half_masked_accuracy"], 4),
+    }
+
+
+def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
+    """All that the flags ask for."""
+    model = load_export(arguments.model) if arguments.model else load_start()
     if arguments.adapter != "none":
         load_adapter(add_adapters(model), Path(arguments.adapter))
     held_out = load_split("heldout")
@@ -125,10 +123,11 @@ def main() -> None:
     if arguments.quantized:
         exact = scores
         QuantizedWeights(model)
-    if arguments.quantized and sequences:
-        scores = evaluate(model, sequences)
-        scores["nats_lost"] = round(scores["causal_ce"] - exact["causal_ce"], 4)
-        scores["half_masked_lost"] = round(exact["half_masked_accuracy"] - scores["half_masked_accuracy"], 4)
+        if sequences:
+            scores = evaluate(model, sequences)
+            scores |= lost(exact, scores)
+    if arguments.parent and sequences:
+        scores |= lost(evaluate(load_export(arguments.parent), sequences), scores)
     if arguments.repair_sequences:
         used = np.unique(np.concatenate(list(held_out.values()))).astype(np.int64)
         confusions = Confusions(token_kinds(text_tokenizer()), used)
@@ -136,7 +135,27 @@ def main() -> None:
     if arguments.few_steps:
         found = code_prompts("heldout", text_tokenizer(), (BEGINNING, BEGINNING), arguments.few_steps, seed=0)
         scores |= few_steps_scores(model, [Beginning(*one) for one in found], blocks=tuple(arguments.blocks))
-    print(json.dumps(scores))
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
+    parser.add_argument("--model", type=Path, help="an export instead of an adapter")
+    parser.add_argument("--parent", type=Path, help="the export that --model was rounded from: tells what that cost")
+    parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
+    parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
+    parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")
+    parser.add_argument(
+        "--few-steps", type=int, default=0, help="beginnings to go on from at other block lengths and in few steps; 0: none"
+    )
+    parser.add_argument("--blocks", type=int, nargs="+", default=list(BLOCKS), help="block lengths of --few-steps")
+    parser.add_argument("--bfloat16", action="store_true", help="half the time, and accuracies that differ in the third digit")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False), torch.no_grad():
+        print(json.dumps(scores_of(arguments)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Settings:
     warmup: int = 20  # steps
     decay: float = 1.0  # last share of the run over which the learning rate falls linearly to 0; it is constant before
     soft_target: float = 0.5
-    right_weight: float = 2.0  # what a masked position with a visible token later in its block counts, where the others count 1
+    right_weight: float = 3.0  # what a masked position with a visible token later in its block counts, where the others count 1
     draws: int = 2  # noisy halves per clean half
     causal_share: float = 0.34  # sequences whose clean half is trained; the others use it as a fixed context
     causal_weight: float = 1.0

@@ -24,7 +24,8 @@ TINY_MASK = 3
 
 @pytest.fixture(autouse=True)
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same figures on every processor; tests of bfloat16 ask for it."""
+    """The same figures on every processor; tests of bfloat16 ask for it. One thread: small operations only wait for a second one."""
+    torch.set_num_threads(1)
     monkeypatch.setattr("recipe.adapter_run.fast_bfloat16", lambda: False)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recipe.noise import BLOCK_LENGTHS, BLOCK_WEIGHTS, FIRST_VISIBLE, draw_block_length, draw_mask
+from recipe.noise import BLOCK_LENGTHS, BLOCK_WEIGHTS, FEWER_MASKS, FIRST_VISIBLE, SUFFIX_SHARE, draw_block_length, draw_mask
 
 
 @pytest.mark.parametrize("block", BLOCK_LENGTHS)
@@ -17,10 +17,11 @@ def test_shares_of_the_three_kinds_of_block() -> None:
     assert mask[:, 0].mean() == pytest.approx(1 - FIRST_VISIBLE, abs=0.01)
     later = mask[:, 1:]
     all_hidden = later.all(axis=1).mean()
-    # Suffix blocks: 0.4 x (1/2 + 1/2 x 1/7); random blocks: 0.6 x integral of t^7 = 0.6 / 8.
-    assert all_hidden == pytest.approx(0.4 * (0.5 + 0.5 / 7) + 0.6 / 8, abs=0.01)
+    # Suffix blocks: 1/2 + 1/2 x 1/7 of them; random blocks: the mean of t^7, t being a power of a uniform number.
+    random = 1 / (7 * FEWER_MASKS + 1)
+    assert all_hidden == pytest.approx(SUFFIX_SHARE * (0.5 + 0.5 / 7) + (1 - SUFFIX_SHARE) * random, abs=0.01)
     suffix = (np.diff(later.astype(int), axis=1) >= 0).all(axis=1).mean()
-    assert suffix > 0.5
+    assert suffix > SUFFIX_SHARE
 
 
 def test_noise_depends_on_the_generator_alone() -> None:
