@@ -1,9 +1,8 @@
 """python -m recipe.distil_int4: trains a rounded export so that it predicts what its exact parent predicts.
 
-recipe.gptq rounds matrix by matrix and knows of no matrix behind it. Here the scale of every group, the norms, and a low-rank change
-of the weights before they are rounded follow the gradient of KL(parent || rounded) through the whole model, at causal and at masked
-positions. Step sizes trained end to end: EfficientQAT (Chen et al. 2024, arXiv 2407.11062), section 3.3; a low-rank term inside the
-rounding: LR-QAT (Bondarenko et al. 2024, arXiv 2406.06385).
+recipe.gptq rounds matrix by matrix and knows of no matrix behind it. Here the codes stay as they are, and the scale of every
+group and the norms follow the gradient of KL(parent || rounded) through the whole model, at causal and at masked positions.
+EfficientQAT (Chen et al. 2024, arXiv 2407.11062), section 3.3, trains step sizes alone in the same way.
 
 The result is an ordinary export on the int4 grid of src/convert/quantize.ts: converting it loses nothing.
 """
@@ -27,19 +26,13 @@ from recipe.data import Windows
 from recipe.export import write_model
 from recipe.gptq import load_export
 from recipe.llama import Llama
-from recipe.objective import Head, clean_half, noisy_half
+from recipe.objective import clean_half, noisy_half
 from recipe.paths import cache_dir
-from recipe.quantize import codes_under, rounded, rounded_with
+from recipe.quantize import codes_under, rounded
 from recipe.sequences import NoisySequence, NoisySequences
 from recipe.settings import Settings
 from recipe.token_files import load_split
 from recipe.tokenizer import MASK_ID, text_tokenizer
-
-RANK, SCALE = 32, 0.3
-"""Of the low-rank change. Its numbers and the gains share a learning rate: at 1e-3 a hundred steps turn a few codes in a hundred."""
-INSIDE = 0.4
-"""How far from its code a latent weight may lie, in units of the scale. Where recipe.gptq chose another code than the nearest, the parent's
-weight is far off: at 0.499 a few steps turn all of these back, and with them what they make up for."""
 
 
 @dataclass(frozen=True)
@@ -54,90 +47,107 @@ class DistilSettings:
     clip: float = 1.0
 
 
-class OnGrid(torch.autograd.Function):
-    """y = W x, W on the int4 grid. The gradient of the latent weight passes the rounding as if it were not there, that of a scale
-    takes the codes as given."""
+class Gained(torch.autograd.Function):
+    """y = W x, where each group of 32 weights in a row of W has a gain."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gain: Tensor, a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-        """x [..., K], gain [N, K/32], a [r, K], b [N, r], weight [N, K] with all of these in it -> [..., N]."""
-        ctx.save_for_backward(x.to(weight.dtype), gain, a, b, weight)
+    def forward(ctx: Any, x: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
+        """x [..., K], gain [N, K/32], weight [N, K] with the gains in it -> [..., N]."""
+        ctx.save_for_backward(x.to(weight.dtype), gain, weight)
         ctx.input_dtype = x.dtype
         return F.linear(x.to(weight.dtype), weight)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, gain, a, b, weight = ctx.saved_tensors
+        x, gain, weight = ctx.saved_tensors
         grad = grads[0].flatten(0, -2).to(weight.dtype)
         grad_weight = grad.T @ x.flatten(0, -2)
         grad_gain = (grad_weight.float() * weight).view(*gain.shape, GROUP).sum(-1) / gain
-        grad_a = SCALE * (b.to(weight.dtype).T @ grad_weight).float()
-        grad_b = SCALE * (grad_weight @ a.to(weight.dtype).T).float()
         grad_x = (grad @ weight).view_as(x).to(ctx.input_dtype) if ctx.needs_input_grad[0] else None
-        return grad_x, grad_gain, grad_a, grad_b, None
+        return grad_x, grad_gain, None
+
+
+class Grid:
+    """A matrix [N, K] of fixed codes and trained scales."""
+
+    def __init__(self, weight: Tensor) -> None:
+        """weight: already on the int4 grid."""
+        on_grid, self.scales = rounded(weight)  # scales [N, K/32]
+        self.codes = codes_under(on_grid, self.scales).to(torch.int8)  # [N, K/32, 32]
+        self.gain = nn.Parameter(torch.ones_like(self.scales))
+
+    @torch.no_grad()
+    def weight(self) -> Tensor:
+        """[N, K] under the gains as they are, scales in 16 bits as they will be stored."""
+        scales = (self.scales * self.gain).half().float()
+        return (self.codes * scales[..., None]).flatten(1)
 
 
 class GridLinear(nn.Linear):
-    """A matrix on the int4 grid: W = round(latent + SCALE B A) under scales with a gain each. `weight` is what the converter will read.
+    """A linear layer whose scales are trained. `weight` is what the converter will read."""
 
-    The latent weight is the parent's, or the nearest that rounds to the code that recipe.gptq chose: a small change then turns
-    those codes that are nearly even, which is where the training has something to choose.
-    """
-
-    def __init__(self, linear: nn.Linear, parent: Tensor, dtype: torch.dtype) -> None:
-        """linear: its weight [N, K] is on the grid; parent [N, K]: what it was rounded from."""
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
-        on_grid, scales = rounded(linear.weight)
-        code = codes_under(on_grid, scales)
-        level = (parent.view(code.shape) / torch.where(scales == 0, 1.0, scales)[..., None]).clamp(code - INSIDE, code + INSIDE)
-        self.weight = nn.Parameter(on_grid, requires_grad=False)
-        self.scales = scales  # [N, K/32]
-        self.latent = (level * scales[..., None]).view_as(parent)  # [N, K]
-        self.gain = nn.Parameter(torch.ones_like(scales))
-        self.lora_a = nn.Parameter(torch.randn(RANK, linear.in_features) * linear.in_features**-0.5)
-        self.lora_b = nn.Parameter(torch.zeros(linear.out_features, RANK))
-        self.dtype = dtype
+        self.grid, self.dtype = Grid(linear.weight), dtype
+        self.gain = self.grid.gain
         self.refresh()
 
-    @torch.no_grad()
     def refresh(self) -> None:
-        """The weight under the parameters as they are, scales in 16 bits as they will be stored."""
-        scales = (self.scales * self.gain).half().float()
-        self.weight.copy_(rounded_with(torch.addmm(self.latent, self.lora_b, self.lora_a, alpha=SCALE), scales))
+        """The weight follows the gains."""
+        self.weight = nn.Parameter(self.grid.weight(), requires_grad=False)
         self.used = self.weight.detach().to(self.dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """[..., K] -> [..., N]."""
-        out: Tensor = OnGrid.apply(input, self.gain, self.lora_a, self.lora_b, self.used)  # type: ignore[no-untyped-call]
+        out: Tensor = Gained.apply(input, self.gain, self.used)  # type: ignore[no-untyped-call]
         return out
 
 
-def put_on_grid(model: Llama, parent: Llama, dtype: torch.dtype) -> list[GridLinear]:
-    """Puts a GridLinear in the place of every linear layer, and makes its parameters and the norms trainable."""
-    exact = dict(parent.named_modules())
-    replaced = []
+class GridEmbedding(nn.Embedding):
+    """The tied embedding, whose scales are trained from both of its ends."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__(embedding.num_embeddings, embedding.embedding_dim, device="meta")
+        self.grid = Grid(embedding.weight)
+        self.gain = self.grid.gain
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The weight follows the gains."""
+        self.weight = nn.Parameter(self.grid.weight(), requires_grad=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Rows [..., d] of ids [...]: as stored, with the gradient of their gains."""
+        gain = self.gain[input]
+        rows = self.weight[input].view(*gain.shape, GROUP) * (gain / gain.detach())[..., None]
+        return rows.flatten(-2)
+
+
+def put_on_grid(model: Llama, dtype: torch.dtype) -> list[GridLinear | GridEmbedding]:
+    """Makes the scales of every matrix and the norms trainable, and nothing else."""
+    replaced: list[GridLinear | GridEmbedding] = []
     model.requires_grad_(False)
-    for path, module in list(model.named_modules()):
+    for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.RMSNorm):
                 child.requires_grad_(True)
-            elif isinstance(child, nn.Linear):
-                original = exact[f"{path}.{name}"].weight
-                assert isinstance(original, Tensor)
-                replaced.append(GridLinear(child, original.detach().float(), dtype))
+            elif isinstance(child, (nn.Linear, nn.Embedding)):
+                replaced.append(GridLinear(child, dtype) if isinstance(child, nn.Linear) else GridEmbedding(child))
                 setattr(module, name, replaced[-1])
     return replaced
 
 
-def predictions(model: Llama, head: Head, sequence: NoisySequence) -> tuple[Tensor, Tensor]:
-    """Log probabilities of the clean rows [L - 1, C] and of the masked positions [M, C] of a sequence with one noisy version."""
+def predictions(model: Llama, candidates: Tensor, sequence: NoisySequence) -> tuple[Tensor, Tensor]:
+    """Log probabilities of the clean rows [L - 1, C] and of the masked positions [M, C] of a sequence with one noisy version.
+
+    candidates [C]: the ids that compete.
+    """
     ids, noisy = sequence.ids, sequence.noisy
     clean, kept = clean_half(model, ids, through_clean=True)
     hidden = noisy_half(model, noisy.ids, kept, sequence.block)
-    weight, _, _ = head.candidates(ids)
-    rows = noisy.weight[0].nonzero()[:, 0] - 1
-    both = ((states @ weight.T).float().log_softmax(-1) for states in (clean[:-1], hidden[0, rows]))
-    causal, masked = both
+    rows = model.embed_tokens(candidates)
+    places = noisy.weight[0].nonzero()[:, 0] - 1
+    causal, masked = ((states @ rows.T).float().log_softmax(-1) for states in (clean[:-1], hidden[0, places]))
     return causal, masked
 
 
@@ -157,14 +167,14 @@ class DistilRun(AdapterRun):
         """`common` [C]: sorted ids that compete in the softmax, beside a sequence's own."""
         assert model.mask_id is not None
         half = half_precision(model.embed_tokens.weight.device)
-        self.layers = put_on_grid(model, parent, torch.bfloat16 if half else torch.float32)
+        self.layers = put_on_grid(model, torch.bfloat16 if half else torch.float32)
         super().__init__(model, folder)
         self.parent, self.sequence, self.settings = parent.requires_grad_(False), sequence, settings
         if half:
             for module in parent.modules():
                 if isinstance(module, nn.Linear):
                     module.to(torch.bfloat16)
-        self.heads = {m: Head(m.embed_tokens.weight.detach(), common, model.mask_id) for m in (model, parent)}
+        self.common = common[common != model.mask_id]
         self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
 
     def sequence_gradient(self, index: int) -> tuple[tuple[Tensor, ...], dict[str, float]]:
@@ -172,10 +182,11 @@ class DistilRun(AdapterRun):
         if self.pool:
             torch.set_num_threads(1)  # a per-thread setting
         sequence = self.sequence(index)
+        candidates = torch.cat([self.common, sequence.ids]).unique()  # type: ignore[no-untyped-call]
         with self.autocast():
             with torch.no_grad():
-                expected = predictions(self.parent, self.heads[self.parent], sequence)
-            got = predictions(self.model, self.heads[self.model], sequence)
+                expected = predictions(self.parent, candidates, sequence)
+            got = predictions(self.model, candidates, sequence)
         causal, masked = (F.kl_div(g, e, reduction="batchmean", log_target=True) for g, e in zip(got, expected, strict=True))
         gradient = torch.autograd.grad(causal + masked, self.trained)
         return gradient, {"causal_kl": float(causal.detach()), "masked_kl": float(masked.detach())}

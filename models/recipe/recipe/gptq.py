@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from recipe.adapter_run import precision
 from recipe.attention import two_stream
 from recipe.converted import GROUP
 from recipe.data import Windows
@@ -112,8 +113,9 @@ class Inputs:
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
         def collect(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            rows = arguments[0].flatten(0, -2)
-            self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
+            rows = arguments[0].flatten(0, -2).float()
+            with torch.autocast(rows.device.type, enabled=False):  # in 16 bits the sum would not be positive definite
+                self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
 
         return collect
 
@@ -124,23 +126,44 @@ class Inputs:
 
 def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) -> Tensor:
     """The layer's output [1, 2L, d]."""
-    out: Tensor = layer(item.x, cos, sin, two_stream(item.x.shape[1] // 2, item.block))
-    return out
+    with precision(item.x.device):
+        out: Tensor = layer(item.x, cos, sin, two_stream(item.x.shape[1] // 2, item.block))
+    return out.float()
+
+
+def round_embedding(model: Llama, states: Tensor) -> None:
+    """Rounds the tied embedding in place for the rows [N, d] that the head multiplies: rounded to nearest it costs ten times as much.
+
+    The mask token is never a candidate; its row is only ever an input, and is rounded to nearest.
+    """
+    assert model.mask_id is not None
+    embedding = model.embed_tokens.weight
+    mask = rounded(embedding[model.mask_id : model.mask_id + 1])[0]
+    embedding.copy_(round_matrix(embedding, states.T @ states))
+    embedding[model.mask_id] = mask
 
 
 @torch.no_grad()
 def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: list[int]) -> None:
-    """Rounds every matrix of a merged model in place, calibrated on texts ids [L] under masks [L]."""
+    """Rounds every matrix of a merged model in place, calibrated on texts ids [L] under masks [L].
+
+    The embedding comes first, so that the layers are calibrated on the inputs that they will have.
+    """
     assert model.mask_id is not None
-    embedding = model.embed_tokens.weight
-    exact = embedding.clone()
-    embedding.copy_(rounded(exact)[0])
-    items = []
-    for text, mask, block in zip(ids, masks, blocks, strict=True):
-        both = torch.cat([torch.where(mask, model.mask_id, text), text])
-        items.append(Calibration(model.embed_tokens(both)[None], block))
     position = torch.arange(len(ids[0])).repeat(2)
     cos, sin = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
+    both = [torch.cat([torch.where(mask, model.mask_id, text), text]) for text, mask in zip(ids, masks, strict=True)]
+
+    def embedded() -> list[Calibration]:
+        return [Calibration(model.embed_tokens(one)[None], block) for one, block in zip(both, blocks, strict=True)]
+
+    items = embedded()
+    for layer in model.layers:
+        assert isinstance(layer, DecoderLayer)
+        for item in items:
+            item.x = run_layer(layer, item, cos, sin)
+    round_embedding(model, torch.cat([model.norm(item.x[0]) for item in items]))
+    items = embedded()
     for number, layer in enumerate(model.layers):
         assert isinstance(layer, DecoderLayer)
         inputs = Inputs(layer)
@@ -153,8 +176,6 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
         for item in items:
             item.x = run_layer(layer, item, cos, sin)
         print(f"layer {number + 1} of {len(model.layers)}", flush=True)
-    states = torch.cat([model.norm(item.x[0]) for item in items])
-    embedding.copy_(round_matrix(exact, states.T @ states))
 
 
 def load_export(folder: Path) -> Llama:

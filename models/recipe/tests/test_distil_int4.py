@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from recipe.distil_int4 import SCALE, DistilRun, DistilSettings, GridLinear, OnGrid
+from recipe.distil_int4 import DistilRun, DistilSettings, Gained, GridEmbedding, GridLinear
 from recipe.llama import Llama, LlamaConfig
 from recipe.objective import mask_noise
 from recipe.quantize import rounded
@@ -31,7 +31,7 @@ def nearest() -> Llama:
     """The same model, rounded to nearest."""
     model = fresh()
     for module in model.modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, (nn.Linear, nn.Embedding)):
             module.weight.copy_(rounded(module.weight)[0])
     return model
 
@@ -49,7 +49,7 @@ def run(folder: Path, steps: int) -> DistilRun:
 
 
 def test_a_rounded_model_comes_nearer_to_its_parent(tmp_path: Path) -> None:
-    distil = run(tmp_path, 40)
+    distil = run(tmp_path, 60)
 
     def divergence() -> float:
         numbers = [distil.sequence_gradient(index)[1] for index in range(1000, 1008)]
@@ -57,7 +57,7 @@ def test_a_rounded_model_comes_nearer_to_its_parent(tmp_path: Path) -> None:
 
     before = divergence()
     distil.train()
-    assert divergence() < 0.8 * before
+    assert divergence() < 0.85 * before
 
 
 def test_weights_stay_on_the_grid(tmp_path: Path) -> None:
@@ -69,29 +69,25 @@ def test_weights_stay_on_the_grid(tmp_path: Path) -> None:
         torch.testing.assert_close(rounded(layer.weight)[0], layer.weight, atol=0, rtol=1e-3)
 
 
-def test_gradients() -> None:
+def test_gradient_of_a_gain() -> None:
     torch.manual_seed(1)
-    linear = nn.Linear(64, 3, bias=False).requires_grad_(False)
-    layer = GridLinear(linear, linear.weight, torch.float32)
-    layer.lora_b.data.normal_(std=0.01)
-    layer.refresh()
+    layer = GridLinear(nn.Linear(64, 3, bias=False).requires_grad_(False), torch.float32)
     x, exact = torch.randn(2, 5, 64, requires_grad=True), torch.ones(3, 2, requires_grad=True)
-    # Before a gain and after the rounding, whose gradient is taken to be 1.
-    moved = SCALE * layer.lora_b @ layer.lora_a
-    weight = ((layer.used + moved - moved.detach()).view(3, 2, 32) * exact[..., None]).view(3, 64)
-    expected = torch.autograd.grad((x @ weight.T).square().sum(), (x, exact, layer.lora_a, layer.lora_b))
-    out: Tensor = OnGrid.apply(x, layer.gain, layer.lora_a, layer.lora_b, layer.used)  # type: ignore[no-untyped-call]
-    loss = out.square().sum()
-    for ours, theirs in zip(torch.autograd.grad(loss, (x, layer.gain, layer.lora_a, layer.lora_b)), expected, strict=True):
+    weight = (layer.weight.view(3, 2, 32) * exact[..., None]).view(3, 64)
+    expected = torch.autograd.grad((x @ weight.T).square().sum(), (x, exact))
+    out: Tensor = Gained.apply(x, layer.gain, layer.used)  # type: ignore[no-untyped-call]
+    for ours, theirs in zip(torch.autograd.grad(out.square().sum(), (x, layer.gain)), expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_a_latent_weight_rounds_to_the_code_it_was_given() -> None:
+def test_an_embedding_reads_what_is_stored() -> None:
     torch.manual_seed(1)
-    exact = torch.randn(4, 64)
-    elsewhere = rounded(exact + 0.2 * torch.randn(4, 64))[0]
-    linear = nn.Linear(64, 4, bias=False).requires_grad_(False)
-    linear.weight.copy_(elsewhere)
-    layer = GridLinear(linear, exact, torch.float32)
-    torch.testing.assert_close(layer.weight, elsewhere)
-    assert float((layer.latent - exact).abs().mean()) < float((elsewhere - exact).abs().mean())
+    embedding = GridEmbedding(nn.Embedding(8, 64).requires_grad_(False))
+    embedding.gain.data.fill_(1.1)
+    embedding.refresh()
+    ids = torch.tensor([[3, 3], [5, 0]])
+    rows = embedding(ids)
+    torch.testing.assert_close(rows, embedding.weight[ids])
+    (gradient,) = torch.autograd.grad(rows.square().sum(), embedding.gain)
+    torch.testing.assert_close(gradient[5], 2 * embedding.weight[5].view(2, 32).square().sum(-1) / 1.1)
+    assert not gradient[1].any()

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recipe import attention
 from recipe.converted import dequantize_int4
-from recipe.gptq import round_matrix, round_model
+from recipe.gptq import Inputs, inverse_factor, round_matrix, round_model
 from recipe.llama import Llama, LlamaConfig
 from recipe.quantize import quantize_int4, rounded
 
@@ -36,6 +36,17 @@ def test_independent_inputs_leave_nothing_to_pass_on() -> None:
     weight = torch.randn(16, 64)
     ours, nearest = (float((matrix - weight).square().sum()) for matrix in (round_matrix(weight, torch.eye(64)), rounded(weight)[0]))
     assert nearest * 0.99 < ours < nearest * 1.001
+
+
+def test_inputs_of_16_bits_are_summed_in_32() -> None:
+    module = nn.Sequential(nn.Linear(64, 4, bias=False))
+    inputs = Inputs(module)
+    x = correlated(2000, 64)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        module(x)
+    inputs.close()
+    torch.testing.assert_close(inputs.hessians["0"], x.T @ x)
+    assert inverse_factor(inputs.hessians["0"].double()).isfinite().all()
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0])
