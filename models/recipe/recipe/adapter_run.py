@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +16,9 @@ from torch import Tensor
 
 from recipe.llama import Llama
 from recipe.lora import adapter_state, save_adapter
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def fast_bfloat16() -> bool:
@@ -37,7 +42,8 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
 class AdapterRun:
     """The trained tensors of a model and their optimizer, in a folder."""
 
-    def __init__(self, model: Llama, folder: Path) -> None:
+    def __init__(self, model: Llama, folder: Path, workers: int = 1) -> None:
+        """`workers`: how many of an optimizer step's parts run side by side."""
         self.model, self.folder = model, folder
         self.device = next(model.parameters()).device
         self.trained = [p for p in model.parameters() if p.requires_grad]
@@ -46,6 +52,13 @@ class AdapterRun:
         self.seconds = 0.0  # wall clock of earlier processes of this run
         self.started = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
+        # One part per core: threads inside an operation would meet at thousands of barriers a step, and each
+        # barrier waits for the core that other processes are using.
+        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) if workers > 1 else None
+
+    def each(self, gradient: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+        """`gradient` of every part, in their order."""
+        return list(self.pool.map(gradient, parts) if self.pool else map(gradient, parts))
 
     @property
     def elapsed(self) -> float:

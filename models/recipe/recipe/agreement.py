@@ -18,10 +18,9 @@ from recipe.adapter_run import precision
 from recipe.continuations import continuations
 from recipe.evaluate import held_out_sequences
 from recipe.llama import Llama
-from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
 from recipe.rollout import rows_logits
-from recipe.start import load_start
+from recipe.start import load_trained
 from recipe.token_files import load_split
 
 PROMPT = 128
@@ -75,8 +74,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model = add_adapters(load_start())
-    load_adapter(model, arguments.adapter)
+    model = load_trained(arguments.adapter)
     prompts = torch.stack(held_out_sequences(load_split("heldout"), arguments.texts, PROMPT))
     scores: dict[str, float] = {"texts": len(prompts)}
     with precision(prompts.device):

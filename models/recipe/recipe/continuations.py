@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,8 @@ from torch import Tensor
 from recipe.adapter_run import precision
 from recipe.data import Windows
 from recipe.llama import Llama
-from recipe.lora import add_adapters, load_adapter
 from recipe.rollout import roll_out, threshold
-from recipe.start import load_start
+from recipe.start import load_trained
 from recipe.token_files import load_split
 from recipe.tokenizer import EOS_IDS
 
@@ -36,6 +36,14 @@ def until_end(ids: list[int]) -> list[int]:
     return ids[: next((at for at, token in enumerate(ids) if token in EOS_IDS), len(ids))]
 
 
+def beginnings(length: int, count: int, batch: int, seed: int) -> Iterator[tuple[range, Tensor]]:
+    """`count` prompts from the training files, `batch` at a time: their numbers, and their ids [B, length]."""
+    windows = Windows(load_split("train").values(), length, seed)
+    for start in range(0, count, batch):
+        indices = range(start, min(count, start + batch))
+        yield indices, torch.from_numpy(np.stack([windows.window(index) for index in indices]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
@@ -48,14 +56,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model = add_adapters(load_start())
-    load_adapter(model, arguments.adapter)
-    windows = Windows(load_split("train").values(), arguments.prompt_tokens, seed=1000 + arguments.seed)
+    model = load_trained(arguments.adapter)
     started = time.monotonic()
     with arguments.out.open("w") as file:
-        for start in range(0, arguments.count, arguments.batch):
-            indices = range(start, min(arguments.count, start + arguments.batch))
-            prompts = torch.from_numpy(np.stack([windows.window(index) for index in indices]))
+        for indices, prompts in beginnings(arguments.prompt_tokens, arguments.count, arguments.batch, 1000 + arguments.seed):
             with precision(prompts.device):
                 made = continuations(model, prompts, arguments.max_tokens)
             for prompt, ids in zip(prompts.tolist(), made.tolist(), strict=True):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from torch import Tensor, nn
 from recipe.adapter_run import AdapterRun, half_precision
 from recipe.converted import GROUP
 from recipe.data import Windows
-from recipe.export import write_model
-from recipe.gptq import load_export
+from recipe.export import load_export, write_model
 from recipe.llama import Llama
+from recipe.lora import halve_base
 from recipe.objective import clean_half, noisy_half
 from recipe.paths import cache_dir
 from recipe.quantize import codes_under, rounded
@@ -168,19 +167,14 @@ class DistilRun(AdapterRun):
         assert model.mask_id is not None
         half = half_precision(model.embed_tokens.weight.device)
         self.layers = put_on_grid(model, torch.bfloat16 if half else torch.float32)
-        super().__init__(model, folder)
+        super().__init__(model, folder, workers)
         self.parent, self.sequence, self.settings = parent.requires_grad_(False), sequence, settings
         if half:
-            for module in parent.modules():
-                if isinstance(module, nn.Linear):
-                    module.to(torch.bfloat16)
+            halve_base(parent)
         self.common = common[common != model.mask_id]
-        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
 
     def sequence_gradient(self, index: int) -> tuple[tuple[Tensor, ...], dict[str, float]]:
         """Gradient of the divergence on the index-th sequence, and its numbers for the log."""
-        if self.pool:
-            torch.set_num_threads(1)  # a per-thread setting
         sequence = self.sequence(index)
         candidates = torch.cat([self.common, sequence.ids]).unique()  # type: ignore[no-untyped-call]
         with self.autocast():
@@ -196,7 +190,7 @@ class DistilRun(AdapterRun):
         s = self.settings
         rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * (1 - self.step / s.steps)
         indices = range(self.step * s.batch, (self.step + 1) * s.batch)
-        results = list(self.pool.map(self.sequence_gradient, indices) if self.pool else map(self.sequence_gradient, indices))
+        results = self.each(self.sequence_gradient, indices)
         norm = self.descend([gradient for gradient, _ in results], rate, s.clip)
         self.refresh()
         return {name: sum(r[name] for _, r in results) / s.batch for name in results[0][1]} | {"grad_norm": norm, "lr": rate}

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from recipe import attention
 from recipe.edits import Confusions, token_kinds
+from recipe.export import load_export
 from recipe.few_steps import BLOCKS, Beginning, few_steps_scores
-from recipe.gptq import load_export
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False), torch.no_grad():
+    with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False):
         print(json.dumps(scores_of(arguments)))
 
 

@@ -7,12 +7,12 @@ import json
 import shutil
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from recipe.llama import Llama, LlamaConfig
-from recipe.lora import add_adapters, load_adapter, merged_state
+from recipe.lora import merged_state
 from recipe.paths import cache_dir
-from recipe.start import load_start
+from recipe.start import load_start, load_trained
 from recipe.tokenizer import EOS_IDS, MASK_ID, chat_template, load_tokenizer, tokenizer_config
 
 SEEDLING = {"logit_shift": True, "context_attention": "causal", "block_length": 8}
@@ -59,14 +59,20 @@ def write_model(model: Llama, folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
+def load_export(folder: Path) -> Llama:
+    """The merged float32 model of an export."""
+    model = Llama(LlamaConfig(), MASK_ID)
+    state = load_file(folder / "model.safetensors")
+    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
+    return model.requires_grad_(False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--adapter", required=True, help="path of an adapter, or none for the untouched base")
     parser.add_argument("--out", type=Path, default=cache_dir() / "export" / "seedling-135m")
     arguments = parser.parse_args()
-    model = load_start()
-    if arguments.adapter != "none":
-        load_adapter(add_adapters(model), Path(arguments.adapter))
+    model = load_start() if arguments.adapter == "none" else load_trained(Path(arguments.adapter))
     write_model(model, arguments.out)
     print(arguments.out)
 

@@ -37,6 +37,11 @@ def causal_logits(model: Llama, texts: Tensor, length: int) -> Tensor:
     return rows_logits(model, model.hidden(texts, position, attention.causal)[:, -length - 1 : -1])
 
 
+def log_p(logits: Tensor, ids: Tensor) -> Tensor:
+    """log p [G, C] of ids [G, C] under logits [G, C, V]."""
+    return logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+
+
 def quality(model: Llama, begun: list[Beginning], prompts: Tensor, got: Rollouts, reference: Tensor) -> dict[str, float]:
     """Means over continuations: against the reference ids [G, C], and by the causal head of the same weights.
 
@@ -44,7 +49,7 @@ def quality(model: Llama, begun: list[Beginning], prompts: Tensor, got: Rollouts
     """
     length = got.ids.shape[1]
     logits = causal_logits(model, torch.cat([prompts, got.ids], dim=1), length)
-    likelihood = logits.log_softmax(-1).gather(-1, got.ids[..., None]).mean()
+    likelihood = log_p(logits, got.ids).mean()
     choices = logits.argmax(-1).tolist()
     scores = [one.verifier(one.ids, ids, choice) for one, ids, choice in zip(begun, got.ids.tolist(), choices, strict=True)]
     same = got.ids == reference

@@ -16,20 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from recipe.adapter_run import precision
 from recipe.attention import two_stream
 from recipe.converted import GROUP
 from recipe.data import Windows
-from recipe.export import write_model
-from recipe.llama import DecoderLayer, Llama, LlamaConfig, rotary_tables
+from recipe.export import load_export, write_model
+from recipe.llama import DecoderLayer, Llama, rotary_tables
 from recipe.noise import draw_block_length, draw_mask
 from recipe.paths import cache_dir
 from recipe.quantize import REACHES, codes, rounded
 from recipe.token_files import load_split
-from recipe.tokenizer import MASK_ID
 
 DAMPING = 0.01
 """Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
@@ -176,14 +174,6 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
         for item in items:
             item.x = run_layer(layer, item, cos, sin)
         print(f"layer {number + 1} of {len(model.layers)}", flush=True)
-
-
-def load_export(folder: Path) -> Llama:
-    """The merged float32 model of an export."""
-    model = Llama(LlamaConfig(), MASK_ID)
-    state = load_file(folder / "model.safetensors")
-    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
-    return model.requires_grad_(False)
 
 
 def main() -> None:

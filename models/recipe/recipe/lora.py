@@ -84,8 +84,8 @@ def add_adapters(model: Llama, rank: int = RANK, scale: float = SCALE) -> Llama:
 def halve_base(model: nn.Module) -> None:
     """Keeps the frozen matrices in bfloat16, as autocast would cast them at every use; the forward then needs autocast."""
     for module in model.modules():
-        if isinstance(module, LoraLinear):
-            module.base.to(torch.bfloat16)
+        if isinstance(module, nn.Linear):  # an adapter is none, its base is
+            module.to(torch.bfloat16)
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:

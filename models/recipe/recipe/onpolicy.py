@@ -26,12 +26,12 @@ from torch import Tensor
 from recipe import attention
 from recipe.adapter_run import AdapterRun
 from recipe.llama import Llama
-from recipe.lora import adapter_state, add_adapters, load_adapter
+from recipe.lora import adapter_state
 from recipe.paths import cache_dir
 from recipe.policy_gradient import advantages, decisions, divergence, drafts_loss, log_probability
 from recipe.prompts import code_prompts
 from recipe.rollout import Rollouts, roll_out, rows_logits, soft_threshold
-from recipe.start import load_start
+from recipe.start import load_trained
 from recipe.surrogate import inverse_distance, points
 from recipe.tokenizer import text_tokenizer
 from recipe.verifier import Verifier
@@ -236,8 +236,7 @@ def main() -> None:
     torch.set_num_threads(arguments["threads"])
     settings = OnPolicySettings(**{name: arguments[name] for name in asdict(OnPolicySettings())})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = add_adapters(load_start()).to(device)
-    load_adapter(model, arguments["init"])
+    model = load_trained(arguments["init"]).to(device)
     shortest = -(-32 // settings.block) * settings.block
     found = code_prompts("train", text_tokenizer(), (shortest, 4 * shortest), arguments["pool"], settings.seed)
     run = OnPolicyRun(model, [Prompt(*one) for one in found], settings, cache_dir() / "runs" / arguments["run"])

@@ -12,19 +12,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recipe.adapter_run import precision
-from recipe.continuations import until_end
-from recipe.data import Windows
-from recipe.few_steps import causal_logits
+from recipe.continuations import beginnings, until_end
+from recipe.few_steps import causal_logits, log_p
 from recipe.llama import Llama
-from recipe.lora import add_adapters, load_adapter
 from recipe.rollout import Rollouts, roll_out, soft_threshold
-from recipe.start import load_start
-from recipe.token_files import load_split
+from recipe.start import load_trained
 
 TURNS = ((8, 0.7), (8, 0.5), (16, 0.6), (4, 0.7))
 """(block length, tau) of the trajectories of one beginning."""
@@ -34,14 +30,13 @@ SOFTNESS = 0.5
 @torch.no_grad()
 def log_likelihoods(model: Llama, prompts: Tensor, ids: Tensor) -> Tensor:
     """log p [G, C] of continuations ids [G, C] of prompts [G, P] by the causal head."""
-    logits = causal_logits(model, torch.cat([prompts, ids], dim=1), ids.shape[1])
-    return logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+    return log_p(causal_logits(model, torch.cat([prompts, ids], dim=1), ids.shape[1]), ids)
 
 
-def records(first: int, prompts: Tensor, got: Rollouts, log_p: Tensor) -> list[dict[str, Any]]:
+def records(first: int, prompts: Tensor, got: Rollouts, likelihoods: Tensor) -> list[dict[str, Any]]:
     """One line for each text that wrote anything, `first` being the number of the first one; cut before an end of text."""
     lines = []
-    rows = zip(prompts.tolist(), got.ids.tolist(), got.global_steps().tolist(), log_p, strict=True)
+    rows = zip(prompts.tolist(), got.ids.tolist(), got.global_steps().tolist(), likelihoods, strict=True)
     for number, (prompt, ids, decided, likelihood) in enumerate(rows, start=first):
         written = until_end(ids)
         at = decided[: len(written)]
@@ -66,20 +61,16 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     generator = torch.Generator().manual_seed(arguments.seed)
-    model = add_adapters(load_start())
-    load_adapter(model, arguments.adapter)
-    windows = Windows(load_split("train").values(), arguments.prompt_tokens, seed=2000 + arguments.seed)
+    model = load_trained(arguments.adapter)
     with arguments.out.open("w") as file:
-        for start in range(0, arguments.count, arguments.batch):
-            indices = range(start, min(arguments.count, start + arguments.batch))
-            prompts = torch.from_numpy(np.stack([windows.window(index) for index in indices]))
+        for indices, prompts in beginnings(arguments.prompt_tokens, arguments.count, arguments.batch, 2000 + arguments.seed):
             for turn in range(arguments.pool):
                 block, tau = TURNS[turn % len(TURNS)]
                 with precision(prompts.device):
                     policy = soft_threshold(tau, SOFTNESS, generator)
                     got = roll_out(model, prompts, arguments.max_tokens, block, policy)
-                    log_p = log_likelihoods(model, prompts, got.ids)
-                for line in records(start, prompts, got, log_p):
+                    likelihoods = log_likelihoods(model, prompts, got.ids)
+                for line in records(indices.start, prompts, got, likelihoods):
                     file.write(json.dumps(line) + "\n")
                 file.flush()
                 steps = float(got.steps.float().mean()) / arguments.max_tokens

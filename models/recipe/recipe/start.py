@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from recipe.gguf_weights import load_base
 from recipe.llama import Llama
+from recipe.lora import add_adapters, load_adapter
 from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, MASK_ID
 
 
@@ -32,4 +35,11 @@ def load_start() -> Llama:
     """The base in float32, ready for adapters."""
     model = load_base(MASK_ID)
     separate_markers(model.embed_tokens.weight)
+    return model
+
+
+def load_trained(adapter: Path) -> Llama:
+    """The same with an adapter, which can be trained further."""
+    model = add_adapters(load_start())
+    load_adapter(model, adapter)
     return model

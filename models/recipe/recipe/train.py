@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from math import nan
 from pathlib import Path
@@ -21,14 +20,14 @@ from recipe.adapter_run import AdapterRun, half_precision
 from recipe.data import Windows
 from recipe.evaluate import evaluate, held_out_sequences
 from recipe.llama import Llama
-from recipe.lora import add_adapters, halve_base, load_adapter
+from recipe.lora import add_adapters, halve_base
 from recipe.objective import Head, Losses, sequence_loss
 from recipe.orders import Orders
 from recipe.paths import cache_dir
 from recipe.quantize import QuantizedWeights
 from recipe.sequences import NoisySequence, NoisySequences
 from recipe.settings import Settings
-from recipe.start import load_start
+from recipe.start import load_start, load_trained
 from recipe.token_files import load_split
 from recipe.tokenizer import text_tokenizer
 
@@ -47,7 +46,7 @@ class Run(AdapterRun):
         own: NDArray[np.uint16] | None = None,
         orders: Orders | None = None,
     ) -> None:
-        super().__init__(model, folder)
+        super().__init__(model, folder, workers)
         self.settings = settings
         # Before the head copies its rows of the embedding.
         self.quantized = QuantizedWeights(model) if settings.qat else None
@@ -56,9 +55,6 @@ class Run(AdapterRun):
         weight = model.embed_tokens.weight.detach()
         self.head = Head(weight, common.to(weight.device), model.mask_id)
         self.data = NoisySequences(windows, settings, tokenizer, common.numpy(), model.mask_id, self.device, own, orders)
-        # One sequence per core: threads inside an operation would meet at thousands of barriers a step, and each
-        # barrier waits for the core that other processes are using.
-        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
         self.sequences = 0
 
     @property
@@ -71,8 +67,6 @@ class Run(AdapterRun):
 
     def sequence_gradient(self, sequence: NoisySequence) -> tuple[tuple[Tensor, ...], dict[str, float]]:
         """Gradients of one sequence and its numbers for the log."""
-        if self.pool:
-            torch.set_num_threads(1)  # a per-thread setting
         with self.autocast():
             losses = sequence_loss(
                 self.model, self.head, sequence.ids, sequence.noisy, sequence.block, self.settings.soft_target, sequence.causal_weight
@@ -85,7 +79,7 @@ class Run(AdapterRun):
         rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * min(1.0, max(0.0, 1.0 - self.progress) / s.decay)
         second_stage = self.progress >= 1 - s.stage2_share
         inputs = [self.data.sequence(self.sequences + offset, second_stage) for offset in range(s.batch)]
-        results = list(self.pool.map(self.sequence_gradient, inputs) if self.pool else map(self.sequence_gradient, inputs))
+        results = self.each(self.sequence_gradient, inputs)
         self.sequences += s.batch
         norm = self.descend([gradient for gradient, _ in results], rate, s.clip)
         if self.quantized:
@@ -169,9 +163,7 @@ def main() -> None:
     torch.manual_seed(arguments["seed"])
     settings = Settings(**{name: arguments[name] for name in asdict(Settings())})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = add_adapters(load_start()).to(device)
-    if arguments["init"]:
-        load_adapter(model, arguments["init"])
+    model = (load_trained(arguments["init"]) if arguments["init"] else add_adapters(load_start())).to(device)
     windows = Windows(load_split("train").values(), settings.length, settings.seed)
     workers = 1 if device.type == "cuda" else arguments["threads"]
     if (settings.own_share > 0) != (arguments["own"] is not None):
