@@ -140,8 +140,9 @@ def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
-    parser.add_argument("--model", type=Path, help="an export instead of an adapter")
+    one_of = parser.add_mutually_exclusive_group()
+    one_of.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
+    one_of.add_argument("--model", type=Path, help="an export instead of an adapter")
     parser.add_argument("--parent", type=Path, help="the export that --model was rounded from: tells what that cost")
     parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
     parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
