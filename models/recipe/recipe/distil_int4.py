@@ -44,6 +44,7 @@ class DistilSettings:
     warmup: int = 10  # steps
     seed: int = 21
     clip: float = 1.0
+    checkpoint_minutes: float = 10.0
 
 
 class Gained(torch.autograd.Function):
@@ -200,12 +201,20 @@ class DistilRun(AdapterRun):
         for layer in self.layers:
             layer.refresh()
 
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.refresh()
+
     def train(self) -> None:
         """To the last step."""
+        saved = self.elapsed
         while self.step < self.settings.steps:
             record = self.train_step()
             self.log(record)
             print(f"step {self.step} causal KL {record['causal_kl']:.4f} masked KL {record['masked_kl']:.4f}", flush=True)
+            if self.elapsed - saved > 60 * self.settings.checkpoint_minutes:
+                self.save()
+                saved = self.elapsed
 
 
 def main() -> None:
@@ -219,6 +228,7 @@ def main() -> None:
     for name in ("steps", "batch", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(DistilSettings, name))
     parser.add_argument("--learning-rate", type=float, default=DistilSettings.learning_rate)
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, with the same flags and exports")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -229,6 +239,8 @@ def main() -> None:
     sequences = NoisySequences(windows, data, text_tokenizer(), common.numpy(), MASK_ID, torch.device("cpu"))
     model, parent = load_export(arguments.model), load_export(arguments.parent)
     run = DistilRun(model, parent, sequences.sequence, common, settings, cache_dir() / "runs" / arguments.run, arguments.threads)
+    if arguments.resume:
+        run.resume()
     run.train()
     write_model(model, arguments.model)
 

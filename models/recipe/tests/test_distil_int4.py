@@ -60,6 +60,20 @@ def test_a_rounded_model_comes_nearer_to_its_parent(tmp_path: Path) -> None:
     assert divergence() < 0.85 * before
 
 
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", 6)
+    records = [whole.train_step() for _ in range(6)]
+    first = run(tmp_path / "parts", 6)
+    for _ in range(3):
+        first.train_step()
+    first.save()
+    resumed = run(tmp_path / "parts", 6)
+    resumed.resume()
+    assert [resumed.train_step() for _ in range(3)] == records[3:]
+    for layer, expected in zip(resumed.layers, whole.layers, strict=True):
+        assert torch.equal(layer.weight, expected.weight)
+
+
 def test_weights_stay_on_the_grid(tmp_path: Path) -> None:
     distil = run(tmp_path, 5)
     start = [layer.weight.clone() for layer in distil.layers]
