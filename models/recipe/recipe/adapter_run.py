@@ -51,6 +51,7 @@ class AdapterRun:
         self.step = 0
         self.seconds = 0.0  # wall clock of earlier processes of this run
         self.started = time.monotonic()
+        self.saved = 0.0  # seconds at the last checkpoint
         folder.mkdir(parents=True, exist_ok=True)
         # One part per core: threads inside an operation would meet at thousands of barriers a step, and each
         # barrier waits for the core that other processes are using.
@@ -109,7 +110,12 @@ class AdapterRun:
             own[name].copy_(tensor)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.started = time.monotonic()
+        self.started, self.saved = time.monotonic(), self.seconds
+
+    def save_when_due(self, minutes: float) -> None:
+        """A checkpoint when the last one is older than this."""
+        if self.elapsed - self.saved > 60 * minutes:
+            self.save()
 
     def save(self) -> None:
         """state.pt to resume from and adapter.safetensors to use; written aside first, so that a kill leaves the old one."""
@@ -117,6 +123,7 @@ class AdapterRun:
         (self.folder / "state.tmp").replace(self.folder / "state.pt")
         save_adapter(self.model, self.folder / "adapter.tmp")
         (self.folder / "adapter.tmp").replace(self.folder / "adapter.safetensors")
+        self.saved = self.elapsed
 
     def resume(self) -> None:
         """Continues from state.pt; the next step is bit for bit the one an uninterrupted run would take."""

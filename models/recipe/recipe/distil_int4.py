@@ -207,14 +207,11 @@ class DistilRun(AdapterRun):
 
     def train(self) -> None:
         """To the last step."""
-        saved = self.elapsed
         while self.step < self.settings.steps:
             record = self.train_step()
             self.log(record)
             print(f"step {self.step} causal KL {record['causal_kl']:.4f} masked KL {record['masked_kl']:.4f}", flush=True)
-            if self.elapsed - saved > 60 * self.settings.checkpoint_minutes:
-                self.save()
-                saved = self.elapsed
+            self.save_when_due(self.settings.checkpoint_minutes)
 
 
 def main() -> None:

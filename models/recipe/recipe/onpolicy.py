@@ -208,7 +208,7 @@ class OnPolicyRun(AdapterRun):
 
     def train(self) -> None:
         """Updates until their number or the time is reached."""
-        s, saved = self.settings, self.elapsed
+        s = self.settings
         while self.update < s.updates + s.calibration and self.elapsed < 60 * s.minutes:
             record = self.train_update()
             self.log({"update": self.update} | record)
@@ -217,9 +217,7 @@ class OnPolicyRun(AdapterRun):
                 f"surrogate {record['surrogate']:.4f} cost weight {self.progress.values['cost']:.2f}",
                 flush=True,
             )
-            if self.elapsed - saved > s.checkpoint_minutes * 60:
-                self.save()
-                saved = self.elapsed
+            self.save_when_due(s.checkpoint_minutes)
         self.save()
 
 

@@ -105,7 +105,7 @@ class Run(AdapterRun):
     def train(self, evaluation: Callable[[Llama], dict[str, float]] | None = None) -> None:
         """Steps until the learning rate has reached 0."""
         s = self.settings
-        saved = evaluated = window_start = self.elapsed
+        evaluated = window_start = self.elapsed
         window_tokens = self.tokens
         while self.progress < 1.0:
             record = self.train_step()
@@ -120,9 +120,7 @@ class Run(AdapterRun):
             )
             if self.step % 10 == 0:
                 window_start, window_tokens = now, self.tokens
-            if now - saved > s.checkpoint_minutes * 60:
-                self.save()
-                saved = now
+            self.save_when_due(s.checkpoint_minutes)
             if evaluation and now - evaluated > s.eval_minutes * 60:
                 with self.autocast():
                     self.log({"eval": evaluation(self.model)})
