@@ -9,6 +9,8 @@ export interface Surroundings {
 }
 
 export interface Fitted {
+  /** The other files that are kept, one after another. */
+  readonly context: string;
   readonly prefix: string;
   readonly suffix: string;
   readonly truncated: boolean;
@@ -41,7 +43,7 @@ export function fitInfill({ extra, prefix, suffix }: Surroundings, room: number,
     kept.unshift(text);
   }
   const truncated = keptPrefix !== prefix || keptSuffix !== suffix || kept.length < extra.length;
-  return { prefix: kept.join('') + keptPrefix, suffix: keptSuffix, truncated };
+  return { context: kept.join(''), prefix: keptPrefix, suffix: keptSuffix, truncated };
 }
 
 function cheapEnd(text: string, room: number): string {

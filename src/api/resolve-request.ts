@@ -48,6 +48,7 @@ export function checkAlternatives(model: Engine['model'], alternatives: number, 
 export interface GenerationFields extends SamplingFields {
   /** One: several are several requests. */
   readonly prompt: OnePrompt | OnePrompt[];
+  readonly context?: string;
   readonly suffix?: string | null | undefined;
   readonly max_tokens?: number | null | undefined;
   readonly stop?: string | string[] | null | undefined;
@@ -62,6 +63,7 @@ export function resolveRequest(body: GenerationFields, model: Engine['model'], s
   const [prompt = '', ...others] = promptsOf(body.prompt);
   if (others.length > 0) throw new Error('several prompts are several requests');
   return {
+    context: body.context ?? '',
     prompt: checkPrompt(prompt, model),
     suffix: body.suffix && body.suffix !== NO_SUFFIX ? body.suffix : null,
     maxTokens: body.max_tokens ?? Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens),

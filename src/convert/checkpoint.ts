@@ -2,7 +2,7 @@
  * What the converter knows of a checkpoint, whatever file it came from: shapes, recorded semantics, tokenizer, and
  * tensors under Hugging Face's names that can be read by row ranges.
  */
-import type { ModelConfig } from '../model/config.ts';
+import type { InfillFrame, ModelConfig } from '../model/config.ts';
 
 /** Shapes and arithmetic: everything of a `ModelConfig` that a plain decoder already fixes. */
 export type DecoderConfig = Pick<
@@ -33,6 +33,7 @@ export interface Semantics {
   readonly subBlockLength?: number | null | undefined;
   readonly firstToken?: ModelConfig['firstToken'] | undefined;
   readonly stopRule?: ModelConfig['stopRule'] | undefined;
+  readonly infillOrder?: InfillFrame['order'] | undefined;
   readonly decoding?: ModelConfig['decoding'] | undefined;
   readonly maskTokenId?: number | undefined;
   readonly eosTokenIds?: readonly number[] | undefined;

@@ -42,6 +42,7 @@ const configSchema = z.looseObject({
       sub_block_length: z.int().positive().nullable().optional(),
       first_token: z.enum(['denoise', 'from_commit']).optional(),
       stop_rule: z.enum(['no_mask_before', 'after_block', 'none']).optional(),
+      infill_order: z.enum(['prefix_first', 'suffix_first']).optional(),
       start_token_id: tokenId.optional(),
     })
     .optional(),
@@ -115,6 +116,7 @@ function semanticsOf(config: HfConfig, family: Family, sourceName: string): Sema
     subBlockLength: recorded.sub_block_length ?? semantics.subBlockLength,
     firstToken: recorded.first_token ?? semantics.firstToken,
     stopRule: recorded.stop_rule ?? semantics.stopRule,
+    infillOrder: recorded.infill_order ?? semantics.infillOrder,
     decoding: semantics.decoding,
     maskTokenId: config.mask_token_id ?? undefined,
     eosTokenIds: config.eos_token_id ?? undefined,

@@ -1,5 +1,5 @@
 /** Which ids frame a hole, where a checkpoint was trained to fill one. */
-import type { InfillTokens } from '../model/config.ts';
+import type { InfillFrame } from '../model/config.ts';
 import type { TokenizerFacts } from './checkpoint.ts';
 
 /** Prefix, suffix, middle, and what ends the middle besides an EOS, as published checkpoints spell them. */
@@ -11,7 +11,7 @@ const SPELLINGS: readonly (readonly [string, string, string, string | null])[] =
 ];
 
 /** Null when the tokenizer has no complete set: the model then fills no holes. */
-export function resolveInfillTokens({ addedTokens }: TokenizerFacts): InfillTokens | null {
+export function resolveInfillTokens({ addedTokens }: TokenizerFacts): Omit<InfillFrame, 'order'> | null {
   for (const [prefix, suffix, middle, end] of SPELLINGS) {
     const ids = [prefix, suffix, middle].map((text) => addedTokens.get(text));
     const [prefixId, suffixId, middleId] = ids;

@@ -16,6 +16,7 @@ export function resolveModelConfig(
   tieWordEmbeddings: boolean,
 ): ModelConfig {
   const { decoder, semantics, tokenizer } = checkpoint;
+  const infill = resolveInfillTokens(tokenizer);
   const eosTokenIds = flags.eosTokenIds ?? required('eos_token_id', '--eos-token-id', semantics.eosTokenIds);
   const config = {
     name,
@@ -39,7 +40,7 @@ export function resolveModelConfig(
       tokenizer.addedTokens.get('<|endoftext|>') ??
       tokenizer.bosTokenId ??
       eosTokenIds[0],
-    infill: resolveInfillTokens(tokenizer),
+    infill: infill && { ...infill, order: flags.infillOrder ?? semantics.infillOrder },
     ...(tokenizer.chatTemplate && { chatTemplate: tokenizer.chatTemplate }),
   };
   for (const [text, id] of tokenizer.addedTokens) {

@@ -14,6 +14,7 @@ export const SEMANTICS_USAGE = `What the checkpoint does not record, or records 
 --grid WHERE              blocks begin at position zero, or at the prompt_end
 --first-token HOW         of a block: denoise, or from_commit of the block before
 --stop-rule WHEN          an EOS ends the text: no_mask_before, after_block or none
+--infill-order WHAT       around a hole: prefix_first, or suffix_first
 How requests decode that do not say:
 --threshold P             what is more probable than P; with --inclusive also what is just as probable
 --schedule NAME           linear, cosine, round or floor over --steps N a block (default: one position a step),
@@ -30,6 +31,7 @@ export const SEMANTICS_OPTIONS = {
   grid: { type: 'string' },
   'first-token': { type: 'string' },
   'stop-rule': { type: 'string' },
+  'infill-order': { type: 'string' },
   threshold: { type: 'string' },
   inclusive: { type: 'boolean' },
   schedule: { type: 'string' },
@@ -61,6 +63,7 @@ export function semanticsFromFlags(values: Values): Semantics {
     grid: choice('--grid', values.grid, ['zero', 'prompt_end']),
     firstToken: choice('--first-token', values['first-token'], ['denoise', 'from_commit']),
     stopRule: choice('--stop-rule', values['stop-rule'], ['no_mask_before', 'after_block', 'none']),
+    infillOrder: choice('--infill-order', values['infill-order'], ['prefix_first', 'suffix_first']),
     decoding: decoding(values),
   };
 }

@@ -69,13 +69,16 @@ export class Engine {
     return { plan: { request, settings, prompt, promptTokens: ids.length }, tokens };
   }
 
-  #prompt({ prompt, suffix }: GenerateRequest): Int32Array {
+  #prompt(request: GenerateRequest): Int32Array {
     const { config } = this.model;
-    if (typeof prompt === 'string') requireMayFit(prompt, 'prompt', this);
-    if (suffix !== null) requireMayFit(suffix, 'suffix', this);
-    const ids = promptIds(prompt, this.tokenizer, config);
-    if (suffix === null) return ids;
-    return infillPrompt(ids, promptIds(suffix, this.tokenizer, config), requireInfill(config));
+    const ids = (part: string | Int32Array, param: string) => {
+      if (typeof part === 'string') requireMayFit(part, param, this);
+      return promptIds(part, this.tokenizer, config);
+    };
+    const [context, prefix] = [ids(request.context, 'prompt'), ids(request.prompt, 'prompt')];
+    if (request.suffix === null) return context.length > 0 ? Int32Array.from([...context, ...prefix]) : prefix;
+    const hole = { context, prefix, suffix: ids(request.suffix, 'suffix') };
+    return infillPrompt(hole, requireInfill(config), config.startTokenId);
   }
 
   /** The same for an edit of code. Nothing of it is kept for other requests. @throws what `planEdit` does, and as `admit` */

@@ -1,20 +1,34 @@
 /** A hole between a prefix and a suffix, as the model was trained to see one. */
-import type { InfillTokens, ModelConfig } from '../model/config.ts';
+import type { InfillFrame, ModelConfig } from '../model/config.ts';
 import { RequestError } from './request.ts';
 
+/** What a hole is filled from, each part tokenized by itself. */
+export interface HoleIds {
+  /** Other files. */
+  readonly context: Int32Array;
+  readonly prefix: Int32Array;
+  readonly suffix: Int32Array;
+}
+
 /**
- * Prefix, suffix, then the marker after which the hole's content is written. The three parts are tokenized apart, as in
+ * Prefix and suffix, then the marker after which the hole's content is written. The parts are tokenized apart, as in
  * training, where they were cut at any character: so the hole may begin and end inside a token.
- * Bavarian et al. 2022 (arXiv 2207.14255), section 3: prefix-suffix-middle.
+ * Bavarian et al. 2022 (arXiv 2207.14255), section 3: prefix-suffix-middle, or suffix-prefix-middle, where a prefix that
+ * grows leaves all that was run before it as it was.
+ * @param separator stands between documents in training
  * @returns (P)
  */
-export function infillPrompt(prefix: Int32Array, suffix: Int32Array, tokens: InfillTokens): Int32Array {
+export function infillPrompt({ context, prefix, suffix }: HoleIds, frame: InfillFrame, separator: number): Int32Array {
   // Not as arguments: a long text would overflow the stack before it can be refused.
-  return Int32Array.from([tokens.prefix, ...prefix, tokens.suffix, ...suffix, tokens.middle]);
+  if (frame.order === 'prefix_first') {
+    return Int32Array.from([frame.prefix, ...context, ...prefix, frame.suffix, ...suffix, frame.middle]);
+  }
+  const before = context.length > 0 ? [...context, separator] : [];
+  return Int32Array.from([...before, frame.suffix, ...suffix, frame.prefix, ...prefix, frame.middle]);
 }
 
 /** @throws RequestError `unsupported_parameter` for a model that was not trained to fill holes */
-export function requireInfill(config: ModelConfig): InfillTokens {
+export function requireInfill(config: ModelConfig): InfillFrame {
   if (config.infill) return config.infill;
   throw new RequestError(
     `'suffix' is not supported: ${config.name} was not trained to fill a hole between two texts.`,
@@ -24,7 +38,7 @@ export function requireInfill(config: ModelConfig): InfillTokens {
 }
 
 /** The configuration under which a hole's content ends at its marker, as a text ends at an EOS. */
-export function endingAtMiddle(config: ModelConfig, { end }: InfillTokens): ModelConfig {
+export function endingAtMiddle(config: ModelConfig, { end }: InfillFrame): ModelConfig {
   return end === null ? config : { ...config, eosTokenIds: [...config.eosTokenIds, end] };
 }
 

@@ -32,6 +32,8 @@ export type Decoding = PolicySettings & {
 };
 
 export interface GenerateRequest {
+  /** Other files, before the one that the prompt is from. */
+  readonly context: string;
   readonly prompt: string | Int32Array;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
   readonly suffix: string | null;

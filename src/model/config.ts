@@ -85,11 +85,17 @@ export const modelConfigSchema = z.strictObject({
   /** Committed first when a prompt is empty: something has to predict the first id. */
   startTokenId: tokenId,
   /**
-   * Around a hole: `prefix` P `suffix` S `middle` and then the hole's content, ended by `end` or an EOS. Null: the model was
-   * not trained to fill holes.
+   * Around a hole: `prefix` P `suffix` S `middle`, or `suffix` S `prefix` P `middle`, and then the hole's content, ended by
+   * `end` or an EOS. Null: the model was not trained to fill holes.
    */
   infill: z
-    .strictObject({ prefix: tokenId, suffix: tokenId, middle: tokenId, end: tokenId.nullable() })
+    .strictObject({
+      prefix: tokenId,
+      suffix: tokenId,
+      middle: tokenId,
+      end: tokenId.nullable(),
+      order: z.enum(['prefix_first', 'suffix_first']).default('prefix_first'),
+    })
     .nullable()
     .default(null),
   /** How messages become a prompt: Jinja, as Hugging Face's `apply_chat_template` renders it. Absent: the model does not chat. */
@@ -103,7 +109,7 @@ export const modelConfigSchema = z.strictObject({
     .optional(),
 });
 
-export type InfillTokens = NonNullable<ModelConfig['infill']>;
+export type InfillFrame = NonNullable<ModelConfig['infill']>;
 
 export type ModelConfig = Readonly<z.infer<typeof modelConfigSchema>>;
 
@@ -127,7 +133,7 @@ export function parseModelConfig(json: unknown): ModelConfig {
     ['maskTokenId', config.maskTokenId],
     ['startTokenId', config.startTokenId],
     ...config.eosTokenIds.map((id) => ['eosTokenIds', id] as const),
-    ...Object.values(config.infill ?? {}).map((id) => ['infill', id ?? 0] as const),
+    ...infillIds(config.infill).map((id) => ['infill', id] as const),
   ] as const) {
     if (id >= config.vocabSize) throw new Error(`${field} ${id} is outside the vocabulary of ${config.vocabSize}`);
   }
@@ -137,6 +143,12 @@ export function parseModelConfig(json: unknown): ModelConfig {
     );
   }
   return config;
+}
+
+function infillIds(infill: ModelConfig['infill']): number[] {
+  if (infill === null) return [];
+  const { prefix, suffix, middle, end } = infill;
+  return [prefix, suffix, middle, ...(end === null ? [] : [end])];
 }
 
 type Grid = Pick<ModelConfig, 'contextAttention' | 'grid' | 'blockLength'>;

@@ -16,7 +16,7 @@ import { convertFixture } from '../support/models.ts';
 /** The vocabulary of the fixture is 256 bytes, EOS, mask and six merges: the last four also frame holes here. */
 const CODER: Pick<ModelConfig, 'contextLength' | 'infill' | 'chatTemplate'> = {
   contextLength: 4096,
-  infill: { prefix: 260, suffix: 261, middle: 262, end: 263 },
+  infill: { prefix: 260, suffix: 261, middle: 262, end: 263, order: 'suffix_first' },
   chatTemplate: {
     template: '{% for message in messages %}<{{ message.role }}>{{ message.content }}{{ eos_token }}{% endfor %}',
     bosToken: '',

@@ -40,6 +40,7 @@ describe('one body', () => {
     const { json } = await post({ prompt: 'abc' });
     expect(engine.requests).toEqual([
       {
+        context: '',
         prompt: 'abc',
         suffix: null,
         maxTokens: 16,
@@ -85,6 +86,7 @@ describe('one body', () => {
     expect(status).toBe(200);
     expect(engine.requests).toEqual([
       {
+        context: '',
         prompt: Int32Array.of(5, 6),
         suffix: '}',
         maxTokens: 8,

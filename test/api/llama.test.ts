@@ -103,7 +103,8 @@ describe('/infill', () => {
     const { status, json } = await post(asked, PATH);
     expect(status).toBe(200);
     expect(engine.requests[0]).toMatchObject({
-      prompt: '// q.ts\nlet q;\nlet a;\nlet b',
+      context: '// q.ts\nlet q;\n',
+      prompt: 'let a;\nlet b',
       suffix: '\nlet c;',
       maxTokens: 12,
       timeLimitMs: 2500,
@@ -126,7 +127,7 @@ describe('/infill', () => {
     };
     const { json } = await post(warming, PATH);
     expect(json).toMatchObject({ content: '', stop: true, tokens_predicted: 0 });
-    expect(engine.requests[0]).toMatchObject({ prompt: '// q.ts\nlet q;\n', suffix: '', maxTokens: 0 });
+    expect(engine.requests[0]).toMatchObject({ context: '// q.ts\nlet q;\n', prompt: '', suffix: '', maxTokens: 0 });
   });
 
   test('what does not fit is cut, lines near the hole stay', async () => {

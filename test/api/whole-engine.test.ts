@@ -253,7 +253,7 @@ describe('an approximate cache', () => {
 });
 
 describe('a suffix', () => {
-  const infill = { prefix: 256 + 3, suffix: 256 + 4, middle: 256 + 5, end: 256 + 6 };
+  const infill = { prefix: 256 + 3, suffix: 256 + 4, middle: 256 + 5, end: 256 + 6, order: 'prefix_first' } as const;
   const config = { vocabSize: 256 + 8, infill };
   /** Ids of prefix, markers and suffix before the hole. */
   const promptTokens = PROMPT.length + 3 + ';'.length;
@@ -274,6 +274,14 @@ describe('a suffix', () => {
       ';'.charCodeAt(0),
       infill.middle,
     ]);
+  });
+
+  test('stands first for a model that was trained so', async () => {
+    const order = 'suffix_first' as const;
+    const { model, post } = setUp({ config: { ...config, infill: { ...infill, order } }, next: () => infill.end });
+    expect((await post({ suffix: ';', max_tokens: 50 })).status).toBe(200);
+    const ids = [infill.suffix, ';'.charCodeAt(0), infill.prefix, ...new TextEncoder().encode(PROMPT), infill.middle];
+    expect(model.forwards[0]?.ids).toEqual(ids);
   });
 
   test('is not written twice', async () => {

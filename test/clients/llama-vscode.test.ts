@@ -63,7 +63,8 @@ describe('llama.vscode', () => {
   test('infill: other files, prefix, the line that is begun, suffix', async () => {
     expect(await ask({})).toEqual([' 0 1 2 3 4 5 6 7']);
     expect(await host.lastRequest()).toMatchObject({
-      prompt: '// z.ts\nlet z;\nlet q;\nlet a = ',
+      context: '// z.ts\nlet z;\n',
+      prompt: 'let q;\nlet a = ',
       suffix: ';\n',
       maxTokens: 8,
       timeLimitMs: 2500,
@@ -80,7 +81,7 @@ describe('llama.vscode', () => {
       ...{ cache_prompt: true, t_max_prompt_ms: 500, t_max_predict_ms: 1 },
     };
     expect(await contents(await host.post(PATH, warming, BEARER))).toEqual(['']);
-    expect(await host.lastRequest()).toMatchObject({ prompt: '// z.ts\nlet z;\n', maxTokens: 0 });
+    expect(await host.lastRequest()).toMatchObject({ context: '// z.ts\nlet z;\n', prompt: '', maxTokens: 0 });
   });
 
   test('complete: its OpenAI mode, with files in front of a prompt in the markers of Qwen', async () => {

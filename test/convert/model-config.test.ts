@@ -87,6 +87,16 @@ describe('resolveModelConfig', () => {
     expect(resolve({ seedling }, {}, tokenizer({ '<|endoftext|>': 8 })).startTokenId).toBe(5);
   });
 
+  it('frames a hole prefix first, unless a flag or the checkpoint says otherwise', () => {
+    const fim = tokenizer({ '<|fim_prefix|>': 8, '<|fim_suffix|>': 9, '<|fim_middle|>': 10 });
+    expect(resolve({}, {}, fim).infill?.order).toBe('prefix_first');
+    expect(resolve({}, { infillOrder: 'suffix_first' }, fim).infill?.order).toBe('suffix_first');
+    const seedling = { ...CONFIG.seedling, infill_order: 'suffix_first' };
+    expect(resolve({ seedling }, {}, fim).infill?.order).toBe('suffix_first');
+    expect(resolve({ seedling }, { infillOrder: 'prefix_first' }, fim).infill?.order).toBe('prefix_first');
+    expect(resolve({ seedling }, {}).infill).toBeNull();
+  });
+
   it('says what is missing or impossible', () => {
     expect(() => resolve({ eos_token_id: null }, {})).toThrow('--eos-token-id');
     expect(() => resolve({}, {}, tokenizer({ '<extra>': 41 }))).toThrow('<extra> as 41, the embedding only 40 rows');

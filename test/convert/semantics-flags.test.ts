@@ -16,6 +16,7 @@ describe('flags that say what a checkpoint means', () => {
     [['--sub-block-length', '0'], { subBlockLength: null }],
     [['--first-token', 'from_commit'], { firstToken: 'from_commit' }],
     [['--stop-rule', 'after_block'], { stopRule: 'after_block' }],
+    [['--infill-order', 'suffix_first'], { infillOrder: 'suffix_first' }],
     [['--context-attention', 'full', '--no-logit-shift'], { contextAttention: 'full', logitShift: false }],
     [['--threshold', '0.9'], { decoding: { policy: 'confidence', threshold: 0.9, inclusive: false } }],
     [['--threshold', '0.9', '--inclusive'], { decoding: { policy: 'confidence', threshold: 0.9, inclusive: true } }],
@@ -34,6 +35,7 @@ describe('flags that say what a checkpoint means', () => {
   test.each([
     [['--grid', 'middle'], '--grid middle: must be one of zero, prompt_end'],
     [['--stop-rule', 'never'], '--stop-rule never: must be one of'],
+    [['--infill-order', 'spm'], '--infill-order spm: must be one of prefix_first, suffix_first'],
     [['--threshold', '2'], '--threshold 2: must be from 0 to 1'],
     [['--threshold', '0.5', '--schedule', 'round'], 'only one of them'],
     [['--inclusive'], '--inclusive: only with --threshold'],

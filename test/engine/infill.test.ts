@@ -3,12 +3,27 @@ import { endingAtMiddle, infillPrompt, requireInfill, suffixStop } from '../../s
 import { SuffixOverlap } from '../../src/engine/suffix-overlap.ts';
 import { fakeConfig } from '../support/fake-model.ts';
 
-const tokens = { prefix: 8, suffix: 9, middle: 10, end: 11 };
+const tokens = { prefix: 8, suffix: 9, middle: 10, end: 11, order: 'prefix_first' } as const;
+const SEPARATOR = 0;
+
+const ids = (context: number[], prefix: number[], suffix: number[]) => ({
+  context: Int32Array.from(context),
+  prefix: Int32Array.from(prefix),
+  suffix: Int32Array.from(suffix),
+});
 
 describe('a hole', () => {
   it('is asked for as prefix, suffix, middle', () => {
-    expect([...infillPrompt(Int32Array.of(1, 2), Int32Array.of(3), tokens)]).toEqual([8, 1, 2, 9, 3, 10]);
-    expect([...infillPrompt(new Int32Array(), new Int32Array(), tokens)]).toEqual([8, 9, 10]);
+    expect([...infillPrompt(ids([], [1, 2], [3]), tokens, SEPARATOR)]).toEqual([8, 1, 2, 9, 3, 10]);
+    expect([...infillPrompt(ids([5], [1, 2], [3]), tokens, SEPARATOR)]).toEqual([8, 5, 1, 2, 9, 3, 10]);
+    expect([...infillPrompt(ids([], [], []), tokens, SEPARATOR)]).toEqual([8, 9, 10]);
+  });
+
+  it('is asked for as suffix, prefix, middle, behind other files, where the model was trained so', () => {
+    const frame = { ...tokens, order: 'suffix_first' } as const;
+    expect([...infillPrompt(ids([], [1, 2], [3]), frame, SEPARATOR)]).toEqual([9, 3, 8, 1, 2, 10]);
+    expect([...infillPrompt(ids([5], [1, 2], [3]), frame, SEPARATOR)]).toEqual([5, SEPARATOR, 9, 3, 8, 1, 2, 10]);
+    expect([...infillPrompt(ids([], [], []), frame, SEPARATOR)]).toEqual([9, 8, 10]);
   });
 
   it('ends at its marker, and for a model without one at an EOS', () => {

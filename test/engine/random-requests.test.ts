@@ -28,7 +28,13 @@ function draw(seed: number) {
     stopRule: one('no_mask_before' as const, 'after_block' as const, 'none' as const),
     blockLength: one(4, 8, 16),
     vocabSize: 256 + 8,
-    infill: { prefix: 259, suffix: 260, middle: 261, end: 262 },
+    infill: {
+      prefix: 259,
+      suffix: 260,
+      middle: 261,
+      end: 262,
+      order: one('prefix_first' as const, 'suffix_first' as const),
+    },
   };
   const ends = below(60);
   const wrong = one(0, 0.3, 0.9);
@@ -65,6 +71,7 @@ function draw(seed: number) {
       ? { kind: one('prefix' as const, 'dual' as const), refresh: one(null, 1, 2, 7) }
       : null;
   const asked = request({
+    context: one('', '', 'let z;\n'),
     prompt: one('', 'x', 'let x = ', 'a'.repeat(below(150))),
     suffix: one(null, null, '', ';\n}'),
     maxTokens,

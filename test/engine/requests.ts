@@ -19,6 +19,7 @@ const DECODING = {
 
 export function request(overrides: Overrides = {}): GenerateRequest {
   return {
+    context: '',
     prompt: 'let x',
     suffix: null,
     maxTokens: 20,

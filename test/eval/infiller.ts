@@ -5,7 +5,7 @@ import { openEngine } from '../support/engine.ts';
 export { decodeIds } from './decode-ids.ts';
 
 /** The recipe's, for models whose config.json does not name theirs. */
-const SENTINELS = { prefix: 8, suffix: 9, middle: 10, end: 11 } as const;
+const SENTINELS = { prefix: 8, suffix: 9, middle: 10, end: 11, order: 'prefix_first' } as const;
 
 export function openInfillEngine(model: string): Promise<Engine> {
   return openEngine(model, 'models', { infill: SENTINELS });

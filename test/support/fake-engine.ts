@@ -41,7 +41,7 @@ export const FAKE_CONFIG: ModelConfig = {
 /** With holes and a template, for what needs them. */
 export const FAKE_CODER: ModelConfig = {
   ...FAKE_CONFIG,
-  infill: { prefix: 2, suffix: 3, middle: 4, end: 5 },
+  infill: { prefix: 2, suffix: 3, middle: 4, end: 5, order: 'prefix_first' },
   chatTemplate: {
     template:
       "{% for message in messages %}{% if message.role == 'tool' %}{{ raise_exception('no tools here') }}{% endif %}<{{ message.role }}>{{ message.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",

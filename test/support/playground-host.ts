@@ -42,7 +42,7 @@ function next(prefix: readonly number[]): number {
 function engine(): Engine {
   const model = new FakeModel({
     next,
-    config: { infill: { prefix: 3, suffix: 4, middle: MIDDLE, end: null } },
+    config: { infill: { prefix: 3, suffix: 4, middle: MIDDLE, end: null, order: 'prefix_first' } },
     confidence: (position) => 0.35 + 0.64 * ((position * 7) % 11) * 0.1,
     // Some drafts do not hold: those behind a space.
     draft: (position, id) => (position % 9 === 4 ? 120 : id),

@@ -16,6 +16,7 @@ from recipe import attention
 from recipe.edits import Confusions, token_kinds
 from recipe.export import load_export
 from recipe.few_steps import BLOCKS, Beginning, few_steps_scores
+from recipe.holes import hole_scores, line_holes
 from recipe.llama import Llama
 from recipe.lora import add_adapters, load_adapter
 from recipe.objective import clean_half, noisy_half
@@ -132,6 +133,8 @@ def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
         used = np.unique(np.concatenate(list(held_out.values()))).astype(np.int64)
         confusions = Confusions(token_kinds(text_tokenizer()), used)
         scores |= repair_scores(model, held_out_sequences(held_out, arguments.repair_sequences), confusions)
+    if arguments.holes:
+        scores |= hole_scores(model, line_holes(held_out_sequences(held_out, arguments.holes), text_tokenizer()))
     if arguments.few_steps:
         found = code_prompts("heldout", text_tokenizer(), (BEGINNING, BEGINNING), arguments.few_steps, seed=0)
         scores |= few_steps_scores(model, [Beginning(*one) for one in found], blocks=tuple(arguments.blocks))
@@ -147,6 +150,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
     parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
     parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")
+    parser.add_argument("--holes", type=int, default=64, help="single-line holes; 0 leaves them out")
     parser.add_argument(
         "--few-steps", type=int, default=0, help="beginnings to go on from at other block lengths and in few steps; 0: none"
     )

@@ -15,7 +15,7 @@ from recipe.paths import cache_dir
 from recipe.start import load_start, load_trained
 from recipe.tokenizer import EOS_IDS, MASK_ID, chat_template, load_tokenizer, tokenizer_config
 
-SEEDLING = {"logit_shift": True, "context_attention": "causal", "block_length": 8}
+SEEDLING = {"logit_shift": True, "context_attention": "causal", "block_length": 8, "infill_order": "suffix_first"}
 """What a sampler must know beside the architecture."""
 
 

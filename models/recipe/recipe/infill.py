@@ -1,4 +1,4 @@
-"""Prefix-suffix-middle documents: the text around a hole first, then the hole's content and an explicit end."""
+"""Suffix-prefix-middle documents: the text around a hole first, then the hole's content and an explicit end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def hole(text: str, kind: str, rng: np.random.Generator) -> tuple[int, int]:
 
 
 def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: int) -> list[int]:
-    """<prefix> P <suffix> S <middle> M <end>, sometimes padded. Each part is tokenized by itself, as at inference.
+    """<suffix> S <prefix> P <middle> M <end>, sometimes padded. Each part is tokenized by itself, as at inference.
+
+    The prefix stands beside what is written, as in ordinary text: Bavarian et al. 2022 (arXiv 2207.14255), section 3, SPM.
 
     Never more than `room` ids where the middle and its markers fit: P gives way from its left, then S from its right.
     """
@@ -56,7 +58,23 @@ def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: 
     over = max(0, len(prefix) + len(suffix) + len(middle) + padding + len(MARKERS) - room)
     suffix = suffix[: max(0, len(suffix) - max(0, over - len(prefix)))]
     prefix = prefix[over:]
-    return [FIM_PREFIX, *prefix, FIM_SUFFIX, *suffix, FIM_MIDDLE, *middle, FIM_END, *[END_OF_TEXT] * padding]
+    return [FIM_SUFFIX, *suffix, FIM_PREFIX, *prefix, FIM_MIDDLE, *middle, FIM_END, *[END_OF_TEXT] * padding]
+
+
+def in_middle(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of ids [L], those of a hole's content and of the marker that ends it [L]."""
+    opened = np.cumsum(ids == FIM_MIDDLE) - np.cumsum(ids == FIM_END)
+    # The end's marker is one of them, the middle's is not.
+    inside: NDArray[np.bool_] = (np.concatenate([[0], opened[:-1]]) > 0) & (ids != FIM_MIDDLE)
+    return inside
+
+
+def with_holes(ids: NDArray[np.int64], length: int, left: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A window [length] of ids [left + length] with one hole, or with one in each half: a short text teaches where a hole ends as well."""
+    if len(ids) < left + length or rng.random() < 0.5:
+        return with_hole(ids, length, tokenizer, rng)
+    half = length // 2
+    return np.concatenate([with_hole(ids[: left + half], half, tokenizer, rng), with_hole(ids[half:], length - half, tokenizer, rng)])
 
 
 def with_hole(ids: NDArray[np.int64], length: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:

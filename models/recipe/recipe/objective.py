@@ -106,24 +106,26 @@ class HeadLoss(torch.autograd.Function):
         teacher: Tensor,
         soft: Tensor,
         importance: Tensor,
+        clean_importance: Tensor,
         causal_weight: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """clean [K, d], noisy [M, d], weight [C, d], labels [K] and [M] in 0..C-1, teacher [M] = row of `clean` for each noisy row.
 
-        soft [M]: share of the teacher in a row's target; importance [M]: its weight in the mean. Returns the loss, the
-        causal cross-entropy, each noisy row's hard cross-entropy [M] and whether its best id is the label [M].
+        soft [M]: share of the teacher in a row's target; importance [M] and clean_importance [K]: a row's weight in its mean. Returns
+        the loss, the plain causal cross-entropy, each noisy row's hard cross-entropy [M] and whether its best id is the label [M].
         """
         clean_p = (clean @ weight.T).float().softmax(-1)
         noisy_p = (noisy @ weight.T).float().softmax(-1)
         rows_c = torch.arange(len(clean_labels), device=clean.device)
         rows_m = torch.arange(len(noisy_labels), device=clean.device)
         share = importance / importance.sum()
-        causal_ce = -clean_p[rows_c, clean_labels].clamp_min(1e-30).log().mean()
+        clean_share = clean_importance / clean_importance.sum()
+        clean_ce = -clean_p[rows_c, clean_labels].clamp_min(1e-30).log()
         hard_ce = -noisy_p[rows_m, noisy_labels].clamp_min(1e-30).log()
         right = noisy_p.argmax(-1) == noisy_labels
         teacher_p = clean_p[teacher].mul_(soft[:, None])  # a row of zeros where the target is hard
         soft_ce = -(teacher_p * noisy_p.clamp_min(1e-30).log()).sum(-1)
-        total = (share * ((1 - soft) * hard_ce + soft_ce)).sum() + causal_weight * causal_ce
+        total = (share * ((1 - soft) * hard_ce + soft_ce)).sum() + causal_weight * (clean_share * clean_ce).sum()
 
         noisy_p.sub_(teacher_p)
         noisy_p[rows_m, noisy_labels] -= 1 - soft
@@ -131,15 +133,16 @@ class HeadLoss(torch.autograd.Function):
         grad_clean = torch.zeros_like(clean)
         if causal_weight:
             clean_p[rows_c, clean_labels] -= 1
-            grad_clean = (clean_p.to(weight.dtype) @ weight) * (causal_weight / len(clean_labels))
+            grad_clean = (clean_p.to(weight.dtype) @ weight) * (causal_weight * clean_share[:, None])
         ctx.save_for_backward(grad_clean.to(clean.dtype), grad_noisy.to(noisy.dtype))
+        causal_ce = clean_ce.mean()
         ctx.mark_non_differentiable(causal_ce, hard_ce, right)
         return total, causal_ce, hard_ce, right
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_clean, grad_noisy = ctx.saved_tensors
-        return grads[0] * grad_clean, grads[0] * grad_noisy, None, None, None, None, None, None, None
+        return grads[0] * grad_clean, grads[0] * grad_noisy, None, None, None, None, None, None, None, None
 
 
 def clean_half(model: Llama, ids: Tensor, through_clean: bool) -> tuple[Tensor, attention.Layers]:
@@ -179,8 +182,10 @@ def with_own_guesses(noisy: Noisy, head: Head, clean: Tensor, ids: Tensor) -> Te
     return changed
 
 
-def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: int, soft: float, causal_weight: float) -> Losses:
-    """Loss of one sequence ids [L] and its noisy versions.
+def sequence_loss(
+    model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: int, soft: float, causal_weight: float, importance: Tensor | None = None
+) -> Losses:
+    """Loss of one sequence ids [L] and its noisy versions; `importance` [L] is what a position counts in either mean.
 
     `soft` is the share of the clean half's own distribution in the target, except where the right token or a later one of its
     block is visible: a distribution that has not seen it knows less, and would teach to look away. A causal weight of 0 keeps the
@@ -197,6 +202,8 @@ def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: in
         taught, teacher = torch.arange(len(ids) - 1, device=ids.device), rows
     else:
         taught, teacher = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    if importance is None:
+        importance = torch.ones(len(ids), device=ids.device)
     seen = noisy_ids[draw, position]
     masked, right_seen = seen == head.mask_id, seen == ids[position]
     knows_more = right_seen | seen_later(noisy_ids != head.mask_id, block)[draw, position]
@@ -208,7 +215,8 @@ def sequence_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, block: in
         column[position],
         teacher,
         torch.where(knows_more, 0.0, soft),
-        noisy.weight[draw, position],
+        noisy.weight[draw, position] * importance[position],
+        importance[taught + 1],
         causal_weight,
     )
     accuracies = [float(right[where].float().mean()) for where in (masked, ~masked & ~right_seen, right_seen)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recipe.data import Windows
 from recipe.edits import Confusions, Edited, edit_noise, token_kinds
-from recipe.infill import with_hole
+from recipe.infill import in_middle, with_holes
 from recipe.noise import draw_block_length, draw_mask
 from recipe.objective import Noisy, mask_noise
 from recipe.order_noise import corrupted_states, order_states
@@ -31,6 +31,7 @@ class NoisySequence:
     noisy: Noisy
     block: int
     causal_weight: float
+    importance: Tensor | None = None  # [L], what a position counts in both losses
 
 
 class NoisySequences:
@@ -72,14 +73,15 @@ class NoisySequences:
             return self._ordered(self.orders, block, second_stage and rng.random() < s.edit_rate, rng)
         ids = self.windows.window(index, EXTRA_LEFT)
         if self.tokenizer and rng.random() < s.infill_rate:
-            ids = with_hole(ids, s.length, self.tokenizer, rng)
+            ids = with_holes(ids, s.length, EXTRA_LEFT, self.tokenizer, rng)
         ids = ids[-s.length :]
         text = torch.from_numpy(ids).to(self.device)
         if self.confusions and second_stage and rng.random() < s.edit_rate:
             noisy = self._edited(ids, masks, block, rng)
         else:
             noisy = self._masked(text, masks, block)
-        return NoisySequence(text, noisy, block, causal_weight)
+        importance = self._tensor(np.where(in_middle(ids), s.middle_weight, 1.0).astype(np.float32))
+        return NoisySequence(text, noisy, block, causal_weight, importance)
 
     def _masked(self, text: Tensor, masks: NDArray[np.bool_], block: int) -> Noisy:
         """Mask noise alone."""

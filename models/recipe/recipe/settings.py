@@ -21,7 +21,8 @@ class Settings:
     draws: int = 2  # noisy halves per clean half
     causal_share: float = 0.34  # sequences whose clean half is trained; the others use it as a fixed context
     causal_weight: float = 1.0
-    infill_rate: float = 0.5  # sequences rearranged to prefix, suffix, middle
+    infill_rate: float = 0.5  # sequences rearranged to suffix, prefix, middle
+    middle_weight: float = 4.0  # what a position of a hole's content counts, where the others count 1
     own_share: float = 0.0  # sequences that the model wrote itself, of --own
     orders_share: float = 0.0  # sequences that are states of the model's own kept trajectories, of --orders
     orders_later: float = 0.3  # what a position that a later step decides counts, where one that the next step decides counts 1

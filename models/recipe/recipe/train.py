@@ -69,7 +69,14 @@ class Run(AdapterRun):
         """Gradients of one sequence and its numbers for the log."""
         with self.autocast():
             losses = sequence_loss(
-                self.model, self.head, sequence.ids, sequence.noisy, sequence.block, self.settings.soft_target, sequence.causal_weight
+                self.model,
+                self.head,
+                sequence.ids,
+                sequence.noisy,
+                sequence.block,
+                self.settings.soft_target,
+                sequence.causal_weight,
+                sequence.importance,
             )
         return torch.autograd.grad(losses.total, self.trained), numbers(losses)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recipe.infill import MARKERS, MAX_CHARACTERS, MAX_LINES, hole, rearranged, with_hole
+from recipe.infill import MARKERS, MAX_CHARACTERS, MAX_LINES, hole, in_middle, rearranged, with_hole, with_holes
 from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from tests.toy_tokenizer import toy_tokenizer
 
@@ -16,9 +16,9 @@ TOKENIZER = toy_tokenizer()
 
 def parts_of(ids: list[int]) -> tuple[str, str, str]:
     """Decoded prefix, suffix and middle of a rearranged document."""
-    at = [ids.index(marker) for marker in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE, FIM_END)]
+    at = [ids.index(marker) for marker in (FIM_SUFFIX, FIM_PREFIX, FIM_MIDDLE, FIM_END)]
     assert at == sorted(at)
-    prefix, suffix, middle = (TOKENIZER.decode(ids[a + 1 : b]) for a, b in pairwise(at))
+    suffix, prefix, middle = (TOKENIZER.decode(ids[a + 1 : b]) for a, b in pairwise(at))
     return prefix, suffix, middle
 
 
@@ -118,3 +118,29 @@ def test_a_special_token_spelled_out_in_the_text_stays_text() -> None:
 def test_nothing_to_rearrange() -> None:
     ids = np.full(40, END_OF_TEXT, dtype=np.int64)
     assert (with_hole(ids, 32, TOKENIZER, np.random.default_rng(0)) == ids[:32]).all()
+
+
+def test_the_positions_of_a_middle_are_its_content_and_its_end() -> None:
+    ids = np.array([20, FIM_SUFFIX, 21, FIM_PREFIX, 22, FIM_MIDDLE, 23, 24, FIM_END, 0, FIM_SUFFIX, FIM_PREFIX, FIM_MIDDLE, FIM_END, 25])
+    assert np.flatnonzero(in_middle(ids)).tolist() == [6, 7, 8, 13]
+    assert not in_middle(np.arange(20, 40)).any()
+
+
+def test_a_window_has_one_hole_or_one_in_each_half() -> None:
+    ids = window([TEXT * 4], 128 + 16)
+    counts = set()
+    for seed in range(20):
+        changed = with_holes(ids, 128, 16, TOKENIZER, np.random.default_rng(seed))
+        assert changed.shape == (128,)
+        held = [int((changed == marker).sum()) for marker in MARKERS]
+        counts.add(held[0])
+        assert held == [held[0]] * 4
+        if held[0] == 2:
+            assert [int((half == FIM_END).sum()) for half in (changed[:64], changed[64:])] == [1, 1]
+    assert counts == {1, 2}
+
+
+def test_a_window_without_left_context_has_one_hole() -> None:
+    ids = window([TEXT * 4], 128)
+    for seed in range(8):
+        assert int((with_holes(ids, 128, 16, TOKENIZER, np.random.default_rng(seed)) == FIM_END).sum()) == 1

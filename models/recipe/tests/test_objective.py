@@ -25,6 +25,7 @@ def plain_loss(
     teacher: Tensor,
     soft: Tensor,
     importance: Tensor,
+    clean_importance: Tensor,
     causal_weight: float,
     hidden: Tensor,
 ) -> Tensor:
@@ -35,27 +36,31 @@ def plain_loss(
     hard = F.cross_entropy(noisy_logits, noisy_labels, reduction="none")
     softened = -(target * noisy_logits.log_softmax(-1)).sum(-1)
     mixed = ((1 - soft) * hard + soft * softened) * importance
-    return mixed.sum() / importance.sum() + causal_weight * F.cross_entropy(clean_logits, clean_labels)
+    causal = F.cross_entropy(clean_logits, clean_labels, reduction="none")
+    return mixed.sum() / importance.sum() + causal_weight * (causal * clean_importance).sum() / clean_importance.sum()
 
 
 @pytest.mark.parametrize("causal_weight", [0.0, 0.5])
 @pytest.mark.parametrize("soft", [[0.0] * 3, [0.5] * 3, [1.0] * 3, [0.0, 0.5, 0.2]])
 @pytest.mark.parametrize("importance", [[1.0] * 3, [1.0, 0.2, 3.0]])
-def test_closed_form_loss_and_gradient(soft: list[float], importance: list[float], causal_weight: float) -> None:
+@pytest.mark.parametrize("clean_importance", [[1.0] * 5, [1.0, 4.0, 4.0, 1.0, 0.0]])
+def test_closed_form_loss_and_gradient(
+    soft: list[float], importance: list[float], clean_importance: list[float], causal_weight: float
+) -> None:
     torch.manual_seed(0)
     weight = torch.randn(20, 6)
     labels = (torch.randint(4, 20, (5,)), torch.randint(4, 20, (3,)), torch.tensor([0, 2, 4]))
-    settings = (torch.tensor(soft), torch.tensor(importance), causal_weight)
+    weights = (torch.tensor(soft), torch.tensor(importance), torch.tensor(clean_importance))
     results = []
     for closed in (True, False):
         torch.manual_seed(1)
         clean, noisy = torch.randn(5, 6, requires_grad=True), torch.randn(3, 6, requires_grad=True)
         if closed:
-            total, _, hard, right = HeadLoss.apply(clean, noisy, weight, *labels, *settings)  # type: ignore[no-untyped-call]
+            total, _, hard, right = HeadLoss.apply(clean, noisy, weight, *labels, *weights, causal_weight)  # type: ignore[no-untyped-call]
             assert hard.tolist() == pytest.approx(F.cross_entropy(noisy @ weight.T, labels[1], reduction="none").tolist(), rel=1e-4)
             assert right.tolist() == ((noisy @ weight.T).argmax(-1) == labels[1]).tolist()
         else:
-            total = plain_loss(clean, noisy, weight, *labels, *settings, torch.tensor([], dtype=torch.long))
+            total = plain_loss(clean, noisy, weight, *labels, *weights, causal_weight, torch.tensor([], dtype=torch.long))
         results.append((total, *torch.autograd.grad(total, (clean, noisy))))
     for ours, reference in zip(*results, strict=True):
         torch.testing.assert_close(ours, reference)
@@ -107,7 +112,7 @@ def detached_clean(attend: Attend) -> Attend:
     return lambda q, k, v: attend(q, fixed(k), fixed(v))
 
 
-def reference_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, soft: float, causal_weight: float) -> Tensor:
+def reference_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, soft: float, causal_weight: float, counted: Tensor) -> Tensor:
     """One dense forward over [noisy | clean] per version, full softmax, autograd."""
     attend = attention.dense(attention.two_stream_mask(LENGTH, BLOCK))
     if causal_weight == 0:
@@ -122,13 +127,13 @@ def reference_loss(model: Llama, head: Head, ids: Tensor, noisy: Noisy, soft: fl
         ends = [int(i) // BLOCK * BLOCK + BLOCK for i in at]
         informed = [bool(version[i] == ids[i]) or bool((version[i + 1 : end] != MASK).any()) for i, end in zip(at, ends, strict=True)]
         softs.append(torch.tensor([0.0 if known else soft for known in informed]))
-        importance.append(weight[at])
+        importance.append(weight[at] * counted[at])
     clean = hidden[LENGTH : 2 * LENGTH - 1]
     allowed = {*head.common.tolist(), *ids.tolist()}
     banned = torch.tensor([i for i in range(len(head.weight)) if i not in allowed])
     weight = model.embed_tokens.weight.detach()
     label, row, share, counts = (torch.cat(part) for part in (labels, teacher, softs, importance))
-    return plain_loss(clean, torch.cat(states), weight, ids[1:], label, row, share, counts, causal_weight, banned)
+    return plain_loss(clean, torch.cat(states), weight, ids[1:], label, row, share, counts, counted[1:], causal_weight, banned)
 
 
 def random_noise(ids: Tensor, draws: int, edits: bool) -> Noisy:
@@ -148,15 +153,19 @@ def random_noise(ids: Tensor, draws: int, edits: bool) -> Noisy:
 @pytest.mark.parametrize("common", [40, 6])
 @pytest.mark.parametrize("draws", [1, 2])
 @pytest.mark.parametrize("causal_weight", [0.5, 0.0])
-def test_loss_and_gradients_equal_the_dense_reference(tiny: Llama, causal_weight: float, draws: int, common: int, edits: bool) -> None:
+@pytest.mark.parametrize("counted", [None, torch.linspace(1, 3, LENGTH)], ids=["alike", "by position"])
+def test_loss_and_gradients_equal_the_dense_reference(
+    tiny: Llama, counted: Tensor | None, causal_weight: float, draws: int, common: int, edits: bool
+) -> None:
     """With a causal weight the gradient reaches the clean half; without, its keys and values are constants."""
     model = trained(tiny)
     head = Head(model.embed_tokens.weight.detach(), torch.arange(common), MASK)
     ids = torch.randint(4, 40, (LENGTH,))
     noisy = random_noise(ids, draws, edits)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    losses = sequence_loss(model, head, ids, noisy, BLOCK, 0.5, causal_weight)
-    expected = reference_loss(model, head, ids, noisy, 0.5, causal_weight)
+    losses = sequence_loss(model, head, ids, noisy, BLOCK, 0.5, causal_weight, counted)
+    alike = torch.ones(LENGTH)
+    expected = reference_loss(model, head, ids, noisy, 0.5, causal_weight, alike if counted is None else counted)
     torch.testing.assert_close(losses.total, expected)
     ours, theirs = (torch.autograd.grad(total, parameters) for total in (losses.total, expected))
     for gradient, reference in zip(ours, theirs, strict=True):

@@ -25,7 +25,7 @@ import { streamSoon } from '../stream-soon.ts';
 import { answer, failures, jsonBody } from './responses.ts';
 
 const DEFAULT_N_PREDICT = 128;
-/** Around a hole: the markers, and a token that two texts may make more of when they are put together. */
+/** Around a hole: the markers, a separator, and a token that two texts may make more of when they are put together. */
 const FRAME_TOKENS = 8;
 
 const description =
@@ -88,9 +88,10 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
       prefix: body.input_prefix + (body.prompt ?? ''),
       suffix: body.input_suffix,
     };
-    const { prefix, suffix, truncated } = fitInfill(around, limit - max_tokens - FRAME_TOKENS, engine.tokenizer);
-    const fields = { ...body, prompt: prefix, suffix, max_tokens };
-    return (await run(c, host, engine, body, fields, prefix, truncated)) as never;
+    const fitted = fitInfill(around, limit - max_tokens - FRAME_TOKENS, engine.tokenizer);
+    const { context, prefix, suffix, truncated } = fitted;
+    const fields = { ...body, context, prompt: prefix, suffix, max_tokens };
+    return (await run(c, host, engine, body, fields, context + prefix, truncated)) as never;
   });
 }
 

@@ -1,0 +1,80 @@
+"""How well held-out holes are filled, by the causal head that verified decoding follows: single lines, their suffix known or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from recipe import attention
+from recipe.infill import hole
+from recipe.llama import Llama
+from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
+
+LEAST_CHARACTERS = 8
+TRIES = 20
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Ids of the three parts, tokenized by themselves."""
+
+    prefix: list[int]
+    suffix: list[int]
+    middle: list[int]
+
+
+def line_holes(sequences: list[Tensor], tokenizer: Tokenizer) -> list[Hole]:
+    """A rest of a line in the middle half of each sequence [L] that has one."""
+    holes = []
+    for index, ids in enumerate(sequences):
+        bounds = [-1, *torch.nonzero(ids == END_OF_TEXT).flatten().tolist(), len(ids)]
+        longest = int(np.argmax(np.diff(bounds)))
+        text = tokenizer.decode(ids[bounds[longest] + 1 : bounds[longest + 1]].tolist(), skip_special_tokens=False).strip("\ufffd")
+        rng = np.random.default_rng([77, index])
+        for _ in range(TRIES if text else 0):
+            start, end = hole(text, "rest of line", rng)
+            if len(text) / 4 <= start < 3 * len(text) / 4 and end - start >= LEAST_CHARACTERS:
+                parts = tokenizer.encode_batch([text[:start], text[end:], text[start:end]], add_special_tokens=False)
+                holes.append(Hole(*(part.ids for part in parts)))
+                break
+    return holes
+
+
+def choices(model: Llama, prompt: list[int], target: list[int]) -> tuple[Tensor, Tensor]:
+    """log p [C] of ids `target` after `prompt`, each given those before it, and whether each is the best one [C]."""
+    ids = torch.tensor([prompt + target], device=model.embed_tokens.weight.device)
+    hidden = model.hidden(ids, torch.arange(ids.shape[1], device=ids.device), attention.causal)[0]
+    logits = model.logits(hidden[len(prompt) - 1 : -1]).float()
+    logits[:, model.mask_id] = float("-inf")
+    wanted = ids[0, len(prompt) :]
+    return logits.log_softmax(-1).gather(-1, wanted[:, None])[:, 0], logits.argmax(-1) == wanted
+
+
+@torch.no_grad()
+def hole_scores(model: Llama, holes: list[Hole]) -> dict[str, float]:
+    """Nats per token of the middle with its suffix and with an empty one, of the marker that ends it, and the share filled exactly.
+
+    Exactly: greedy causal decoding writes the middle's ids and then the marker. `line`: the ids alone.
+    """
+    nats, bare, end_nats, exact, line = [], [], [], [], []
+    for one in holes:
+        target = [*one.middle, FIM_END]
+        with_suffix, right = choices(model, [FIM_SUFFIX, *one.suffix, FIM_PREFIX, *one.prefix, FIM_MIDDLE], target)
+        without, _ = choices(model, [FIM_SUFFIX, FIM_PREFIX, *one.prefix, FIM_MIDDLE], one.middle)
+        nats.append(-with_suffix[:-1])
+        bare.append(-without)
+        end_nats.append(-float(with_suffix[-1]))
+        exact.append(bool(right.all()))
+        line.append(bool(right[:-1].all()))
+    result = {
+        "hole_nats": float(torch.cat(nats).mean()),
+        "hole_nats_without_suffix": float(torch.cat(bare).mean()),
+        "hole_end_nats": float(np.mean(end_nats)),
+        "hole_exact": float(np.mean(exact)),
+        "hole_line": float(np.mean(line)),
+    }
+    return {"holes": float(len(holes))} | {key: round(value, 4) for key, value in result.items()}
