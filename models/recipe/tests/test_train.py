@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recipe.data import Windows
 from recipe.edits import RIGHT_WEIGHT
 from recipe.evaluate import evaluate, held_out_sequences
+from recipe.infill import in_middle
 from recipe.llama import Llama
 from recipe.lora import adapter_state, add_adapters, halve_base
 from recipe.settings import Settings
@@ -99,6 +100,16 @@ def test_a_toy_run_with_infill_lowers_its_loss(tmp_path: Path, rate: float) -> N
     run.train()
     first, last = losses_of(tmp_path)
     assert last < 0.85 * first
+
+
+def test_the_content_of_a_hole_counts_more(tmp_path: Path) -> None:
+    run = code_run(tmp_path, replace(SETTINGS, infill_rate=1.0, middle_weight=3.0))
+    for index in range(10):
+        sequence = run.data.sequence(index)
+        assert sequence.importance is not None
+        ids = sequence.ids.numpy()
+        assert (sequence.importance.numpy() == np.where(in_middle(ids), 3.0, 1.0)).all()
+        assert (sequence.importance == 3.0).any()
 
 
 def test_the_second_stage_is_the_last_part_of_the_run(tmp_path: Path) -> None:
