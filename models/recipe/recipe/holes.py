@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from recipe import attention
-from recipe.infill import hole
+from recipe.infill import healed, hole
 from recipe.llama import Llama
 from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
@@ -20,7 +20,7 @@ TRIES = 20
 
 @dataclass(frozen=True)
 class Hole:
-    """Ids of the three parts, tokenized by themselves."""
+    """Ids of the three parts, as in training."""
 
     prefix: list[int]
     suffix: list[int]
@@ -38,8 +38,8 @@ def line_holes(sequences: list[Tensor], tokenizer: Tokenizer) -> list[Hole]:
         for _ in range(TRIES if text else 0):
             start, end = hole(text, "rest of line", rng)
             if len(text) / 4 <= start < 3 * len(text) / 4 and end - start >= LEAST_CHARACTERS:
-                parts = tokenizer.encode_batch([text[:start], text[end:], text[start:end]], add_special_tokens=False)
-                holes.append(Hole(*(part.ids for part in parts)))
+                prefix, middle = healed(text[:start], text[start:end], tokenizer)
+                holes.append(Hole(prefix, tokenizer.encode(text[end:], add_special_tokens=False).ids, middle))
                 break
     return holes
 

@@ -44,16 +44,35 @@ def hole(text: str, kind: str, rng: np.random.Generator) -> tuple[int, int]:
     return int(offsets[first]), int(offsets[last])
 
 
+def healed(prefix: str, middle: str, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Ids of a prefix and of what is written after it, which begins with the prefix's last token, or with its last space.
+
+    Text that is cut anywhere ends inside a token: code goes on with "\\n   " and " return", not with "\\n    " and "return". The engine
+    does the same and lets only tokens be written first that begin so (`src/engine/token-healing.ts`).
+    """
+    ids: list[int] = tokenizer.encode(prefix, add_special_tokens=False).ids
+    last = tokenizer.decode(ids[-1:], skip_special_tokens=True)
+    if not last or "\ufffd" in last:
+        return ids, tokenizer.encode(middle, add_special_tokens=False).ids
+    if last[-1] in " \t":
+        last = last[-1]
+        ids = tokenizer.encode(prefix[:-1], add_special_tokens=False).ids
+    else:
+        ids = ids[:-1]
+    return ids, tokenizer.encode(last + middle, add_special_tokens=False).ids
+
+
 def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: int) -> list[int]:
-    """<suffix> S <prefix> P <middle> M <end>, sometimes padded. Each part is tokenized by itself, as at inference.
+    """<suffix> S <prefix> P <middle> M <end>, sometimes padded. Each part is tokenized by itself, as at inference, where M begins with
+    the last token of P.
 
     The prefix stands beside what is written, as in ordinary text: Bavarian et al. 2022 (arXiv 2207.14255), section 3, SPM.
 
     Never more than `room` ids where the middle and its markers fit: P gives way from its left, then S from its right.
     """
     start, end = hole(text, str(rng.choice(KINDS, p=KIND_WEIGHTS)), rng)
-    parts = tokenizer.encode_batch([text[:start], text[end:], text[start:end]], add_special_tokens=False)
-    prefix, suffix, middle = (part.ids for part in parts)
+    prefix, middle = healed(text[:start], text[start:end], tokenizer)
+    suffix = tokenizer.encode(text[end:], add_special_tokens=False).ids
     padding = int(rng.integers(1, MAX_PADDING + 1)) if rng.random() < 0.5 else 0
     over = max(0, len(prefix) + len(suffix) + len(middle) + padding + len(MARKERS) - room)
     suffix = suffix[: max(0, len(suffix) - max(0, over - len(prefix)))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recipe.infill import MARKERS, MAX_CHARACTERS, MAX_LINES, hole, in_middle, rearranged, with_hole, with_holes
+from recipe.infill import MARKERS, MAX_CHARACTERS, MAX_LINES, healed, hole, in_middle, rearranged, with_hole, with_holes
 from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from tests.toy_tokenizer import toy_tokenizer
 
@@ -144,3 +144,24 @@ def test_a_window_without_left_context_has_one_hole() -> None:
     ids = window([TEXT * 4], 128)
     for seed in range(8):
         assert int((with_holes(ids, 128, 16, TOKENIZER, np.random.default_rng(seed)) == FIM_END).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("prefix", "middle", "kept", "written"),
+    [
+        ("x:\n    ", "return x", ["x", ":", "\n", "ĠĠ", "Ġ"], ["Ġ", "ret", "u"]),
+        ("x:\n", "  return x", ["x", ":"], ["\n", "Ġ"]),
+        ("a in", "dex", ["a", "Ġ"], ["in", "de"]),
+        ("", "ab", [], ["a", "b"]),
+    ],
+)
+def test_what_is_written_begins_with_the_last_token_of_the_prefix(prefix: str, middle: str, kept: list[str], written: list[str]) -> None:
+    before, after = healed(prefix, middle, TOKENIZER)
+    assert TOKENIZER.decode(before) + TOKENIZER.decode(after) == prefix + middle
+    newline = [token.replace("\n", "Ċ") for token in kept], [token.replace("\n", "Ċ") for token in written]
+    assert [TOKENIZER.id_to_token(id) for id in before] == newline[0]
+    assert [TOKENIZER.id_to_token(id) for id in after][: len(written)] == newline[1]
+
+
+def test_a_character_that_is_cut_is_not_taken_apart() -> None:
+    assert healed("é", "x", TOKENIZER) == (TOKENIZER.encode("é").ids, TOKENIZER.encode("x").ids)
