@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
@@ -44,21 +47,36 @@ def hole(text: str, kind: str, rng: np.random.Generator) -> tuple[int, int]:
     return int(offsets[first]), int(offsets[last])
 
 
+@lru_cache(maxsize=1)
+def sorted_tokens(tokenizer: Tokenizer) -> list[str]:
+    """All tokens but the special ones, in the byte alphabet."""
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    return sorted(token for token in tokenizer.get_vocab() if token not in special)
+
+
+def can_go_on(token: str, tokenizer: Tokenizer) -> bool:
+    """Whether another token begins as this one, which is in the byte alphabet."""
+    tokens = sorted_tokens(tokenizer)
+    after = bisect_right(tokens, token)
+    return after < len(tokens) and tokens[after].startswith(token)
+
+
 def healed(prefix: str, middle: str, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """Ids of a prefix and of what is written after it, which begins with the prefix's last token, or with its last space.
 
-    Text that is cut anywhere ends inside a token: code goes on with "\\n   " and " return", not with "\\n    " and "return". The engine
-    does the same and lets only tokens be written first that begin so (`src/engine/token-healing.ts`).
+    Text that is cut anywhere ends inside a token: code goes on with "\\n   " and " return", not with "\\n    " and "return". Not where no
+    other token begins as the last one. The engine does the same, and writes first only what begins so (`src/engine/token-healing.ts`).
     """
     ids: list[int] = tokenizer.encode(prefix, add_special_tokens=False).ids
     last = tokenizer.decode(ids[-1:], skip_special_tokens=True)
     if not last or "\ufffd" in last:
         return ids, tokenizer.encode(middle, add_special_tokens=False).ids
-    if last[-1] in " \t":
-        last = last[-1]
-        ids = tokenizer.encode(prefix[:-1], add_special_tokens=False).ids
-    else:
-        ids = ids[:-1]
+    space = last[-1] in " \t"
+    token = str(tokenizer.id_to_token(ids[-1]))
+    if not can_go_on(token[-1] if space else token, tokenizer):
+        return ids, tokenizer.encode(middle, add_special_tokens=False).ids
+    last = last[-1] if space else last
+    ids = tokenizer.encode(prefix[:-1], add_special_tokens=False).ids if space else ids[:-1]
     return ids, tokenizer.encode(last + middle, add_special_tokens=False).ids
 
 

@@ -150,8 +150,8 @@ def test_a_window_without_left_context_has_one_hole() -> None:
     ("prefix", "middle", "kept", "written"),
     [
         ("x:\n    ", "return x", ["x", ":", "\n", "ĠĠ", "Ġ"], ["Ġ", "ret", "u"]),
-        ("x:\n", "  return x", ["x", ":"], ["\n", "Ġ"]),
-        ("a in", "dex", ["a", "Ġ"], ["in", "de"]),
+        ("x:\n", "  return x", ["x", ":", "\n"], ["Ġ", "Ġ"]),  # no other token begins with a line break
+        ("a re", "turn", ["a", "Ġ"], ["ret", "u"]),
         ("", "ab", [], ["a", "b"]),
     ],
 )
