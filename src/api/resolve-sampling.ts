@@ -4,7 +4,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { ApiError } from './errors.ts';
 import type { SamplingFields } from './sampling-fields.ts';
 
-type Resolved = Pick<GenerateRequest, 'temperature' | 'topP' | 'topK' | 'seed' | 'logitRules'>;
+type Resolved = Pick<GenerateRequest, 'temperature' | 'topP' | 'topK' | 'seed' | 'tokenHealing' | 'logitRules'>;
 type Vocabulary = Pick<ModelConfig, 'vocabSize' | 'maskTokenId'>;
 
 /** @throws ApiError for a bias of an id that is no answer of this model */
@@ -15,6 +15,7 @@ export function resolveSampling(body: SamplingFields, vocabulary: Vocabulary): R
     topP: body.top_p ?? 1,
     topK: topK < vocabulary.vocabSize ? topK : 0,
     seed: body.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+    tokenHealing: body.token_healing ?? true,
     logitRules: resolveRules(body, vocabulary),
   };
 }

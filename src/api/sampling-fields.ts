@@ -56,6 +56,10 @@ export const samplingFields = {
     description: 'An extension: only the so many most probable tokens are drawn, before `top_p`. Default 0: all.',
   }),
   seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
+  token_healing: z.boolean().nullish().openapi({
+    description:
+      'An extension: a text may end inside a token, so that its last token, or its last space, is taken back and only tokens that begin so are written first. Default true for text, without effect on token ids.',
+  }),
   frequency_penalty: penalty('for each time it stands in the completion so far'),
   presence_penalty: penalty('once it stands in the completion so far'),
   logit_bias: logitBias,

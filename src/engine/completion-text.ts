@@ -3,6 +3,7 @@ import { Detokenizer } from './detokenizer.ts';
 import type { TextToken } from './request.ts';
 import { StopStrings } from './stop-strings.ts';
 import { SuffixOverlap } from './suffix-overlap.ts';
+import { NOTHING } from './token-healing.ts';
 import { characters, TokenPlaces } from './token-places.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -25,6 +26,7 @@ export class CompletionText {
   readonly #stops: StopStrings;
   readonly #overlap: SuffixOverlap;
   readonly #places: TokenPlaces | null;
+  readonly #beginning: Uint8Array;
   /** Characters of the ids so far. */
   #read = 0;
   /** Characters that came out. */
@@ -33,8 +35,10 @@ export class CompletionText {
   /**
    * @param suffix what follows the text; its beginning is not written twice
    * @param withTokens tokens come out beside the text
+   * @param beginning bytes of the first token that stand in the prompt
    */
-  constructor(tokenizer: Tokenizer, stop: readonly string[], suffix: string, withTokens: boolean) {
+  constructor(tokenizer: Tokenizer, stop: readonly string[], suffix: string, withTokens: boolean, beginning = NOTHING) {
+    this.#beginning = beginning;
     this.#detokenizer = new Detokenizer(tokenizer);
     this.#stops = new StopStrings(stop);
     this.#overlap = new SuffixOverlap(suffix);
@@ -55,8 +59,9 @@ export class CompletionText {
   #text({ ids, probs, alternatives }: Pick<SettledEvent, 'ids' | 'probs' | 'alternatives'>, last: boolean): string {
     let text = '';
     for (const [i, id] of ids.entries()) {
-      const piece = this.#detokenizer.push(id);
-      this.#places?.add({ id, prob: probs[i] ?? 0, alternatives: alternatives[i] ?? [] }, this.#read);
+      const beginning = this.tokens === 0 ? this.#beginning : undefined;
+      const piece = this.#detokenizer.push(id, beginning?.length);
+      this.#places?.add({ id, prob: probs[i] ?? 0, alternatives: alternatives[i] ?? [] }, this.#read, beginning);
       if (this.#places) this.#read += characters(piece);
       const settled = this.#stops.push(piece);
       text += this.#overlap.push(settled.text);

@@ -14,9 +14,12 @@ export class Detokenizer {
     this.#tokenizer = tokenizer;
   }
 
-  /** The text that this id completes; may be empty. */
-  push(id: number): string {
-    return this.#decoder.decode(this.#tokenizer.bytes(id), { stream: true });
+  /**
+   * The text that this id completes; may be empty.
+   * @param skipped leading bytes of it that are not part of the text
+   */
+  push(id: number, skipped = 0): string {
+    return this.#decoder.decode(this.#tokenizer.bytes(id).subarray(skipped), { stream: true });
   }
 }
 

@@ -12,6 +12,7 @@ import { promptIds } from './prompt.ts';
 import { requireMayFit } from './prompt-length.ts';
 import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { EngineEvent, GenerateRequest } from './request.ts';
+import { type HealedPrompt, healPrompt } from './token-healing.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Text in, events out, on one model. */
@@ -61,24 +62,33 @@ export class Engine {
 
   #plan(request: GenerateRequest): { readonly plan: GenerationPlan; readonly tokens: number } {
     const { model } = this;
-    const ids = this.#prompt(request);
+    const { ids, beginning } = this.#prompt(request);
     // Something has to predict the first id.
     const prompt = ids.length > 0 ? ids : Int32Array.of(model.config.startTokenId);
     const settings = planBlocks(request, model, this.#acceptance, prompt.length);
     const tokens = tokensNeeded(model, request, prompt.length);
-    return { plan: { request, settings, prompt, promptTokens: ids.length }, tokens };
+    return { plan: { request, settings, prompt, promptTokens: ids.length, beginning }, tokens };
   }
 
-  #prompt(request: GenerateRequest): Int32Array {
+  #prompt(request: GenerateRequest): HealedPrompt {
     const { config } = this.model;
     const ids = (part: string | Int32Array, param: string) => {
       if (typeof part === 'string') requireMayFit(part, param, this);
       return promptIds(part, this.tokenizer, config);
     };
-    const [context, prefix] = [ids(request.context, 'prompt'), ids(request.prompt, 'prompt')];
-    if (request.suffix === null) return context.length > 0 ? Int32Array.from([...context, ...prefix]) : prefix;
+    const context = ids(request.context, 'prompt');
+    const { ids: prefix, beginning } = this.#healed(request, ids(request.prompt, 'prompt'));
+    if (request.suffix === null) {
+      return { ids: context.length > 0 ? Int32Array.from([...context, ...prefix]) : prefix, beginning };
+    }
     const hole = { context, prefix, suffix: ids(request.suffix, 'suffix') };
-    return infillPrompt(hole, requireInfill(config), config.startTokenId);
+    return { ids: infillPrompt(hole, requireInfill(config), config.startTokenId), beginning };
+  }
+
+  #healed({ prompt, tokenHealing, maxTokens, logprobs }: GenerateRequest, ids: Int32Array): HealedPrompt {
+    // Who asks about the prompt's tokens means all of them.
+    const heals = tokenHealing && typeof prompt === 'string' && maxTokens > 0 && !logprobs?.prompt;
+    return heals ? healPrompt(prompt, ids, this.tokenizer) : { ids, beginning: null };
   }
 
   /** The same for an edit of code. Nothing of it is kept for other requests. @throws what `planEdit` does, and as `admit` */

@@ -8,6 +8,7 @@ import { CompletionText } from './completion-text.ts';
 import { endingAtMiddle, suffixStop } from './infill.ts';
 import { promptTokenTexts } from './prompt-tokens.ts';
 import type { Cost, EngineEvent, GenerateRequest } from './request.ts';
+import { type Beginning, NOTHING, withoutBeginning } from './token-healing.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export interface GenerationPlan {
@@ -17,6 +18,8 @@ export interface GenerationPlan {
   readonly prompt: Int32Array; // (P), P > 0
   /** Without the start token that stands in for an empty prompt. */
   readonly promptTokens: number;
+  /** What of the prompt is written again, as the beginning of the first token. */
+  readonly beginning: Beginning | null;
 }
 
 /**
@@ -35,12 +38,13 @@ export async function* generate(
   turn: () => Promise<void>,
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent, void, void> {
-  const { request, settings, prompt, promptTokens } = plan;
+  const { request, settings, prompt, promptTokens, beginning } = plan;
   const { stop, suffix, logprobs, maxTokens } = request;
   const cachedTokens = cache.length;
-  const forwards = new Forwards(model, cache, createDraw(request), signal, turn, logprobs?.alternatives);
+  const draw = createDraw(request, beginning?.lift);
+  const forwards = new Forwards(model, cache, draw, signal, turn, logprobs?.alternatives);
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
-  const text = new CompletionText(tokenizer, stops, suffix ?? '', logprobs !== null);
+  const text = new CompletionText(tokenizer, stops, suffix ?? '', logprobs !== null, beginning?.bytes);
 
   const end = (finishReason: 'stop' | 'length', cost: Pick<Cost, 'prefillMs' | 'decodeMs'>): EngineEvent => ({
     type: 'done',
@@ -70,7 +74,8 @@ export async function* generate(
   for await (const event of sampleBlocks(forwards, ending, settings, first, prompt.subarray(clean))) {
     decodeMs += performance.now() - start;
     if (event.type === 'step') {
-      yield { ...event, texts: Array.from(event.ids, (id) => tokenText(tokenizer, id)) };
+      const begins = (i: number) => (event.positions[i] === 0 ? beginning?.bytes : undefined);
+      yield { ...event, texts: Array.from(event.ids, (id, i) => tokenText(tokenizer, id, begins(i))) };
     } else {
       const late = event.end === null && isLate(text.hasNewLine);
       const { text: delta, tokens } = text.push(event, event.end !== null || late);
@@ -95,6 +100,7 @@ function endings(config: ModelConfig, suffix: string | null): ModelConfig {
   return suffix !== null && config.infill ? endingAtMiddle(config, config.infill) : config;
 }
 
-function tokenText(tokenizer: Tokenizer, id: number): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(tokenizer.bytes(id));
+function tokenText(tokenizer: Tokenizer, id: number, beginning = NOTHING): string {
+  const bytes = withoutBeginning(tokenizer.bytes(id), beginning);
+  return bytes ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) : '';
 }

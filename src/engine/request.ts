@@ -35,6 +35,8 @@ export interface GenerateRequest {
   /** Other files, before the one that the prompt is from. */
   readonly context: string;
   readonly prompt: string | Int32Array;
+  /** A prompt that is text may end inside a token: what is written then begins with its last one. */
+  readonly tokenHealing: boolean;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
   readonly suffix: string | null;
   /** New tokens at most, exact; 0 only runs the prompt. */

@@ -1,5 +1,6 @@
 /** Tokens and where they begin in a text that comes out in pieces. */
 import type { TextToken } from './request.ts';
+import { NOTHING, withoutBeginning } from './token-healing.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** An id with its probability, and the best of its position. */
@@ -18,11 +19,17 @@ export class TokenPlaces {
     this.#tokenizer = tokenizer;
   }
 
-  /** @param offset characters of the text before it */
-  add({ id, prob, alternatives }: JudgedId, offset: number): void {
-    const bytes = (token: number) => this.#tokenizer.bytes(token);
-    const others = alternatives.map((other) => ({ bytes: bytes(other.id), prob: other.prob }));
-    this.#pending.push({ bytes: bytes(id), offset, prob, alternatives: others });
+  /**
+   * @param offset characters of the text before it
+   * @param beginning what of it stands in the prompt; alternatives that begin otherwise are none
+   */
+  add({ id, prob, alternatives }: JudgedId, offset: number, beginning = NOTHING): void {
+    const bytes = (token: number) => withoutBeginning(this.#tokenizer.bytes(token), beginning);
+    const others = alternatives.flatMap(({ id, prob }) => {
+      const text = bytes(id);
+      return text ? [{ bytes: text, prob }] : [];
+    });
+    this.#pending.push({ bytes: bytes(id) ?? NOTHING, offset, prob, alternatives: others });
   }
 
   /** Those that begin before so many characters, each once. */

@@ -10,6 +10,8 @@ export interface Tokenizer {
   encode(text: string): Int32Array; // (P)
   /** UTF-8 fragment of a token; empty for special tokens. Not to be written to. */
   bytes(id: number): Uint8Array;
+  /** Ids of all tokens, special ones aside, whose bytes begin so; ascending. @param bytes one at least */
+  beginningWith(bytes: Uint8Array): Int32Array; // (N)
   /** Bytes that one token stands for at most, the text of special ones included. */
   readonly longestToken: number;
 }
@@ -93,6 +95,10 @@ class ByteLevelTokenizer implements Tokenizer {
 
   bytes(id: number): Uint8Array {
     return this.#vocabulary.bytes(id);
+  }
+
+  beginningWith(bytes: Uint8Array): Int32Array {
+    return this.#vocabulary.beginningWith(bytes);
   }
 
   /** Single-byte ids of a pre-token, which is in the byte alphabet. */

@@ -44,6 +44,19 @@ export class Vocabulary {
     }
   }
 
+  /** Ids of the tokens that begin so, ascending: (N). */
+  beginningWith(beginning: Uint8Array): Int32Array {
+    const found: number[] = [];
+    for (let id = 0; id + 1 < this.#offsets.length; id++) {
+      const start = this.#offsets[id]!;
+      if (this.#offsets[id + 1]! - start < beginning.length) continue;
+      let same = 0;
+      while (same < beginning.length && this.#bytes[start + same] === beginning[same]) same++;
+      if (same === beginning.length) found.push(id);
+    }
+    return Int32Array.from(found);
+  }
+
   /** A view of the token's bytes; empty for special tokens and for ids that no token has. */
   bytes(id: number): Uint8Array {
     return this.#bytes.subarray(this.#offsets[id] ?? 0, this.#offsets[id + 1] ?? 0);

@@ -12,6 +12,8 @@ export interface DrawSettings {
   readonly logitRules: LogitRules | null;
 }
 
+const UNMOVED: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() };
+
 /**
  * How one completion's ids are chosen. Undefined is the plain argmax.
  *
@@ -42,7 +44,11 @@ export interface Draw {
   forgotten(offsets: Int32Array): void;
 }
 
-export function createDraw({ temperature, topP, topK, seed, logitRules }: DrawSettings): Draw {
+/** @param first what moves the logits of offset 0 alone */
+export function createDraw(
+  { temperature, topP, topK, seed, logitRules }: DrawSettings,
+  first: Adjustment | null = null,
+): Draw {
   const tally = logitRules && new TokenTally(logitRules);
 
   function sampling(offsets: Int32Array, adjustments: Adjustment[] | undefined): Sampling | undefined {
@@ -51,7 +57,14 @@ export function createDraw({ temperature, topP, topK, seed, logitRules }: DrawSe
     return { temperature, topP, topK, uniforms, adjustments };
   }
 
-  const draw = (offsets: Int32Array) => sampling(offsets, tally?.adjustments(offsets));
+  function adjustments(offsets: Int32Array): Adjustment[] | undefined {
+    const rules = tally?.adjustments(offsets);
+    const at = first ? offsets.indexOf(0) : -1;
+    if (!first || at < 0) return rules;
+    return Array.from(offsets, (_, i) => (i === at ? both(rules?.[i], first) : (rules?.[i] ?? UNMOVED)));
+  }
+
+  const draw = (offsets: Int32Array) => sampling(offsets, adjustments(offsets));
   return Object.assign(draw, {
     along(ids: Int32Array, offset: number) {
       const start = offset - ids.length;
@@ -67,4 +80,11 @@ export function createDraw({ temperature, topP, topK, seed, logitRules }: DrawSe
       for (const offset of offsets) tally?.forget(offset);
     },
   });
+}
+
+function both(one: Adjustment = UNMOVED, other: Adjustment): Adjustment {
+  if (one.ids.length === 0) return other;
+  const deltas = new Map(Array.from(one.ids, (id, i) => [id, one.deltas[i] ?? 0]));
+  for (const [i, id] of other.ids.entries()) deltas.set(id, (deltas.get(id) ?? 0) + (other.deltas[i] ?? 0));
+  return { ids: Int32Array.from(deltas.keys()), deltas: Float32Array.from(deltas.values()) };
 }

@@ -42,6 +42,7 @@ describe('one body', () => {
       {
         context: '',
         prompt: 'abc',
+        tokenHealing: true,
         suffix: null,
         maxTokens: 16,
         temperature: 0,
@@ -78,6 +79,7 @@ describe('one body', () => {
       seed: -3,
       stop: ['\n\n', '```'],
       top_k: 40,
+      token_healing: false,
       frequency_penalty: 0.5,
       presence_penalty: -0.5,
       logit_bias: { 7: -100, 8: 0 },
@@ -88,6 +90,7 @@ describe('one body', () => {
       {
         context: '',
         prompt: Int32Array.of(5, 6),
+        tokenHealing: false,
         suffix: '}',
         maxTokens: 8,
         temperature: 0.5,

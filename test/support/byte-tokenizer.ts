@@ -17,4 +17,8 @@ export class ByteTokenizer implements Tokenizer {
   bytes(id: number): Uint8Array {
     return id < 256 ? Uint8Array.of(id) : new Uint8Array();
   }
+
+  beginningWith([first, ...others]: Uint8Array): Int32Array {
+    return others.length > 0 || first === undefined ? new Int32Array() : Int32Array.of(first);
+  }
 }

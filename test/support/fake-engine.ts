@@ -266,4 +266,8 @@ class FakeTokenizer implements Tokenizer {
   bytes(id: number): Uint8Array {
     return id < 128 ? Uint8Array.of(id) : new Uint8Array();
   }
+
+  beginningWith(): Int32Array {
+    return new Int32Array();
+  }
 }

@@ -14,7 +14,9 @@ export function runJob(engine: Engine, job: Job, signal: AbortSignal): AsyncGene
 function request({ decoding, ...job }: CompleteJob): GenerateRequest {
   const { policy, parameters, blockLength, verify } = decoding;
   return {
+    context: '',
     prompt: job.prompt,
+    tokenHealing: true,
     suffix: job.suffix,
     maxTokens: job.maxTokens,
     temperature: job.temperature,
