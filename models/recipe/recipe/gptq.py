@@ -3,8 +3,7 @@
 Rounding to nearest keeps each weight close; what counts is the product with the inputs that really come. Each column's
 rounding error is passed on to the columns not yet rounded, in proportion to how the inputs of the two move together.
 GPTQ (Frantar et al. 2022, arXiv 2210.17323), section 3. The layers are done in order, each on inputs that the rounded layers
-before it give, and towards outputs of the exact ones. Half of the calibration rows are noisy: Quant-dLLM (arXiv 2510.03274) found
-masked inputs to matter.
+before it give. Half of the calibration rows are noisy: Quant-dLLM (arXiv 2510.03274) found masked inputs to matter.
 
 The result is an ordinary export whose matrices lie on the int4 grid of src/convert/quantize.ts: converting them loses nothing.
 """
@@ -12,7 +11,6 @@ The result is an ordinary export whose matrices lie on the int4 grid of src/conv
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,98 +101,32 @@ def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
 
 
 class Inputs:
-    """What the named modules of a layer were given in its last run, [rows, K] in 32 bits: 16 would leave no sum positive definite."""
+    """X^T X of every linear layer of a module, collected while it runs."""
 
-    def __init__(self, layer: nn.Module, names: Iterable[str]) -> None:
-        self.last: dict[str, Tensor] = {}
-        self.handles = [layer.get_submodule(name).register_forward_pre_hook(self._hook(name)) for name in names]
+    def __init__(self, module: nn.Module) -> None:
+        self.hessians: dict[str, Tensor] = {}
+        self.handles = [
+            child.register_forward_pre_hook(self._hook(name)) for name, child in module.named_modules() if isinstance(child, nn.Linear)
+        ]
 
     def _hook(self, name: str):  # type: ignore[no-untyped-def]
         def collect(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            self.last[name] = arguments[0].flatten(0, -2).float()
+            rows = arguments[0].flatten(0, -2).float()
+            with torch.autocast(rows.device.type, enabled=False):  # in 16 bits the sum would not be positive definite
+                self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
 
         return collect
 
-    def close(self) -> dict[str, Tensor]:
-        """What was given."""
+    def close(self) -> None:
         for handle in self.handles:
             handle.remove()
-        return self.last
 
 
-STAGES = (
-    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    ("self_attn.o_proj",),
-    ("mlp.gate_proj", "mlp.up_proj"),
-    ("mlp.down_proj",),
-)
-"""Matrices of a layer that see the same inputs; each stage is calibrated on what the rounded ones before it give."""
-ADDS_TO = {"self_attn.o_proj": "input_layernorm", "mlp.down_proj": "post_attention_layernorm"}
-"""Matrices whose output is added to the residual stream, and who else reads that stream before."""
-
-
-def run_layer(
-    layer: DecoderLayer, item: Calibration, tables: tuple[Tensor, Tensor], names: Iterable[str] = ()
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The layer's output [1, 2L, d], and what the named modules of it were given."""
-    inputs = Inputs(layer, names)
+def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) -> Tensor:
+    """The layer's output [1, 2L, d]."""
     with precision(item.x.device):
-        out: Tensor = layer(item.x, *tables, two_stream(item.x.shape[1] // 2, item.block))
-    return out.float(), inputs.close()
-
-
-def matrix(layer: DecoderLayer, name: str) -> Tensor:
-    """The weight [N, K] of a linear module of a layer."""
-    module = layer.get_submodule(name)
-    assert isinstance(module, nn.Linear)
-    return module.weight
-
-
-def corrected(weight: Tensor, hessian: Tensor, missing: Tensor) -> Tensor:
-    """The matrix [N, K] that gives, on inputs X with hessian [K, K] = X^T X, what `weight` gives and is missing, least squares.
-
-    missing [N, K] = G^T X, where G [rows, N] is what the outputs on X lack.
-    """
-    damping = DAMPING * hessian.diagonal().mean() * torch.eye(len(hessian), dtype=torch.float64)
-    change: Tensor = torch.linalg.solve(hessian.double() + damping, missing.T.double())
-    return weight + change.T.float()
-
-
-def round_stage(
-    layer: DecoderLayer, names: tuple[str, ...], items: list[Calibration], exact: list[dict[str, Tensor]], tables: tuple[Tensor, Tensor]
-) -> None:
-    """Rounds the named matrices in place: on the inputs that the rounded ones before them give, towards the outputs of the exact model.
-
-    Inputs X have drifted from the exact ones, and so has the residual stream. What the outputs lack, and the stream, is made up for as
-    far as it is linear in X, before rounding: Li et al. 2025 (GPTAQ, arXiv 2504.02692) calibrate on exact outputs too.
-    """
-    beside = [ADDS_TO[name] for name in names if name in ADDS_TO]
-    weights = {name: matrix(layer, name) for name in names}
-    hessian = torch.zeros(weights[names[0]].shape[1], weights[names[0]].shape[1])
-    missing = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    for item, wanted in zip(items, exact, strict=True):
-        _, given = run_layer(layer, item, tables, [*names, *beside])
-        x = given[names[0]]
-        hessian += x.T @ x
-        for name, weight in weights.items():
-            lack = (wanted[name] - x) @ weight.T
-            if name in ADDS_TO:
-                lack += wanted[ADDS_TO[name]] - given[ADDS_TO[name]]
-            missing[name] += lack.T @ x
-    for name, weight in weights.items():
-        weight.copy_(round_matrix(corrected(weight, hessian, missing[name]), hessian))
-
-
-def round_layer(layer: DecoderLayer, items: list[Calibration], exact: list[Calibration], tables: tuple[Tensor, Tensor]) -> None:
-    """Rounds a layer in place and moves both streams, the rounded model's and the exact one's, behind it."""
-    names = [name for stage in STAGES for name in stage] + list(ADDS_TO.values())
-    runs = [run_layer(layer, item, tables, names) for item in exact]
-    for stage in STAGES:
-        round_stage(layer, stage, items, [given for _, given in runs], tables)
-    for item, (out, _) in zip(exact, runs, strict=True):
-        item.x = out
-    for item in items:
-        item.x, _ = run_layer(layer, item, tables)
+        out: Tensor = layer(item.x, cos, sin, two_stream(item.x.shape[1] // 2, item.block))
+    return out.float()
 
 
 def round_embedding(model: Llama, states: Tensor) -> None:
@@ -217,24 +149,30 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
     """
     assert model.mask_id is not None
     position = torch.arange(len(ids[0])).repeat(2)
-    tables = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
+    cos, sin = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
     both = [torch.cat([torch.where(mask, model.mask_id, text), text]) for text, mask in zip(ids, masks, strict=True)]
 
     def embedded() -> list[Calibration]:
         return [Calibration(model.embed_tokens(one)[None], block) for one, block in zip(both, blocks, strict=True)]
 
-    exact = embedded()
+    items = embedded()
     for layer in model.layers:
         assert isinstance(layer, DecoderLayer)
-        for item in exact:
-            item.x, _ = run_layer(layer, item, tables)
-    states = torch.cat([model.norm(item.x[0]) for item in exact])
-    exact = embedded()
-    round_embedding(model, states)
+        for item in items:
+            item.x = run_layer(layer, item, cos, sin)
+    round_embedding(model, torch.cat([model.norm(item.x[0]) for item in items]))
     items = embedded()
     for number, layer in enumerate(model.layers):
         assert isinstance(layer, DecoderLayer)
-        round_layer(layer, items, exact, tables)
+        inputs = Inputs(layer)
+        for item in items:
+            run_layer(layer, item, cos, sin)
+        inputs.close()
+        for name, module in layer.named_modules():
+            if isinstance(module, nn.Linear):
+                module.weight.copy_(round_matrix(module.weight, inputs.hessians[name]))
+        for item in items:
+            item.x = run_layer(layer, item, cos, sin)
         print(f"layer {number + 1} of {len(model.layers)}", flush=True)
 
 
