@@ -24,7 +24,7 @@ const TAB = 0x09;
 /** More than logits differ by. */
 const LIFT = 1000;
 /** Of the tokens that begin with a space, which are half of a vocabulary, the most frequent: byte-level BPE numbers them so. */
-const MOST_TOKENS = 16384;
+const MOST_TOKENS = 8192;
 
 /**
  * Of spaces at the end only the last one is taken back: it belongs to the word that follows, the others to the line break.

@@ -46,6 +46,25 @@ describe('draws', () => {
   });
 });
 
+describe('what moves the first offset', () => {
+  const first: Adjustment = { ids: at(65, 66), deltas: Float32Array.of(100, 200) };
+
+  it('moves no other, nor what stands behind drafts', () => {
+    const draw = createDraw(GREEDY, first);
+    expect(row(draw(at(0)))).toEqual({ 65: 100, 66: 200 });
+    const both = draw(at(1, 0));
+    expect([row(both, 0), row(both, 1)]).toEqual([{}, { 65: 100, 66: 200 }]);
+    expect(draw(at(1))).toBeUndefined();
+    expect(draw.along(at(65), 1)).toBeUndefined();
+  });
+
+  it('is added to the biases', () => {
+    const draw = createDraw({ ...GREEDY, logitRules: rules(0, 0, { 3: 10, 66: -1 }) }, first);
+    expect(row(draw(at(0)))).toEqual({ 3: 10, 65: 100, 66: 199 });
+    expect(row(draw(at(1)))).toEqual({ 3: 10, 66: -1 });
+  });
+});
+
 describe('penalties and biases', () => {
   it('are bias - count * frequency - (count > 0) * presence', () => {
     const draw = createDraw({ ...GREEDY, logitRules: rules(0.5, 0.25, { 3: 10, 66: -1 }) });
