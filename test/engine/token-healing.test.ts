@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { healPrompt, withoutBeginning } from '../../src/engine/token-healing.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer.ts';
 import { BYTE_VOCAB_SIZE, ByteTokenizer, EOS } from '../support/byte-tokenizer.ts';
 import { FakeModel } from '../support/fake-model.ts';
 import { collect, LIMITS, type Overrides, request } from './requests.ts';
@@ -40,6 +42,12 @@ class WordTokenizer extends ByteTokenizer {
 }
 
 const tokenizer = new WordTokenizer();
+
+/** `tests/test_infill.py` of the recipe reads the same file. */
+const FIXTURE: { text: string; kept: number[]; begins: string }[] = JSON.parse(
+  readFileSync('test/fixtures/token-healing.json', 'utf8'),
+);
+const real = loadTokenizer(JSON.parse(readFileSync('models/seedling-135m/tokenizer.json', 'utf8')), 16);
 const heal = (text: string) => {
   const { ids, beginning } = healPrompt(text, tokenizer.encode(text), tokenizer);
   const text_ = beginning && new TextDecoder().decode(beginning.bytes);
@@ -58,6 +66,15 @@ describe('the end of a prompt', () => {
 
   it.each(['', 'x', 'x return', 'é', '日'])('%j stays', (text) => {
     expect(heal(text)).toEqual({ ids: [...tokenizer.encode(text)], begins: null, allowed: [] });
+  });
+
+  it.each(FIXTURE)('$text of the default model is cut as in its training', ({ text, kept, begins }) => {
+    const { ids, beginning } = healPrompt(text, real.encode(text), real);
+    expect([...ids]).toEqual(kept);
+    expect(new TextDecoder().decode(beginning?.bytes)).toBe(begins);
+    for (const id of beginning?.lift.ids ?? []) {
+      expect(withoutBeginning(real.bytes(id), beginning!.bytes)).not.toBeNull();
+    }
   });
 
   it('is not written again', () => {

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from recipe.infill import MARKERS, MAX_CHARACTERS, MAX_LINES, healed, hole, in_middle, rearranged, with_hole, with_holes
 from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
@@ -165,3 +169,15 @@ def test_what_is_written_begins_with_the_last_token_of_the_prefix(prefix: str, m
 
 def test_a_character_that_is_cut_is_not_taken_apart() -> None:
     assert healed("é", "x", TOKENIZER) == (TOKENIZER.encode("é").ids, TOKENIZER.encode("x").ids)
+
+
+FIXTURE = json.loads((Path(__file__).parents[3] / "test" / "fixtures" / "token-healing.json").read_text())
+
+
+@pytest.mark.parametrize("case", FIXTURE, ids=lambda case: repr(case["text"]))
+def test_texts_are_cut_as_the_engine_cuts_them(case: dict[str, Any]) -> None:
+    """`test/engine/token-healing.test.ts` reads the same file."""
+    tokenizer = Tokenizer.from_file(str(Path(__file__).parents[2] / "seedling-135m" / "tokenizer.json"))
+    kept, written = healed(case["text"], "", tokenizer)
+    assert kept == case["kept"]
+    assert tokenizer.decode(written) == case["begins"]
