@@ -48,7 +48,12 @@ export function suffixStop(suffix: string): string[] {
   if (line === undefined) return [];
   const at = suffix.indexOf(line);
   // From the start of its line, or what is left of the line that the hole is in.
-  return [suffix.slice(at === 0 ? 0 : at - 1, at + line.length)];
+  const whole = suffix.slice(at === 0 ? 0 : at - 1, at + line.length);
+  const before = suffix.slice(0, at);
+  if (before.trim() === '') return [whole];
+  // Brackets close what the hole is in: behind the same ones the beginning of the line tells as much.
+  const indent = line.length - line.trimStart().length;
+  return [before + line.slice(0, indent + SHORTEST_LINE), whole];
 }
 
 /** A shorter line, such as a closing bracket, may well stand twice in a row. */

@@ -39,7 +39,8 @@ describe('a hole', () => {
   it.each([
     ['', []],
     ['\n}\n', []],
-    [')\n  return total;\n}', ['\n  return total;']],
+    [')\n  return total;\n}', [')\n  return', '\n  return total;']],
+    ['\n  }\n\n  return total;\n}', ['\n  }\n\n  return', '\n  return total;']],
     ['return total;\n}', ['return total;']],
     ['\n\n    return total;\n}', ['\n    return total;']],
   ])('stops before the line that follows is written again: %j', (suffix, stops) => {
