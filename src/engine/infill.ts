@@ -12,7 +12,7 @@ export interface HoleIds {
 
 /**
  * Prefix and suffix, then the marker after which the hole's content is written. The parts are tokenized apart, as in
- * training, where they were cut at any character: so the hole may begin and end inside a token.
+ * training, where they were cut at any character: so the hole may end inside a token (`token-healing.ts` is about its beginning).
  * Bavarian et al. 2022 (arXiv 2207.14255), section 3: prefix-suffix-middle, or suffix-prefix-middle, where a prefix that
  * grows leaves all that was run before it as it was.
  * @param separator stands between documents in training

@@ -1,5 +1,5 @@
 import type { Adjustment, Sampling } from '../model/model.ts';
-import { type LogitRules, TokenTally } from './logit-rules.ts';
+import { adjustmentOf, type LogitRules, TokenTally } from './logit-rules.ts';
 import { uniform } from './random.ts';
 
 export interface DrawSettings {
@@ -61,7 +61,8 @@ export function createDraw(
     const rules = tally?.adjustments(offsets);
     const at = first ? offsets.indexOf(0) : -1;
     if (!first || at < 0) return rules;
-    return Array.from(offsets, (_, i) => (i === at ? both(rules?.[i], first) : (rules?.[i] ?? UNMOVED)));
+    if (!rules) return Array.from(offsets, (_, i) => (i === at ? first : UNMOVED));
+    return rules.map((rule, i) => (i === at ? both(rule, first) : rule));
   }
 
   const draw = (offsets: Int32Array) => sampling(offsets, adjustments(offsets));
@@ -82,9 +83,8 @@ export function createDraw(
   });
 }
 
-function both(one: Adjustment = UNMOVED, other: Adjustment): Adjustment {
-  if (one.ids.length === 0) return other;
+function both(one: Adjustment, other: Adjustment): Adjustment {
   const deltas = new Map(Array.from(one.ids, (id, i) => [id, one.deltas[i] ?? 0]));
   for (const [i, id] of other.ids.entries()) deltas.set(id, (deltas.get(id) ?? 0) + (other.deltas[i] ?? 0));
-  return { ids: Int32Array.from(deltas.keys()), deltas: Float32Array.from(deltas.values()) };
+  return adjustmentOf(deltas);
 }

@@ -69,6 +69,11 @@ export class TokenTally {
         deltas.set(id, (deltas.get(id) ?? 0) - count * frequencyPenalty - presencePenalty);
       }
     }
-    return { ids: Int32Array.from(deltas.keys()), deltas: Float32Array.from(deltas.values()) };
+    return adjustmentOf(deltas);
   }
+}
+
+/** @param deltas by id */
+export function adjustmentOf(deltas: ReadonlyMap<number, number>): Adjustment {
+  return { ids: Int32Array.from(deltas.keys()), deltas: Float32Array.from(deltas.values()) };
 }

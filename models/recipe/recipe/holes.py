@@ -9,10 +9,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from recipe import attention
-from recipe.infill import healed, hole
+from recipe.few_steps import causal_logits, log_p
+from recipe.infill import document_text, healed, hole, longest_document
 from recipe.llama import Llama
-from recipe.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
+from recipe.tokenizer import FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
 LEAST_CHARACTERS = 8
 TRIES = 20
@@ -31,9 +31,8 @@ def line_holes(sequences: list[Tensor], tokenizer: Tokenizer) -> list[Hole]:
     """A rest of a line in the middle half of each sequence [L] that has one."""
     holes = []
     for index, ids in enumerate(sequences):
-        bounds = [-1, *torch.nonzero(ids == END_OF_TEXT).flatten().tolist(), len(ids)]
-        longest = int(np.argmax(np.diff(bounds)))
-        text = tokenizer.decode(ids[bounds[longest] + 1 : bounds[longest + 1]].tolist(), skip_special_tokens=False).strip("\ufffd")
+        start, end = longest_document(ids.numpy())
+        text = document_text(ids.numpy()[start:end], tokenizer)
         rng = np.random.default_rng([77, index])
         for _ in range(TRIES if text else 0):
             start, end = hole(text, "rest of line", rng)
@@ -47,11 +46,8 @@ def line_holes(sequences: list[Tensor], tokenizer: Tokenizer) -> list[Hole]:
 def choices(model: Llama, prompt: list[int], target: list[int]) -> tuple[Tensor, Tensor]:
     """log p [C] of ids `target` after `prompt`, each given those before it, and whether each is the best one [C]."""
     ids = torch.tensor([prompt + target], device=model.embed_tokens.weight.device)
-    hidden = model.hidden(ids, torch.arange(ids.shape[1], device=ids.device), attention.causal)[0]
-    logits = model.logits(hidden[len(prompt) - 1 : -1]).float()
-    logits[:, model.mask_id] = float("-inf")
-    wanted = ids[0, len(prompt) :]
-    return logits.log_softmax(-1).gather(-1, wanted[:, None])[:, 0], logits.argmax(-1) == wanted
+    logits, wanted = causal_logits(model, ids, len(target)), ids[:, len(prompt) :]
+    return log_p(logits, wanted)[0], logits[0].argmax(-1) == wanted[0]
 
 
 @torch.no_grad()

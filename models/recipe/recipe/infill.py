@@ -67,17 +67,20 @@ def healed(prefix: str, middle: str, tokenizer: Tokenizer) -> tuple[list[int], l
     Text that is cut anywhere ends inside a token: code goes on with "\\n   " and " return", not with "\\n    " and "return". Not where no
     other token begins as the last one. The engine does the same, and writes first only what begins so (`src/engine/token-healing.ts`).
     """
-    ids: list[int] = tokenizer.encode(prefix, add_special_tokens=False).ids
+
+    def encode(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    ids = encode(prefix)
     last = tokenizer.decode(ids[-1:], skip_special_tokens=True)
-    if not last or "\ufffd" in last:
-        return ids, tokenizer.encode(middle, add_special_tokens=False).ids
-    space = last[-1] in " \t"
-    token = str(tokenizer.id_to_token(ids[-1]))
-    if not can_go_on(token[-1] if space else token, tokenizer):
-        return ids, tokenizer.encode(middle, add_special_tokens=False).ids
-    last = last[-1] if space else last
-    ids = tokenizer.encode(prefix[:-1], add_special_tokens=False).ids if space else ids[:-1]
-    return ids, tokenizer.encode(last + middle, add_special_tokens=False).ids
+    token = str(tokenizer.id_to_token(ids[-1])) if ids else ""
+    space = last.endswith((" ", "\t"))
+    if not last or "\ufffd" in last or not can_go_on(token[-1] if space else token, tokenizer):
+        return ids, encode(middle)
+    if space:
+        return encode(prefix[:-1]), encode(last[-1] + middle)
+    return ids[:-1], encode(last + middle)
 
 
 def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: int) -> list[int]:
@@ -101,9 +104,21 @@ def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: 
 def in_middle(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Of ids [L], those of a hole's content and of the marker that ends it [L]."""
     opened = np.cumsum(ids == FIM_MIDDLE) - np.cumsum(ids == FIM_END)
-    # The end's marker is one of them, the middle's is not.
-    inside: NDArray[np.bool_] = (np.concatenate([[0], opened[:-1]]) > 0) & (ids != FIM_MIDDLE)
+    # From the position before: the end's marker is one of them, the middle's is not.
+    inside: NDArray[np.bool_] = np.concatenate([[0], opened[:-1]]) > 0
     return inside
+
+
+def longest_document(ids: NDArray[np.int64]) -> tuple[int, int]:
+    """Where in ids [L] the longest run without an end-of-text lies, [start, end)."""
+    bounds = np.concatenate([[-1], np.flatnonzero(ids == END_OF_TEXT), [len(ids)]])
+    longest = int(np.argmax(np.diff(bounds)))
+    return int(bounds[longest]) + 1, int(bounds[longest + 1])
+
+
+def document_text(ids: NDArray[np.int64], tokenizer: Tokenizer) -> str:
+    """The text of ids [L] that may begin or end inside a character."""
+    return tokenizer.decode(ids.tolist(), skip_special_tokens=False).strip("\ufffd")
 
 
 def with_holes(ids: NDArray[np.int64], length: int, left: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -120,14 +135,10 @@ def with_hole(ids: NDArray[np.int64], length: int, tokenizer: Tokenizer, rng: np
     The documents before and after stay as they are; what does not fit is cut from the left, or from the right where
     the rearranged document itself would lose its markers.
     """
-    cuts = np.flatnonzero(ids == END_OF_TEXT)
-    bounds = np.concatenate([[-1], cuts, [len(ids)]])
-    longest = int(np.argmax(np.diff(bounds)))
-    start, end = int(bounds[longest]) + 1, int(bounds[longest + 1])
+    start, end = longest_document(ids)
     # The markers and a retokenized seam need room: a document that fills the window gives up some of its left.
     start = max(start, end - (length - MAX_PADDING - 16))
-    # A window may begin or end inside a character.
-    text = tokenizer.decode(ids[start:end].tolist(), skip_special_tokens=False).strip("\ufffd")
+    text = document_text(ids[start:end], tokenizer)
     if not text:
         return ids[-length:]
     middle = rearranged(text, tokenizer, rng, length)
