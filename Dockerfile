@@ -28,4 +28,4 @@ EXPOSE 8787
 # The model loads in a second or two; until then, and while it stops, the host says 503.
 HEALTHCHECK --start-period=30s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # No shell in between: SIGTERM reaches the host, which finishes what it is answering.
-CMD ["node", "src/node.ts"]
+CMD ["node", "src/hosts/node/main.ts"]

@@ -1,13 +1,13 @@
 /** Makes `docs/playground.png`: the page in Chromium while the default model writes on this machine. */
 import { writeFile } from 'node:fs/promises';
+import { launchChromium } from '../bench/browser/chromium.ts';
 import { createApp } from '../src/api/app.ts';
 import { createHost } from '../src/api/host.ts';
-import { startServer } from '../src/node-server.ts';
-import { readSettings } from '../src/settings.ts';
-import { launchChromium } from '../test/bench/browser/chromium.ts';
-import { openEngine } from '../test/support/engine.ts';
-import { PlaygroundPage } from '../test/support/playground-page.ts';
-import { withAssets } from '../test/support/static-site.ts';
+import { startServer } from '../src/hosts/node/server.ts';
+import { readSettings } from '../src/hosts/settings.ts';
+import { openEngine } from '../test/support/engines/engine.ts';
+import { PlaygroundPage } from '../test/support/hosts/playground-page.ts';
+import { withAssets } from '../test/support/hosts/static-site.ts';
 
 const TO = 'docs/playground.png';
 /** Settled tokens from which on a picture is taken. */

@@ -11,12 +11,12 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { resolveRequest } from '../src/api/resolve-request.ts';
-import { completionRequestSchema } from '../src/api/schemas.ts';
+import { readNpyUint16 } from '../eval/npy.ts';
+import { completionRequestSchema } from '../src/api/completions/schema.ts';
+import { resolveRequest } from '../src/api/generate/resolve.ts';
 import type { Engine } from '../src/engine/engine.ts';
-import { readSettings } from '../src/settings.ts';
-import { readNpyUint16 } from '../test/eval/npy.ts';
-import { openEngine } from '../test/support/engine.ts';
+import { readSettings } from '../src/hosts/settings.ts';
+import { openEngine } from '../test/support/engines/engine.ts';
 import { type TrajectoryRecord, TrajectoryRecorder } from './trajectory-record.ts';
 
 /** One line of the output. */

@@ -2,19 +2,19 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { limitBody } from './body-limit.ts';
+import { registerChat } from './chat/route.ts';
+import { registerCompletions } from './completions/route.ts';
+import { registerEdit } from './edit/route.ts';
 import { ApiError, errorResponse } from './errors.ts';
+import { toValidationError } from './fields/validation-error.ts';
+import { registerFim } from './fim/route.ts';
 import type { Host } from './host.ts';
-import { registerChat } from './routes/chat.ts';
-import { registerCompletions } from './routes/completions.ts';
-import { registerEdit } from './routes/edit.ts';
-import { registerFim } from './routes/fim.ts';
-import { registerHealth } from './routes/health.ts';
-import { registerLlama } from './routes/llama.ts';
-import { registerModels } from './routes/models.ts';
-import { registerTokens } from './routes/tokens.ts';
-import { nameRuntime } from './runtime-header.ts';
-import { toValidationError } from './validation-error.ts';
+import { registerLlama } from './llama/route.ts';
+import { registerTokens } from './llama/tokens.ts';
+import { limitBody } from './middleware/body-limit.ts';
+import { nameRuntime } from './middleware/runtime-header.ts';
+import { registerHealth } from './models/health.ts';
+import { registerModels } from './models/models.ts';
 
 /**
  * Builds the app for one host.

@@ -1,8 +1,8 @@
 /** What a runtime (Workers, Node) hands to the API: a name, its limits, and an engine that loads on first use. */
-import type { EditEvent, EditRequest } from '../engine/edit-request.ts';
+import type { EditEvent, EditRequest } from '../engine/editing/edit-request.ts';
 import type { RequestQueue } from '../engine/queue.ts';
 import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
-import type { Tokenizer } from '../engine/tokenizer.ts';
+import type { Tokenizer } from '../engine/tokenizer/tokenizer.ts';
 import { ModelLoadError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';
 

@@ -4,18 +4,18 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { type AccessSettings, requireAccess } from './access.ts';
 import { createApp } from './app.ts';
-import { Call, type Patience } from './call.ts';
-import { addressGroup } from './client-address.ts';
-import type { Drain } from './drain.ts';
 import { ApiError, errorResponse } from './errors.ts';
 import type { Host } from './host.ts';
-import { keepAlive } from './keep-alive.ts';
-import { limitRate, type RateLimiter } from './rate-limit.ts';
-import { type RequestRecord, recordOf } from './record.ts';
-import { type Files, registerFiles } from './routes/files.ts';
-import { type Metrics, registerMetrics } from './routes/metrics.ts';
+import { type AccessSettings, requireAccess } from './middleware/access.ts';
+import { Call, type Patience } from './middleware/call.ts';
+import { addressGroup } from './middleware/client-address.ts';
+import type { Drain } from './middleware/drain.ts';
+import { keepAlive } from './middleware/hold-open.ts';
+import { limitRate, type RateLimiter } from './middleware/rate-limit.ts';
+import { type RequestRecord, recordOf } from './middleware/record.ts';
+import { type Files, registerFiles } from './models/files.ts';
+import { type Metrics, registerMetrics } from './models/metrics.ts';
 
 export interface ServiceSettings {
   readonly access: AccessSettings & { readonly corsOrigins: readonly string[] };

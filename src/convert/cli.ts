@@ -1,12 +1,12 @@
 /** `npm run convert -- SOURCE NAME [flags]`. */
 import { resourceUsage } from 'node:process';
 import { parseArgs } from 'node:util';
+import { progressLine } from '../hosts/node/progress.ts';
 import type { TensorType } from '../model/manifest.ts';
-import { progressLine } from '../node-progress.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';
-import { fetchFromHub, isHubReference } from './hub.ts';
-import { oneOf, SEMANTICS_OPTIONS, SEMANTICS_USAGE, semanticsFromFlags } from './semantics-flags.ts';
+import { fetchFromHub, isHubReference } from './hub/hub.ts';
+import { oneOf, SEMANTICS_OPTIONS, SEMANTICS_USAGE, semanticsFromFlags } from './semantics/flags.ts';
 
 const USAGE = `npm run convert -- SOURCE NAME [flags]
 

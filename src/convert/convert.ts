@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import type { ModelConfig } from '../model/config.ts';
 import { MANIFEST_FORMAT, type TensorType } from '../model/manifest.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
-import { type ClassError, ErrorReport } from './error-report.ts';
-import { openGguf } from './gguf-checkpoint.ts';
-import { openHuggingFace } from './hf.ts';
-import { planLayout, SHARD_LIMIT } from './layout.ts';
-import { resolveModelConfig } from './model-config.ts';
-import { replaceModel } from './output-directory.ts';
-import type { ShardEntry } from './shard-writer.ts';
-import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './tensor-order.ts';
-import { headIsTied } from './tied-head.ts';
-import { writeWeights } from './write-weights.ts';
+import { openGguf } from './gguf/checkpoint.ts';
+import { openHuggingFace } from './hf/checkpoint.ts';
+import { resolveModelConfig } from './semantics/model-config.ts';
+import { type ClassError, ErrorReport } from './write/error-report.ts';
+import { planLayout, SHARD_LIMIT } from './write/layout.ts';
+import { replaceModel } from './write/output-directory.ts';
+import type { ShardEntry } from './write/shard-writer.ts';
+import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './write/tensor-order.ts';
+import { headIsTied } from './write/tied-head.ts';
+import { writeWeights } from './write/weights.ts';
 
 export interface ConvertOptions {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { OutOfMemoryError } from '../model/errors.ts';
 import type { CachePrefix, DiffusionModel, KvCache } from '../model/model.ts';
-import { contextLimit } from './prompt-length.ts';
+import { contextLimit } from './generation/prompt-length.ts';
 import { type GenerateRequest, RequestError } from './request.ts';
 
 /**

@@ -3,17 +3,17 @@ import { Turns } from '../sampler/turns.ts';
 import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom, tokensNeeded } from './admission.ts';
 import { Admitted } from './admitted.ts';
-import { planEdit, runEdit } from './edit.ts';
-import type { EditEvent, EditRequest } from './edit-request.ts';
-import { type GenerationPlan, generate } from './generate.ts';
-import { infillPrompt, requireInfill } from './infill.ts';
-import { planBlocks } from './plan.ts';
-import { promptIds } from './prompt.ts';
-import { requireMayFit } from './prompt-length.ts';
+import { planEdit, runEdit } from './editing/edit.ts';
+import type { EditEvent, EditRequest } from './editing/edit-request.ts';
+import { type GenerationPlan, generate } from './generation/generate.ts';
+import { infillPrompt, requireInfill } from './generation/infill.ts';
+import { planBlocks } from './generation/plan.ts';
+import { promptIds } from './generation/prompt.ts';
+import { requireMayFit } from './generation/prompt-length.ts';
+import { type HealedPrompt, healPrompt } from './generation/token-healing.ts';
 import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { EngineEvent, GenerateRequest } from './request.ts';
-import { type HealedPrompt, healPrompt } from './token-healing.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 /** Text in, events out, on one model. */
 export class Engine {

@@ -1,6 +1,6 @@
 /** Two keys on one server: what one has asked shows neither in the other's answers nor in the work that they take. */
 import { beforeEach, expect, test, vi } from 'vitest';
-import { API_KEYS, bearer, KEY, OTHER_KEY } from '../support/fake-service.ts';
+import { API_KEYS, bearer, KEY, OTHER_KEY } from '../support/hosts/fake-service.ts';
 import { type TinyService, tinyService } from './tiny-service.ts';
 
 const PROMPT = 'const secret = compute(someThing);\n'.repeat(3);

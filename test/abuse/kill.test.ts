@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type BundledWorker, bundleWorker } from '../support/bare-workerd.ts';
+import { type BundledWorker, bundleWorker } from '../support/hosts/bare-workerd.ts';
 import { killAndRestart } from './kill.ts';
 import { startTinyNode, tinyModels } from './tiny-host.ts';
 

@@ -1,6 +1,6 @@
 /** A server that is killed in the middle of a stream, and started again on the same port. */
-import type { ProcessHost } from '../support/bare-workerd.ts';
-import { RawClient } from '../support/raw-client.ts';
+import type { ProcessHost } from '../support/hosts/bare-workerd.ts';
+import { RawClient } from '../support/hosts/raw-client.ts';
 
 export interface Killed {
   /** The client saw the connection end. */

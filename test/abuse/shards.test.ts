@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createHost, type Engine } from '../../src/api/host.ts';
-import { assembleEngine } from '../../src/assemble.ts';
-import { readSettings } from '../../src/settings.ts';
+import { assembleEngine } from '../../src/hosts/assemble.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
 import { httpSource } from '../../src/sources/http.ts';
-import { serviceAround } from '../support/fake-service.ts';
-import { kernelModules } from '../support/kernels.ts';
+import { kernelModules } from '../support/engines/kernels.ts';
+import { serviceAround } from '../support/hosts/fake-service.ts';
 import { type Fault, type ShardServer, startShardServer } from './shard-server.ts';
 import { tinyModels } from './tiny-host.ts';
 

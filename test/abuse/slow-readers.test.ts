@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ProcessHost, startBareWorkerd } from '../support/bare-workerd.ts';
-import { startNodeProcess } from '../support/node-process.ts';
+import { type ProcessHost, startBareWorkerd } from '../support/hosts/bare-workerd.ts';
+import { startNodeProcess } from '../support/hosts/node-process.ts';
 import { slowReaders } from './slow-readers.ts';
 
 /** `npm run bench -- abuse` has 50. */

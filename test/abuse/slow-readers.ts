@@ -1,8 +1,8 @@
 /** Readers that take next to nothing of more than any socket buffers, beside some that read as they should. */
 import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
-import type { ProcessHost } from '../support/bare-workerd.ts';
-import { FLOOD, type FloodState, STALL_SECONDS } from '../support/flood-service.ts';
+import type { ProcessHost } from '../support/hosts/bare-workerd.ts';
+import { FLOOD, type FloodState, STALL_SECONDS } from '../support/hosts/flood-service.ts';
 
 export interface SlowReaders {
   readonly readers: number;

@@ -3,9 +3,9 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { convert } from '../../src/convert/convert.ts';
-import type { ProcessHost } from '../support/bare-workerd.ts';
-import { fixture } from '../support/models.ts';
-import { startNodeProcess } from '../support/node-process.ts';
+import { fixture } from '../support/engines/models.ts';
+import type { ProcessHost } from '../support/hosts/bare-workerd.ts';
+import { startNodeProcess } from '../support/hosts/node-process.ts';
 
 const MODEL = 'tiny-llama';
 
@@ -20,5 +20,5 @@ export async function tinyModels(): Promise<string> {
 
 export function startTinyNode(models: string, port: number): Promise<ProcessHost> {
   const settings = { MODEL, MODELS_DIR: models, KV_TOKENS: '32768', MAX_TOKENS: '30000', RATE_LIMIT: '0' };
-  return startNodeProcess('../../src/node.ts', { ...settings, ACCESS: 'open', PORT: String(port) });
+  return startNodeProcess('../../../src/hosts/node/main.ts', { ...settings, ACCESS: 'open', PORT: String(port) });
 }

@@ -1,17 +1,18 @@
 /** The whole service as a host serves it, on the real engine and kernels, over a random checkpoint of two layers. */
-import { Drain } from '../../src/api/drain.ts';
+
 import { createHost } from '../../src/api/host.ts';
-import type { RequestRecord } from '../../src/api/record.ts';
+import { Drain } from '../../src/api/middleware/drain.ts';
+import type { RequestRecord } from '../../src/api/middleware/record.ts';
 import { createService } from '../../src/api/service.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { ModelLoadError } from '../../src/model/errors.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
-import { readSettings } from '../../src/settings.ts';
-import { kernelModules } from '../support/kernels.ts';
-import { convertFixture } from '../support/models.ts';
+import { kernelModules } from '../support/engines/kernels.ts';
+import { convertFixture } from '../support/engines/models.ts';
 
 /** The vocabulary of the fixture is 256 bytes, EOS, mask and six merges: the last four also frame holes here. */
 const CODER: Pick<ModelConfig, 'contextLength' | 'infill' | 'chatTemplate'> = {

@@ -2,11 +2,11 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import type { Tokenizer } from '../../src/engine/tokenizer.ts';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { openTokenizer } from '../support/engine.ts';
-import { messages } from '../support/fake-app.ts';
-import { FakeModel, says } from '../support/fake-model.ts';
+import type { Tokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
+import { openTokenizer } from '../support/engines/engine.ts';
+import { FakeModel, says } from '../support/engines/fake-model.ts';
+import { messages } from '../support/hosts/fake-app.ts';
 import { type TinyService, tinyService } from './tiny-service.ts';
 import { UNICODE_TEXTS } from './unicode.ts';
 

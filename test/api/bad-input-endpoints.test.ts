@@ -1,7 +1,7 @@
 /** What each endpoint but `/v1/completions` refuses, by name. */
 import { describe, expect, test } from 'vitest';
-import { fakeApp } from '../support/fake-app.ts';
-import { FAKE_CODER } from '../support/fake-engine.ts';
+import { FAKE_CODER } from '../support/engines/fake-engine.ts';
+import { fakeApp } from '../support/hosts/fake-app.ts';
 
 /** name, body, code, param */
 type Row = readonly [name: string, body: unknown, code: string, param: string | null];

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { BODY_LIMIT, fakeApp } from '../support/fake-app.ts';
-import { NO_ROOM_EVER, NO_ROOM_NOW, RETRY_SECONDS, TOO_MANY } from '../support/fake-engine.ts';
+import { NO_ROOM_EVER, NO_ROOM_NOW, RETRY_SECONDS, TOO_MANY } from '../support/engines/fake-engine.ts';
+import { BODY_LIMIT, fakeApp } from '../support/hosts/fake-app.ts';
 
 const ok = { prompt: 'x' };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fakeApp, messages } from '../support/fake-app.ts';
-import { FAKE_CODER } from '../support/fake-engine.ts';
+import { FAKE_CODER } from '../support/engines/fake-engine.ts';
+import { fakeApp, messages } from '../support/hosts/fake-app.ts';
 
 const PATH = '/v1/chat/completions';
 const hello = { messages: [{ role: 'user', content: 'hello' }] };

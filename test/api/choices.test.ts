@@ -4,10 +4,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { fakeApp, messages } from '../support/fake-app.ts';
-import { FAIL_LATE, FAKE_CODER } from '../support/fake-engine.ts';
-import { FakeModel, type FakeModelOptions } from '../support/fake-model.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
+import { FAIL_LATE, FAKE_CODER } from '../support/engines/fake-engine.ts';
+import { FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
+import { fakeApp, messages } from '../support/hosts/fake-app.ts';
 
 describe('several choices', () => {
   test('come prompt by prompt, each with its own seed', async () => {

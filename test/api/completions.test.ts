@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { fakeApp, messages } from '../support/fake-app.ts';
-import { EMPTY_BLOCKS, FAIL_EARLY, FAIL_LATE, FAKE_CACHED_TOKENS } from '../support/fake-engine.ts';
+import { EMPTY_BLOCKS, FAIL_EARLY, FAIL_LATE, FAKE_CACHED_TOKENS } from '../support/engines/fake-engine.ts';
+import { fakeApp, messages } from '../support/hosts/fake-app.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

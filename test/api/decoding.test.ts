@@ -1,6 +1,6 @@
 /** The `decoding` object over HTTP: what each policy takes, what it refuses, and what the API says of it. */
 import { describe, expect, test } from 'vitest';
-import { fakeApp } from '../support/fake-app.ts';
+import { fakeApp } from '../support/hosts/fake-app.ts';
 
 async function resolved(decoding: object) {
   const { post, engine } = fakeApp();

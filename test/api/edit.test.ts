@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readTaggedEdit } from '../../src/api/mercury-edit.ts';
-import { fakeApp, messages } from '../support/fake-app.ts';
+import { readTaggedEdit } from '../../src/api/edit/mercury.ts';
+import { fakeApp, messages } from '../support/hosts/fake-app.ts';
 
 const PATH = '/v1/edit/completions';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readFimPrompt } from '../../src/api/fim-prompt.ts';
+import { readFimPrompt } from '../../src/api/generate/fim-prompt.ts';
 
 const P = 'function add(a, b) {\n  return ';
 const S = ';\n}\n';

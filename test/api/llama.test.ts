@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fakeApp, messages } from '../support/fake-app.ts';
-import { FAKE_CACHED_TOKENS, FAKE_CODER, FAKE_CONFIG } from '../support/fake-engine.ts';
+import { FAKE_CACHED_TOKENS, FAKE_CODER, FAKE_CONFIG } from '../support/engines/fake-engine.ts';
+import { fakeApp, messages } from '../support/hosts/fake-app.ts';
 
 describe('/completion', () => {
   const PATH = '/completion';

@@ -1,7 +1,7 @@
 /** Every field that a route's own description calls required: leaving it out is the same error everywhere. */
 import { expect, test } from 'vitest';
 import { postRoutes } from '../abuse/schema-bodies.ts';
-import { fakeApp } from '../support/fake-app.ts';
+import { fakeApp } from '../support/hosts/fake-app.ts';
 
 const { ask, post } = fakeApp();
 const routes = postRoutes((await ask('/openapi.json')).json);

@@ -1,10 +1,10 @@
 /** What a request gets that does not say how to decode: what the model was made for, where its configuration says so. */
 import { describe, expect, test } from 'vitest';
-import { resolveRequest } from '../../src/api/resolve-request.ts';
-import { completionRequestSchema } from '../../src/api/schemas.ts';
+import { completionRequestSchema } from '../../src/api/completions/schema.ts';
+import { resolveRequest } from '../../src/api/generate/resolve.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
-import { readSettings } from '../../src/settings.ts';
-import { FakeModel } from '../support/fake-model.ts';
+import { FakeModel } from '../support/engines/fake-model.ts';
 
 function resolved(config: Partial<ModelConfig>, decoding: object = {}) {
   const body = completionRequestSchema.parse({ prompt: 'x', decoding });

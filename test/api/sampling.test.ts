@@ -4,10 +4,10 @@ import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { LIMITS } from '../engine/requests.ts';
-import { ByteTokenizer, EOS, MASK } from '../support/byte-tokenizer.ts';
-import { fakeApp } from '../support/fake-app.ts';
-import { FAKE_CONFIG } from '../support/fake-engine.ts';
-import { FakeModel, type FakeModelOptions } from '../support/fake-model.ts';
+import { ByteTokenizer, EOS, MASK } from '../support/engines/byte-tokenizer.ts';
+import { FAKE_CONFIG } from '../support/engines/fake-engine.ts';
+import { FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
+import { fakeApp } from '../support/hosts/fake-app.ts';
 
 async function resolved(body: object) {
   const { post, engine } = fakeApp();

@@ -5,9 +5,9 @@ import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { QueueLimits } from '../../src/engine/queue.ts';
-import { ByteTokenizer, START } from '../support/byte-tokenizer.ts';
-import { messages } from '../support/fake-app.ts';
-import { FakeModel, type FakeModelOptions, says } from '../support/fake-model.ts';
+import { ByteTokenizer, START } from '../support/engines/byte-tokenizer.ts';
+import { FakeModel, type FakeModelOptions, says } from '../support/engines/fake-model.ts';
+import { messages } from '../support/hosts/fake-app.ts';
 
 const LIMITS: QueueLimits = { concurrency: 16, waiting: 32, seconds: 30 };
 

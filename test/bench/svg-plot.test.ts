@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Plot, svgPlots } from './svg-plot.ts';
+import { type Plot, svgPlots } from '../../bench/svg-plot.ts';
 
 const plot: Plot = {
   title: 'a < b & c',

@@ -2,9 +2,9 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, generateText, streamText } from 'ai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ClientHost, ENDLESS } from '../support/client-host.ts';
-import { EDITOR_KEY } from '../support/client-service.ts';
-import { FAIL_LATE } from '../support/fake-engine.ts';
+import { FAIL_LATE } from '../support/engines/fake-engine.ts';
+import { ClientHost, ENDLESS } from '../support/hosts/client-host.ts';
+import { EDITOR_KEY } from '../support/hosts/client-service.ts';
 
 let host: ClientHost;
 let provider: ReturnType<typeof providerWith>;

@@ -1,8 +1,8 @@
 /** Continue's calls, replayed, for its three providers that complete code; its parser's rules decide. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { API_KEY, BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/client-host.ts';
-import { readDeltas, readMistral, readTexts, unfenced } from '../support/continue-parser.ts';
-import { FAIL_LATE, NO_ROOM_NOW, SILENT } from '../support/fake-engine.ts';
+import { readDeltas, readMistral, readTexts, unfenced } from '../support/clients/continue-parser.ts';
+import { FAIL_LATE, NO_ROOM_NOW, SILENT } from '../support/engines/fake-engine.ts';
+import { API_KEY, BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/hosts/client-host.ts';
 
 let host: ClientHost;
 beforeAll(async () => {

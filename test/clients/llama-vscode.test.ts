@@ -2,9 +2,9 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/client-host.ts';
-import { EDITOR_KEY } from '../support/client-service.ts';
-import { NO_ROOM_NOW } from '../support/fake-engine.ts';
+import { NO_ROOM_NOW } from '../support/engines/fake-engine.ts';
+import { BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/hosts/client-host.ts';
+import { EDITOR_KEY } from '../support/hosts/client-service.ts';
 
 let host: ClientHost;
 beforeAll(async () => {

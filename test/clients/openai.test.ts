@@ -1,9 +1,9 @@
 /** The npm package `openai`, as it comes. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ClientHost, ENDLESS } from '../support/client-host.ts';
-import { EDITOR_KEY } from '../support/client-service.ts';
-import { FAIL_LATE, NO_ROOM_NOW } from '../support/fake-engine.ts';
+import { FAIL_LATE, NO_ROOM_NOW } from '../support/engines/fake-engine.ts';
+import { ClientHost, ENDLESS } from '../support/hosts/client-host.ts';
+import { EDITOR_KEY } from '../support/hosts/client-service.ts';
 
 let host: ClientHost;
 let client: OpenAI;

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { parse as parseToml } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { readSettings } from '../../src/settings.ts';
-import { fakeApp } from '../support/fake-app.ts';
-import { FAKE_CODER } from '../support/fake-engine.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
+import { FAKE_CODER } from '../support/engines/fake-engine.ts';
+import { fakeApp } from '../support/hosts/fake-app.ts';
 
 const PAGES = 'docs/editors';
 const ORIGIN = 'http://localhost:8787';

@@ -1,8 +1,8 @@
 /** Tabby's calls, replayed, for its kinds of completion over HTTP; its parser's rules decide. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/client-host.ts';
-import { FAIL_LATE, SILENT } from '../support/fake-engine.ts';
-import { READERS, readTabby } from '../support/tabby-parser.ts';
+import { READERS, readTabby } from '../support/clients/tabby-parser.ts';
+import { FAIL_LATE, SILENT } from '../support/engines/fake-engine.ts';
+import { BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/hosts/client-host.ts';
 
 let host: ClientHost;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 /** Zed's calls to `open_ai_compatible_api`, replayed: one body, the prompt already in some family's template. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/client-host.ts';
-import { NO_ROOM_NOW } from '../support/fake-engine.ts';
-import { readZed } from '../support/zed-parser.ts';
+import { readZed } from '../support/clients/zed-parser.ts';
+import { NO_ROOM_NOW } from '../support/engines/fake-engine.ts';
+import { BEARER, ClientHost, ENDLESS, WRONG_KEY } from '../support/hosts/client-host.ts';
 
 let host: ClientHost;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import type { Semantics } from '../../src/convert/checkpoint.ts';
 import { type ConvertOptions, convert } from '../../src/convert/convert.ts';
-import { FAMILIES, type FamilyName, familyDirectory, familyGolden } from '../support/families.ts';
+import { FAMILIES, type FamilyName, familyDirectory, familyGolden } from '../support/engines/families.ts';
 
 const WHOLE = 1 << 20;
 const low = (schedule: string, ranking: string) => ({ policy: 'fixed', schedule, ranking, steps: null });

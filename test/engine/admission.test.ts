@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RequestError } from '../../src/engine/request.ts';
-import { MASK } from '../support/byte-tokenizer.ts';
-import type { FakeModelOptions } from '../support/fake-model.ts';
+import { MASK } from '../support/engines/byte-tokenizer.ts';
+import type { FakeModelOptions } from '../support/engines/fake-model.ts';
 import { collect, type Overrides, request, saying, setUp } from './requests.ts';
 
 describe('admit', () => {

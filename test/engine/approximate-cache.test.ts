@@ -1,13 +1,13 @@
 /** `decoding.approximate_cache` through the engine, on the families with full context: what it saves, and where it is exact. */
 import { describe, expect, test } from 'vitest';
-import { resolveRequest } from '../../src/api/resolve-request.ts';
-import { completionRequestSchema } from '../../src/api/schemas.ts';
+import { completionRequestSchema } from '../../src/api/completions/schema.ts';
+import { resolveRequest } from '../../src/api/generate/resolve.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { GenerateRequest } from '../../src/engine/request.ts';
-import { loadTokenizer } from '../../src/engine/tokenizer.ts';
-import { readSettings } from '../../src/settings.ts';
-import { convertFamily } from '../support/families.ts';
-import { wasmModel } from '../support/models.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
+import { convertFamily } from '../support/engines/families.ts';
+import { wasmModel } from '../support/engines/models.ts';
 import { collect, LIMITS } from './requests.ts';
 
 const PROMPT = Array.from({ length: 21 }, (_, i) => (i * 37 + 11) % 250);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { chatPrompt } from '../../src/engine/chat-prompt.ts';
 import { RequestError } from '../../src/engine/request.ts';
 import { parseModelConfig } from '../../src/model/config.ts';
-import { fakeConfig } from '../support/fake-model.ts';
+import { fakeConfig } from '../support/engines/fake-model.ts';
 
 const shipped = parseModelConfig(JSON.parse(await readFile('models/seedling-135m/config.json', 'utf8')));
 const withTemplate = (template: string) => ({

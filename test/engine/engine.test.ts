@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { START } from '../support/byte-tokenizer.ts';
-import { says } from '../support/fake-model.ts';
+import { START } from '../support/engines/byte-tokenizer.ts';
+import { says } from '../support/engines/fake-model.ts';
 import { collect, complete, request, saying, setUp } from './requests.ts';
 
 describe('generate', () => {

@@ -1,11 +1,11 @@
 /** Greedy decodings of published families, step by step as their own samplers would, for prompts of 0 to 2B+1 tokens. */
 import { describe, expect, test } from 'vitest';
-import { resolveRequest } from '../../src/api/resolve-request.ts';
-import { completionRequestSchema } from '../../src/api/schemas.ts';
+import { completionRequestSchema } from '../../src/api/completions/schema.ts';
+import { resolveRequest } from '../../src/api/generate/resolve.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
 import type { WeightSource } from '../../src/model/weight-source.ts';
-import { readSettings } from '../../src/settings.ts';
 import {
   convertFamily,
   type DecodingCase,
@@ -14,8 +14,8 @@ import {
   FULL_CANVAS,
   familyGolden,
   withConfig,
-} from '../support/families.ts';
-import { wasmModel } from '../support/models.ts';
+} from '../support/engines/families.ts';
+import { wasmModel } from '../support/engines/models.ts';
 import { collect, LIMITS } from './requests.ts';
 
 /** An id that none of the decodings says. */

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { policyNames, resolvePolicy } from '../../src/engine/request.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { uniform } from '../../src/sampler/random.ts';
-import { EOS, MASK } from '../support/byte-tokenizer.ts';
-import { chain, type FakeModelOptions } from '../support/fake-model.ts';
+import { EOS, MASK } from '../support/engines/byte-tokenizer.ts';
+import { chain, type FakeModelOptions } from '../support/engines/fake-model.ts';
 import { collect, request, setUp } from './requests.ts';
 
 const REQUESTS = 1000;

@@ -1,8 +1,8 @@
 import { Engine } from '../../src/engine/engine.ts';
 import type { QueueLimits } from '../../src/engine/queue.ts';
 import type { EngineEvent, GenerateRequest } from '../../src/engine/request.ts';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { FakeModel, type FakeModelOptions, says } from '../support/fake-model.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
+import { FakeModel, type FakeModelOptions, says } from '../support/engines/fake-model.ts';
 
 export type Overrides = Partial<Omit<GenerateRequest, 'decoding'>> & {
   decoding?: Partial<GenerateRequest['decoding']>;

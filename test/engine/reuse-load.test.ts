@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { uniform } from '../../src/sampler/random.ts';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { convertFixture, wasmModel } from '../support/models.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
+import { convertFixture, wasmModel } from '../support/engines/models.ts';
 import { collect, request } from './requests.ts';
 
 const REQUESTS = 120;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { corrupt, corruptions } from './corruptions.ts';
+import { corrupt, corruptions } from '../../eval/corruptions.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 
 const TEXT = 'function add(a, b) {\n  return a + b;\n}\n';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { decodeIds } from './decode-ids.ts';
+import { decodeIds } from '../../eval/decode-ids.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 
 test('ids become text, special ones nothing', () => {
   const tokenizer = new ByteTokenizer();

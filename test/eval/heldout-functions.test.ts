@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ByteTokenizer } from '../support/byte-tokenizer.ts';
-import { heldoutFunctions } from './heldout-functions.ts';
+import { heldoutFunctions } from '../../eval/heldout-functions.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 
 const FUNCTION = `export function first(list: number[]): number {
   if (list.length === 0) {

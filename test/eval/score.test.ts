@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { editSimilarity, Mean, sharedPrefix } from './score.ts';
+import { editSimilarity, Mean, sharedPrefix } from '../../eval/score.ts';
 
 test.each([
   ['', '', 1],

@@ -1,11 +1,11 @@
 /** Products on several threads: the same bits as on one, and no hang when a thread fails. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { nodeThreads } from '../../src/hosts/node/threads.ts';
 import { Arena } from '../../src/kernels/arena.ts';
 import { Crew, type HelperTask, type Threads } from '../../src/kernels/crew.ts';
 import { instantiateModule, kernelModule } from '../../src/kernels/kernels.ts';
 import { DirectProducts, F32, INT4, INT8, type ProductKind, type Products } from '../../src/kernels/products.ts';
-import { nodeThreads } from '../../src/node-threads.ts';
-import { flavours, randomBytes, randomFloats, randomHalves, sharedKernelModules } from '../support/kernels.ts';
+import { flavours, randomBytes, randomFloats, randomHalves, sharedKernelModules } from '../support/engines/kernels.ts';
 
 const PANEL = 13 * 8960;
 let crew: Crew | undefined;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { KernelFlavour } from '../../src/kernels/kernels.ts';
-import { dequantizeInt4, dequantizeInt8, matmul, rmsNorm, roundTripQ8, swiglu } from '../../src/kernels/scalar.ts';
-import { Bench, flavours, randomBytes, randomFloats, randomHalves, relativeError } from '../support/kernels.ts';
+import { dequantizeInt4, dequantizeInt8, matmul, rmsNorm, roundTripQ8, swiglu } from '../../src/reference/scalar.ts';
+import { Bench, flavours, randomBytes, randomFloats, randomHalves, relativeError } from '../support/engines/kernels.ts';
 
 /** [rows, n, k]: shapes of SmolLM2-135M with every remainder of rows, and tails of n % 8. */
 const SHAPES = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type HeadAsk, headPredict } from '../../src/kernels/scalar.ts';
-import { Bench, flavours, randomFloats } from '../support/kernels.ts';
+import { type HeadAsk, headPredict } from '../../src/reference/scalar.ts';
+import { Bench, flavours, randomFloats } from '../support/engines/kernels.ts';
 
 const GREEDY: HeadAsk = {
   temperature: 0,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { attention, dequantizeInt4, dequantizeInt8, rmsNorm, rope, swiglu } from '../../src/kernels/scalar.ts';
 import { pageBytes } from '../../src/model/kv-cache.ts';
-import { Bench, flavours, randomBytes, randomFloats, randomHalves, relativeError } from '../support/kernels.ts';
+import { attention, dequantizeInt4, dequantizeInt8, rmsNorm, rope, swiglu } from '../../src/reference/scalar.ts';
+import { Bench, flavours, randomBytes, randomFloats, randomHalves, relativeError } from '../support/engines/kernels.ts';
 
 describe.each(flavours)('%s', (flavour) => {
   test.each([

@@ -1,7 +1,7 @@
 /** Records of `quantize`, taken apart: values, scales and corrections against the oracle. */
 import { describe, expect, test } from 'vitest';
-import { quantizeQ8 } from '../../src/kernels/scalar.ts';
-import { Bench, flavours, randomFloats, relativeError } from '../support/kernels.ts';
+import { quantizeQ8 } from '../../src/reference/scalar.ts';
+import { Bench, flavours, randomFloats, relativeError } from '../support/engines/kernels.ts';
 
 /** Order of a words record's 16-bit values: even k of a half, then odd k. */
 const WORD_ORDER = [0, 16].flatMap((half) =>

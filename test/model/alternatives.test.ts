@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { mostProbable } from '../../src/model/alternatives.ts';
 import type { DiffusionModel } from '../../src/model/model.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, scalarModel, wasmModel } from '../support/models.ts';
-import { onnxModel } from '../support/runtimes.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, scalarModel, wasmModel } from '../support/engines/models.ts';
+import { onnxModel } from '../support/engines/runtimes.ts';
 
 function top(logits: readonly number[], maskId: number, count: number) {
   const ids = new Int32Array(count);

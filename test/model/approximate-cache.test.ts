@@ -1,9 +1,9 @@
 /** Forwards that read an earlier forward's KV under full context: exact while nothing has changed, close to it afterwards. */
 import { describe, expect, test } from 'vitest';
 import type { DiffusionModel, KvCache, Predictions } from '../../src/model/model.ts';
-import { convertFamily, type FamilyName } from '../support/families.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, scalarModel, wasmModel } from '../support/models.ts';
+import { convertFamily, type FamilyName } from '../support/engines/families.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, scalarModel, wasmModel } from '../support/engines/models.ts';
 
 const LENGTH = 150;
 const BLOCK = { start: 90, end: 98 };

@@ -1,8 +1,8 @@
 /** What can be asked of a position besides its id: targets, adjusted logits, positions that are not masked. */
 import { describe, expect, test } from 'vitest';
 import type { Adjustment, DiffusionModel, Predictions, Sampling } from '../../src/model/model.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, scalarModel, wasmModel } from '../support/models.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, scalarModel, wasmModel } from '../support/engines/models.ts';
 
 const source = await convertFixture('tiny-llama', 'f32');
 const scalar = await scalarModel(source);

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { DiffusionModel, KvCache, Predictions } from '../../src/model/model.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, scalarModel, wasmModel } from '../support/models.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, scalarModel, wasmModel } from '../support/engines/models.ts';
 
 const B = 8;
 const LENGTHS = [0, 1, B - 1, B, B + 1, 2 * B + 1];
@@ -140,7 +140,7 @@ test('memory: what is reported is what exists, and a budget too small names itse
   expect(model.freeTokens).toBe(104);
   expect(model.memory.weights + model.memory.kvPool + model.memory.scratch).toBe(model.memory.total);
   const { readModelConfig } = await import('../../src/model/weight-source.ts');
-  const { kernelModules } = await import('../support/kernels.ts');
+  const { kernelModules } = await import('../support/engines/kernels.ts');
   await expect(
     WasmModel.load(source, await readModelConfig(source), {
       kernels: kernelModules,

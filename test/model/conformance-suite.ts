@@ -2,8 +2,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { OutOfMemoryError } from '../../src/model/errors.ts';
 import type { DiffusionModel, Predictions } from '../../src/model/model.ts';
-import { convertFixture, type Dtype, scalarModel } from '../support/models.ts';
-import { type Runtime, readKv } from '../support/runtimes.ts';
+import { convertFixture, type Dtype, scalarModel } from '../support/engines/models.ts';
+import { type Runtime, readKv } from '../support/engines/runtimes.ts';
 import { type Conformance, runConformance } from './conformance-script.ts';
 
 /** A software adapter compiles some forty shaders first. */

@@ -1,6 +1,6 @@
 /** The checkpoints that `conformance.test.ts` does not run on WebGPU: a software adapter takes ten seconds for each. */
 import { describe } from 'vitest';
-import { RUNTIMES } from '../support/runtimes.ts';
+import { RUNTIMES } from '../support/engines/runtimes.ts';
 import { CHECKPOINTS, conformance } from './conformance-suite.ts';
 
 const webgpu = RUNTIMES.filter(({ name }) => name === 'onnx on webgpu');

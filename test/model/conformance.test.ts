@@ -1,6 +1,6 @@
 /** Every architecture, type of matrix and context attention once; on WebGPU the first, the others with the slow tests. */
 import { describe } from 'vitest';
-import { RUNTIMES } from '../support/runtimes.ts';
+import { RUNTIMES } from '../support/engines/runtimes.ts';
 import { CHECKPOINTS, conformance } from './conformance-suite.ts';
 
 describe.each(CHECKPOINTS.map((checkpoint, i) => [...checkpoint, i] as const))(

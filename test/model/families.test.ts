@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { type ModelConfig, uncommittedPrompt } from '../../src/model/config.ts';
 import type { Predictions } from '../../src/model/model.ts';
-import type { ScalarModel } from '../../src/model/scalar-model.ts';
 import { committedVisible } from '../../src/model/visibility.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
-import { convertFamily, FAMILIES, familyGolden, type LogitCase } from '../support/families.ts';
-import { flavours } from '../support/kernels.ts';
-import { scalarModel, wasmModel } from '../support/models.ts';
+import type { ScalarModel } from '../../src/reference/scalar-model.ts';
+import { convertFamily, FAMILIES, familyGolden, type LogitCase } from '../support/engines/families.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { scalarModel, wasmModel } from '../support/engines/models.ts';
 
 /** The committed part of a prompt, and the block that begins with the rest of it. */
 function split(config: ModelConfig, { ids, prompt }: LogitCase): { context: Int32Array; block: Int32Array } {

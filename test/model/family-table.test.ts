@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readModelConfig } from '../../src/model/weight-source.ts';
-import { convertFamily, FAMILIES, type FamilyName, FULL_CANVAS } from '../support/families.ts';
+import { convertFamily, FAMILIES, type FamilyName, FULL_CANVAS } from '../support/engines/families.ts';
 
 const ROWS: Readonly<Record<string, readonly FamilyName[]>> = {
   'tiny-a2d bd3lm, Qwen2 and Qwen3': ['tiny-a2d-bd3lm', 'tiny-a2d-qwen3-bd3lm'],

@@ -1,8 +1,8 @@
 /** A canvas longer than a tile, under full attention: layer by layer, as one forward without tiles. */
 import { expect, test } from 'vitest';
-import { convertFamily } from '../support/families.ts';
-import { flavours } from '../support/kernels.ts';
-import { scalarModel, wasmModel } from '../support/models.ts';
+import { convertFamily } from '../support/engines/families.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { scalarModel, wasmModel } from '../support/engines/models.ts';
 
 const source = await convertFamily('dream');
 const ids = Int32Array.from({ length: 150 }, (_, i) => (i % 3 === 2 ? 259 : (i * 37 + 11) % 250));

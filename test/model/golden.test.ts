@@ -5,11 +5,11 @@
  */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { loadTokenizer } from '../../src/engine/tokenizer.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
 import type { Predictions } from '../../src/model/model.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { directorySource } from '../../src/sources/directory.ts';
-import { fixture, wasmModel } from '../support/models.ts';
+import { fixture, wasmModel } from '../support/engines/models.ts';
 
 interface Rows {
   readonly ids: number[];

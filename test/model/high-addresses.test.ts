@@ -7,8 +7,8 @@ import { KvPool, pageBytes } from '../../src/model/kv-cache.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from '../../src/model/weights.ts';
 import { createWorkspace, workspaceBytes } from '../../src/model/workspace.ts';
-import { flavours, kernelModules } from '../support/kernels.ts';
-import { convertFixture, type Dtype } from '../support/models.ts';
+import { flavours, kernelModules } from '../support/engines/kernels.ts';
+import { convertFixture, type Dtype } from '../support/engines/models.ts';
 
 const PAGES = 4;
 const PAGE_TOKENS = 8;

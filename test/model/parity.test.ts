@@ -2,8 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { committedVisible } from '../../src/model/visibility.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, type Dtype, type GoldenCase, golden, scalarModel, wasmModel } from '../support/models.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import {
+  convertFixture,
+  type Dtype,
+  type GoldenCase,
+  golden,
+  scalarModel,
+  wasmModel,
+} from '../support/engines/models.ts';
 
 const FIXTURES = ['tiny-llama', 'tiny-qwen2', 'tiny-qwen3'] as const;
 

@@ -4,8 +4,8 @@ import type { KvCache, Predictions } from '../../src/model/model.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, type Dtype, wasmModel } from '../support/models.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, type Dtype, wasmModel } from '../support/engines/models.ts';
 
 const B = 8; // tokens a page, and the block
 const LENGTHS = [1, B - 1, B, B + 1, 2 * B, 2 * B + 1, 63, 64, 65, 72, 73, 137];

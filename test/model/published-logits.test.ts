@@ -11,7 +11,7 @@ import { convert } from '../../src/convert/convert.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
 import { directorySource } from '../../src/sources/directory.ts';
-import { kernelModules } from '../support/kernels.ts';
+import { kernelModules } from '../support/engines/kernels.ts';
 
 const directory = process.env.SEEDLING_A2D_MDLM;
 const REASON = 'SEEDLING_A2D_MDLM names no directory with Qwen2.5-Coder-0.5B-Instruct-diffusion-mdlm-v0.1';

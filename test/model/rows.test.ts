@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import type { Activations } from '../../src/model/decoder.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, type Dtype, wasmModel } from '../support/models.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, type Dtype, wasmModel } from '../support/engines/models.ts';
 
 const LENGTH = 47;
 const ids = Int32Array.from({ length: LENGTH }, (_, i) => (i * 37 + 11) % 256);

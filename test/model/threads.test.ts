@@ -1,9 +1,9 @@
 /** A model on two threads says what it says on one. */
 import { expect, test } from 'vitest';
+import { nodeThreads } from '../../src/hosts/node/threads.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
-import { nodeThreads } from '../../src/node-threads.ts';
-import { flavours } from '../support/kernels.ts';
-import { convertFixture, type Dtype, wasmModel } from '../support/models.ts';
+import { flavours } from '../support/engines/kernels.ts';
+import { convertFixture, type Dtype, wasmModel } from '../support/engines/models.ts';
 
 const ids = Int32Array.from({ length: 75 }, (_, i) => (i * 37 + 11) % 256);
 

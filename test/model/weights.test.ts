@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ModelLoadError } from '../../src/model/errors.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
-import { convertFixture, wasmModel } from '../support/models.ts';
+import { convertFixture, wasmModel } from '../support/engines/models.ts';
 
 const good = await convertFixture('tiny-llama', 'int4');
 

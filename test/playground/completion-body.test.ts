@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { completionRequestSchema } from '../../src/api/schemas.ts';
-import { apiCall, asCurl } from '../../src/playground/page/completion-body.ts';
+import { completionRequestSchema } from '../../src/api/completions/schema.ts';
 import { POLICIES } from '../../src/playground/page/policies.ts';
+import { apiCall, asCurl } from '../../src/playground/page/run/completion-body.ts';
 import type { CompleteJob } from '../../src/playground/shared/job.ts';
 import { policyNames } from '../../src/sampler/policies/index.ts';
 

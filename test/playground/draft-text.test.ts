@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DraftText, isMask } from '../../src/playground/page/draft-text.ts';
+import { DraftText, isMask } from '../../src/playground/page/editor/draft-text.ts';
 
 const token = (position: number, text: string, revised = false) => ({ position, text, prob: 0.5, revised });
 

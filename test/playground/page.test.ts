@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import axe from 'axe-core';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { loadTokenizer } from '../../src/engine/tokenizer.ts';
-import { EXECUTABLE, launchChromium } from '../bench/browser/chromium.ts';
-import { completeGreedily, openEngine } from '../support/engine.ts';
-import { scalarModel } from '../support/models.ts';
+import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
+import { completeGreedily, openEngine } from '../support/engines/engine.ts';
+import { scalarModel } from '../support/engines/models.ts';
 import {
   BODY,
   ENDLESS,
@@ -16,8 +16,8 @@ import {
   REFUSED_KEY,
   startPlayground,
   TINY,
-} from '../support/playground-host.ts';
-import { PlaygroundPage } from '../support/playground-page.ts';
+} from '../support/hosts/playground-host.ts';
+import { PlaygroundPage } from '../support/hosts/playground-page.ts';
 
 const PROMPT = 'function isPrime(n) {\n';
 const MODEL = 'seedling-135m';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sseData } from '../../src/playground/page/sse.ts';
+import { sseData } from '../../src/playground/page/run/sse.ts';
 
 function body(...parts: readonly string[]): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXECUTABLE, launchChromium } from '../bench/browser/chromium.ts';
-import { type PlaygroundHost, startPlayground, TINY } from '../support/playground-host.ts';
-import { PlaygroundPage } from '../support/playground-page.ts';
+import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
+import { type PlaygroundHost, startPlayground, TINY } from '../support/hosts/playground-host.ts';
+import { PlaygroundPage } from '../support/hosts/playground-page.ts';
 
 const PROMPT = 'function isPrime(n) {\n';
 

@@ -7,7 +7,7 @@ import { Forwards } from '../../src/sampler/forwards.ts';
 import { createPolicy } from '../../src/sampler/policies/index.ts';
 import { remask } from '../../src/sampler/remasking.ts';
 import { blocks, grid } from '../../src/sampler/width.ts';
-import { chain, FakeModel } from '../support/fake-model.ts';
+import { chain, FakeModel } from '../support/engines/fake-model.ts';
 
 const PROMPT = Int32Array.of(5, 80, 33, 40, 41);
 const TOKENS = 12;

@@ -10,8 +10,8 @@ import { createPolicy, type Policy } from '../../src/sampler/policies/index.ts';
 import { uniform } from '../../src/sampler/random.ts';
 import { type Remasking, remask } from '../../src/sampler/remasking.ts';
 import { blocks, grid, sliding, type Width } from '../../src/sampler/width.ts';
-import { EOS, MASK } from '../support/byte-tokenizer.ts';
-import { chain, FakeModel, type FakeModelOptions } from '../support/fake-model.ts';
+import { EOS, MASK } from '../support/engines/byte-tokenizer.ts';
+import { chain, FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
 
 const PROMPT = [5, 80, 33];
 const sureAt = (threshold: number) => createPolicy({ policy: 'confidence', threshold }, 0);

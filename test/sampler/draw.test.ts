@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { headPredict } from '../../src/kernels/scalar.ts';
 import type { Adjustment, Sampling } from '../../src/model/model.ts';
+import { headPredict } from '../../src/reference/scalar.ts';
 import { createDraw, type DrawSettings } from '../../src/sampler/draw.ts';
 import type { LogitRules } from '../../src/sampler/logit-rules.ts';
-import { randomFloats } from '../support/kernels.ts';
+import { randomFloats } from '../support/engines/kernels.ts';
 
 const GREEDY: DrawSettings = { temperature: 0, topP: 0.9, topK: 5, seed: 1, logitRules: null };
 const WARM: DrawSettings = { ...GREEDY, temperature: 0.7 };

@@ -7,9 +7,9 @@ import { holes } from '../../src/sampler/editing/holes.ts';
 import { commitUpTo, localise } from '../../src/sampler/editing/localise.ts';
 import { propose } from '../../src/sampler/editing/propose.ts';
 import { DEFAULT_EDITING, type EditingSettings } from '../../src/sampler/editing/settings.ts';
-import { EOS, START } from '../support/byte-tokenizer.ts';
-import { FakeModel } from '../support/fake-model.ts';
-import { KnowingModel } from '../support/knowing-model.ts';
+import { EOS, START } from '../support/engines/byte-tokenizer.ts';
+import { FakeModel } from '../support/engines/fake-model.ts';
+import { KnowingModel } from '../support/engines/knowing-model.ts';
 
 const TEXT = 'const quick = brown(fox);\njumps[over] += lazy * dog;\n';
 const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tau_suspect: 0.01, tau_mask: 0.01, tau_ratio: 0.5 };

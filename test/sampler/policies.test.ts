@@ -10,7 +10,7 @@ import {
   readersOf,
   resolvePolicy,
 } from '../../src/sampler/policies/index.ts';
-import { randomFloats } from '../support/kernels.ts';
+import { randomFloats } from '../support/engines/kernels.ts';
 
 /** Of one block: what stands open, and what the model says of it. */
 interface Case {

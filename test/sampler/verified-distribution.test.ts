@@ -16,7 +16,7 @@ import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
 import { createPolicy } from '../../src/sampler/policies/index.ts';
 import { sliding } from '../../src/sampler/width.ts';
-import { FakeCache, fakeConfig } from '../support/fake-model.ts';
+import { FakeCache, fakeConfig } from '../support/engines/fake-model.ts';
 
 const SYMBOLS = 4;
 

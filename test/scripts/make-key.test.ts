@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { clientOf } from '../../src/api/api-keys.ts';
-import { readSettings } from '../../src/settings.ts';
+import { clientOf } from '../../src/api/middleware/api-keys.ts';
+import { readSettings } from '../../src/hosts/settings.ts';
 
 const makeKey = (...name: string[]) =>
   execFileSync(process.execPath, ['scripts/make-key.ts', ...name], {

@@ -1,8 +1,8 @@
 /** The Worker as `npm run dev` starts it, on the shipped weights, over a real socket. */
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Isolate, startIsolate } from '../bench/workerd.ts';
-import { completeGreedily, openEngine } from '../support/engine.ts';
+import { type Isolate, startIsolate } from '../../bench/workerd.ts';
+import { completeGreedily, openEngine } from '../support/engines/engine.ts';
 
 const PROMPT = 'function isPrime(n) {\n';
 let isolate: Isolate;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { SILENT } from '../support/fake-engine.ts';
-import { RawClient } from '../support/raw-client.ts';
-import { HOSTS, type SocketHost } from '../support/socket-hosts.ts';
+import { SILENT } from '../support/engines/fake-engine.ts';
+import { RawClient } from '../support/hosts/raw-client.ts';
+import { HOSTS, type SocketHost } from '../support/hosts/socket-hosts.ts';
 
 /** Steps that may still run: the one under way, and those while the close travels on a busy machine. */
 const FEW = 3;

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import { startServer } from '../../src/node-server.ts';
+import { startServer } from '../../src/hosts/node/server.ts';
 import { serveFiles } from '../sources/file-server.ts';
-import { fakeSocketApp } from '../support/fake-socket-app.ts';
-import { convertToDirectory } from '../support/models.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { convertToDirectory } from '../support/engines/models.ts';
+import { fakeSocketApp } from '../support/hosts/fake-socket-app.ts';
+import { RawClient } from '../support/hosts/raw-client.ts';
 
 describe('the Node entry', () => {
   let child: ChildProcess | undefined;
@@ -20,7 +20,7 @@ describe('the Node entry', () => {
   });
 
   function start(environment: Record<string, string>): ChildProcess {
-    const entry = fileURLToPath(new URL('../../src/node.ts', import.meta.url));
+    const entry = fileURLToPath(new URL('../../src/hosts/node/main.ts', import.meta.url));
     child = spawn(process.execPath, [entry], { env: { ...process.env, PORT: '0', MODEL: 'absent', ...environment } });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (output += part));
     return child;

@@ -3,13 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test, vi } from 'vitest';
-import { RawClient } from '../support/raw-client.ts';
+import { RawClient } from '../support/hosts/raw-client.ts';
 
 let child: ChildProcess | undefined;
 afterEach(() => child?.kill('SIGKILL'));
 
 async function startHost(graceSeconds: number) {
-  const entry = fileURLToPath(new URL('../support/stopping-host.ts', import.meta.url));
+  const entry = fileURLToPath(new URL('../support/hosts/stopping-host.ts', import.meta.url));
   const process_ = spawn(process.execPath, [entry, String(graceSeconds)]);
   child = process_;
   let output = '';

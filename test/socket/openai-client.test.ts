@@ -1,7 +1,7 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAIL_LATE, FAKE_CACHED_TOKENS, NO_ROOM_NOW, TOO_MANY } from '../support/fake-engine.ts';
-import { HOSTS, type SocketHost } from '../support/socket-hosts.ts';
+import { FAIL_LATE, FAKE_CACHED_TOKENS, NO_ROOM_NOW, TOO_MANY } from '../support/engines/fake-engine.ts';
+import { HOSTS, type SocketHost } from '../support/hosts/socket-hosts.ts';
 
 describe.each(HOSTS)('the openai client against %s', (_name, start) => {
   let host: SocketHost;

@@ -2,12 +2,12 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startServer } from '../../src/node-server.ts';
-import { startBareWorkerd } from '../support/bare-workerd.ts';
-import { LOUD, SILENT } from '../support/fake-engine.ts';
-import { hastyService } from '../support/hasty-service.ts';
-import { RawClient } from '../support/raw-client.ts';
-import type { SocketHost } from '../support/socket-hosts.ts';
+import { startServer } from '../../src/hosts/node/server.ts';
+import { LOUD, SILENT } from '../support/engines/fake-engine.ts';
+import { startBareWorkerd } from '../support/hosts/bare-workerd.ts';
+import { hastyService } from '../support/hosts/hasty-service.ts';
+import { RawClient } from '../support/hosts/raw-client.ts';
+import type { SocketHost } from '../support/hosts/socket-hosts.ts';
 
 const cut = (c: Context<{ Bindings: HttpBindings }>) => c.env.outgoing.destroy();
 

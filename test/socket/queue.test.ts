@@ -1,7 +1,7 @@
 /** Requests that wait for room, on each runtime: workerd keeps the requests of one isolate apart. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { RawClient } from '../support/raw-client.ts';
-import { HOSTS, type SocketHost } from '../support/socket-hosts.ts';
+import { RawClient } from '../support/hosts/raw-client.ts';
+import { HOSTS, type SocketHost } from '../support/hosts/socket-hosts.ts';
 
 /** Two of these fit the fake engine's room, and no third. */
 const LARGE = 1900;

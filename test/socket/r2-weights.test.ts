@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { getPlatformProxy } from 'wrangler';
-import { type Isolate, startIsolate } from '../bench/workerd.ts';
-import { API_KEYS, bearer, KEY } from '../support/fake-service.ts';
-import { convertFixture } from '../support/models.ts';
+import { type Isolate, startIsolate } from '../../bench/workerd.ts';
+import { convertFixture } from '../support/engines/models.ts';
+import { API_KEYS, bearer, KEY } from '../support/hosts/fake-service.ts';
 
 const BUCKET = 'seedling-test';
 const SHARD = 'weights-000.bin';

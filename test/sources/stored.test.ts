@@ -7,7 +7,7 @@ import { cacheStore } from '../../src/sources/cache-store.ts';
 import { directoryStore } from '../../src/sources/directory-store.ts';
 import { httpSource } from '../../src/sources/http.ts';
 import { type FileStore, storedSource } from '../../src/sources/stored.ts';
-import { convertFixture, fixture, wasmModel } from '../support/models.ts';
+import { convertFixture, fixture, wasmModel } from '../support/engines/models.ts';
 import { cutAfter, type FileServer, type Misbehaviour, serveFiles } from './file-server.ts';
 
 const SHARD = 'weights-000.bin';

@@ -4,7 +4,7 @@ recipe.gptq rounds matrix by matrix and knows of no matrix behind it. Here the c
 group and the norms follow the gradient of KL(parent || rounded) through the whole model, at causal and at masked positions.
 EfficientQAT (Chen et al. 2024, arXiv 2407.11062), section 3.3, trains step sizes alone in the same way.
 
-The result is an ordinary export on the int4 grid of src/convert/quantize.ts: converting it loses nothing.
+The result is an ordinary export on the int4 grid of src/convert/write/quantize.ts: converting it loses nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ rounding error is passed on to the columns not yet rounded, in proportion to how
 GPTQ (Frantar et al. 2022, arXiv 2210.17323), section 3. The layers are done in order, each on inputs that the rounded layers
 before it give. Half of the calibration rows are noisy: Quant-dLLM (arXiv 2510.03274) found masked inputs to matter.
 
-The result is an ordinary export whose matrices lie on the int4 grid of src/convert/quantize.ts: converting them loses nothing.
+The result is an ordinary export whose matrices lie on the int4 grid of src/convert/write/quantize.ts: converting them loses nothing.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def healed(prefix: str, middle: str, tokenizer: Tokenizer) -> tuple[list[int], l
     """Ids of a prefix and of what is written after it, which begins with the prefix's last token, or with its last space.
 
     Text that is cut anywhere ends inside a token: code goes on with "\\n   " and " return", not with "\\n    " and "return". Not where no
-    other token begins as the last one. The engine does the same, and writes first only what begins so (`src/engine/token-healing.ts`).
+    other token begins as the last one. The engine does the same, and writes first only what begins so (`src/engine/generation/token-healing.ts`).
     """
 
     def encode(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""int4 weights exactly as src/convert/quantize.ts writes them, and training through them.
+"""int4 weights exactly as src/convert/write/quantize.ts writes them, and training through them.
 
 Groups of 32 weights share an fp16 scale; value = scale * (q - 8). Every sum runs in the converter's order and in float64, so
 that the codes are the same to the byte (tests/test_quantize.py runs the converter). In training the forward pass uses the

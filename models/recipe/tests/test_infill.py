@@ -176,7 +176,7 @@ FIXTURE = json.loads((Path(__file__).parents[3] / "test" / "fixtures" / "token-h
 
 @pytest.mark.parametrize("case", FIXTURE, ids=lambda case: repr(case["text"]))
 def test_texts_are_cut_as_the_engine_cuts_them(case: dict[str, Any]) -> None:
-    """`test/engine/token-healing.test.ts` reads the same file."""
+    """`test/engine/generation/token-healing.test.ts` reads the same file."""
     tokenizer = Tokenizer.from_file(str(Path(__file__).parents[2] / "seedling-135m" / "tokenizer.json"))
     kept, written = healed(case["text"], "", tokenizer)
     assert kept == case["kept"]

@@ -1,8 +1,8 @@
 /** ONNX Runtime on WebGPU: a browser, Deno, or Node with Dawn. */
 import type { Tensor, TensorConstructor } from 'onnxruntime-web';
-import { halfToFloat } from '../../kernels/scalar.ts';
 import type { ModelConfig } from '../config.ts';
 import { NoAdapterError } from '../errors.ts';
+import { halfToFloat } from '../half-float.ts';
 import { type Backend, type KvStore, kvNames, type Tensors } from './backend.ts';
 import type { Precision } from './decoder-graph.ts';
 import { type EngineFile, useEngineFile } from './engine-file.ts';

@@ -2,7 +2,7 @@
 import type { PolicyName } from '../../sampler/policies/index.ts';
 import type { Decoding } from '../shared/job.ts';
 import type { RuntimeName } from '../shared/protocol.ts';
-import type { Language } from './editor.ts';
+import type { Language } from './editor/editor.ts';
 import { all, element } from './elements.ts';
 import { settingsStore, tabStore } from './keep.ts';
 import { POLICIES } from './policies.ts';

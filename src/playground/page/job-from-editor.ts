@@ -1,7 +1,7 @@
 /** The reader's text and choices as a job, and the place in the text that it is for. */
 import type { CompleteJob, RepairJob } from '../shared/job.ts';
 import type { Controls } from './controls.ts';
-import type { CodeEditor, EditorSelection } from './editor.ts';
+import type { CodeEditor, EditorSelection } from './editor/editor.ts';
 
 export type PlacedJob =
   | { readonly job: CompleteJob; readonly place: EditorSelection }

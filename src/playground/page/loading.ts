@@ -2,7 +2,7 @@
 import type { OfferedModel } from '../shared/offered-model.ts';
 import type { LoadProgress } from '../shared/protocol.ts';
 import { element } from './elements.ts';
-import type { LoadListener } from './page-runner.ts';
+import type { LoadListener } from './run/page-runner.ts';
 
 export class LoadPanel implements LoadListener {
   readonly #bar = element('load-progress', HTMLProgressElement);

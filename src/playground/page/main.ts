@@ -1,21 +1,21 @@
 /** The page put together: editor, controls, runners, and the one run that can be under way. */
 import type { OfferedModel } from '../shared/offered-model.ts';
 import { RunError, type Runner } from '../shared/run-event.ts';
-import { apiCall, asCurl } from './completion-body.ts';
 import { Controls } from './controls.ts';
-import { CodeEditor } from './editor.ts';
+import { CodeEditor } from './editor/editor.ts';
 import { element } from './elements.ts';
 import { jobFromEditor } from './job-from-editor.ts';
 import { tabStore } from './keep.ts';
 import { LoadPanel } from './loading.ts';
 import { type Measures, NOTHING } from './measures.ts';
 import { keepOffline } from './offline.ts';
-import { PageRunner } from './page-runner.ts';
 import { Panel, readingsOf } from './panel.ts';
-import { runCompletion } from './run-completion.ts';
-import { runRepair } from './run-repair.ts';
+import { runCompletion } from './run/completion.ts';
+import { apiCall, asCurl } from './run/completion-body.ts';
+import { PageRunner } from './run/page-runner.ts';
+import { runRepair } from './run/repair.ts';
+import { ServerRunner } from './run/server-runner.ts';
 import { SAMPLES } from './samples.ts';
-import { ServerRunner } from './server-runner.ts';
 import { followTheme } from './theme.ts';
 import { chosenThreads, offerThreads } from './threads.ts';
 import { Timeline } from './timeline.ts';

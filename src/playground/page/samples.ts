@@ -1,5 +1,5 @@
 /** What the editor holds at first. */
-import type { Language } from './editor.ts';
+import type { Language } from './editor/editor.ts';
 
 export const SAMPLES: Readonly<Record<Language, string>> = {
   typescript: `/** Returns the numbers of a list that are prime. */

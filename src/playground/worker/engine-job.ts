@@ -1,6 +1,6 @@
 /** A job through the engine, its events as the page knows them. */
-import type { EditResult } from '../../engine/edit-request.ts';
-import { DEFAULT_EDITING } from '../../engine/edit-request.ts';
+import type { EditResult } from '../../engine/editing/edit-request.ts';
+import { DEFAULT_EDITING } from '../../engine/editing/edit-request.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { type GenerateRequest, resolvePolicy } from '../../engine/request.ts';
 import type { CompleteJob, Job, RepairJob } from '../shared/job.ts';

@@ -1,6 +1,7 @@
 /** The runtimes that a page has: each makes an engine from a model's files. */
-import { assembleEngine } from '../../assemble.ts';
+
 import type { Engine } from '../../engine/engine.ts';
+import { assembleEngine } from '../../hosts/assemble.ts';
 import { kernelFlavour } from '../../kernels/kernels.ts';
 import type { WeightSource } from '../../model/weight-source.ts';
 import { pageThreads } from './page-threads.ts';

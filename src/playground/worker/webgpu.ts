@@ -1,6 +1,6 @@
 /** ONNX Runtime on WebGPU. It and its engine are fetched only when it is chosen. */
 import { Engine } from '../../engine/engine.ts';
-import { loadTokenizer } from '../../engine/tokenizer.ts';
+import { loadTokenizer } from '../../engine/tokenizer/tokenizer.ts';
 import { ModelLoadError } from '../../model/errors.ts';
 import { readModelConfig, type WeightSource } from '../../model/weight-source.ts';
 import { KV_TOKENS, type Loaded, QUEUE } from './runtimes.ts';

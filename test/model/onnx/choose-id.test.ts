@@ -1,8 +1,8 @@
 /** Draws from logits are the oracle's for the same uniforms. */
 import { expect, test } from 'vitest';
-import { headPredict } from '../../../src/kernels/scalar.ts';
 import { chooseId } from '../../../src/model/onnx/choose-id.ts';
-import { randomFloats } from '../../support/kernels.ts';
+import { headPredict } from '../../../src/reference/scalar.ts';
+import { randomFloats } from '../../support/engines/kernels.ts';
 
 const V = 3000;
 const MASK = 5;

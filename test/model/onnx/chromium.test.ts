@@ -9,10 +9,10 @@ import { build } from 'esbuild';
 import { Hono } from 'hono';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchChromium } from '../../../bench/browser/chromium.ts';
 import { directorySource } from '../../../src/sources/directory.ts';
-import { launchChromium } from '../../bench/browser/chromium.ts';
-import { convertToDirectory, scalarModel } from '../../support/models.ts';
-import { readKv } from '../../support/runtimes.ts';
+import { convertToDirectory, scalarModel } from '../../support/engines/models.ts';
+import { readKv } from '../../support/engines/runtimes.ts';
 import { type Conformance, runConformance } from '../conformance-script.ts';
 import type {} from './chromium-page.ts';
 

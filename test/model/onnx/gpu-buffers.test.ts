@@ -1,8 +1,8 @@
 /** What a request takes of the GPU it gives back, whichever way it ends. */
 import { beforeAll, expect, test } from 'vitest';
 import type { OnnxModel } from '../../../src/model/onnx/onnx-model.ts';
-import { convertFixture } from '../../support/models.ts';
-import { onnxModel } from '../../support/runtimes.ts';
+import { convertFixture } from '../../support/engines/models.ts';
+import { onnxModel } from '../../support/engines/runtimes.ts';
 
 const ids = Int32Array.from({ length: 21 }, (_, i) => (i * 37 + 11) % 256);
 const LAST = { rows: 'last' } as const;
@@ -27,7 +27,7 @@ function countBuffers(): void {
 }
 
 beforeAll(async () => {
-  const { provideWebGpu } = await import('../../../src/node-onnx.ts');
+  const { provideWebGpu } = await import('../../../src/hosts/node/onnx.ts');
   const source = await convertFixture('tiny-llama', 'int4');
   await provideWebGpu();
   countBuffers();

@@ -1,10 +1,10 @@
 /** The fp16 graph, which a GPU with `shader-f16` runs: SwiftShader has no such feature, Mesa's lavapipe has. */
 import { expect, test } from 'vitest';
-import { provideWebGpu } from '../../../src/node-onnx.ts';
-import { checkGreedyTexts, greedyTexts, shippedModel } from '../../support/greedy-texts.ts';
-import { convertFixture } from '../../support/models.ts';
-import { onnxModel, readKv } from '../../support/runtimes.ts';
-import { chooseFastest } from '../../support/software-adapters.ts';
+import { provideWebGpu } from '../../../src/hosts/node/onnx.ts';
+import { checkGreedyTexts, greedyTexts, shippedModel } from '../../support/engines/greedy-texts.ts';
+import { convertFixture } from '../../support/engines/models.ts';
+import { onnxModel, readKv } from '../../support/engines/runtimes.ts';
+import { chooseFastest } from '../../support/engines/software-adapters.ts';
 
 chooseFastest();
 await provideWebGpu();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadOnnxModel } from '../../../src/model/onnx/load.ts';
 import { readModelConfig } from '../../../src/model/weight-source.ts';
-import { convertFixture } from '../../support/models.ts';
+import { convertFixture } from '../../support/engines/models.ts';
 
 test.each([
   [{ contextAttention: 'full' }, 'contextAttention full runs on RUNTIME=wasm only'],

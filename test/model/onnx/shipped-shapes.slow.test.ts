@@ -1,8 +1,8 @@
 /** The shipped model's shapes on SwiftShader, the adapter of the conformance suite, where a forward of it takes many seconds. */
 import { expect, test } from 'vitest';
-import { checkGreedyTexts, greedyTexts, shippedModel } from '../../support/greedy-texts.ts';
-import { onnxModel, type Provider } from '../../support/runtimes.ts';
-import { chooseSwiftShader } from '../../support/software-adapters.ts';
+import { checkGreedyTexts, greedyTexts, shippedModel } from '../../support/engines/greedy-texts.ts';
+import { onnxModel, type Provider } from '../../support/engines/runtimes.ts';
+import { chooseSwiftShader } from '../../support/engines/software-adapters.ts';
 
 const texts = await greedyTexts();
 chooseSwiftShader();

@@ -1,0 +1,43 @@
+/** A greedy completion of the own engine, timed: in Node and in a page. */
+
+import { completionRequestSchema } from '../src/api/completions/schema.ts';
+import { resolveRequest } from '../src/api/generate/resolve.ts';
+import type { Engine } from '../src/engine/engine.ts';
+import type { Cost } from '../src/engine/request.ts';
+import { readSettings } from '../src/hosts/settings.ts';
+import { Stopwatch, type TimedCompletion } from './timed-completion.ts';
+
+const settings = readSettings({});
+
+/** What a request's `decoding` object says. Empty: the server's default. */
+export type DecodingFields = Readonly<Record<string, unknown>>;
+
+export interface OwnCompletion {
+  readonly timed: TimedCompletion;
+  readonly promptTokens: number;
+  readonly cost: Cost;
+}
+
+/** What such a request does on a server, without the server. @throws ZodError where the API knows no such decoding */
+export async function completeTimed(
+  engine: Engine,
+  prompt: string,
+  maxTokens: number,
+  decoding: DecodingFields,
+): Promise<OwnCompletion> {
+  const body = completionRequestSchema.parse({ prompt, max_tokens: maxTokens, temperature: 0, decoding });
+  const watch = new Stopwatch();
+  let text = '';
+  for await (const event of engine.generate(resolveRequest(body, engine.model, settings))) {
+    if (event.type === 'block') {
+      watch.token();
+      text += event.text;
+    }
+    if (event.type === 'done') {
+      watch.token();
+      const { promptTokens, completionTokens } = event.usage;
+      return { timed: watch.stop(completionTokens, text), promptTokens, cost: event.cost };
+    }
+  }
+  throw new Error('the engine ended without its last event');
+}

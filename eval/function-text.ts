@@ -1,0 +1,25 @@
+/** Where generated text stops being the function that was asked for. */
+import ts from 'typescript';
+import type { Completion } from '../test/support/engines/engine.ts';
+
+/**
+ * Generation of a function stops here: a closing brace at the start of a line ends a function that began at the start of
+ * one. The stop string itself is not part of the text.
+ */
+export const FUNCTION_END = '\n}';
+
+/** Whether a text is a whole program of TypeScript, of which JavaScript is one. Types are not checked. */
+function parses(program: string): boolean {
+  const { diagnostics } = ts.transpileModule(program, { reportDiagnostics: true });
+  return diagnostics?.length === 0;
+}
+
+/**
+ * A generated body with the closing brace that the stop string took away. A text that ended by itself may have closed its
+ * function already, within a line; one that reached its limit stays as it is.
+ * @param start what the model was given of the function: up to its opening brace
+ */
+export function functionBody(start: string, { text, finishReason }: Pick<Completion, 'text' | 'finishReason'>): string {
+  if (finishReason === 'length' || parses(start + text)) return `${text}\n`;
+  return `${text}${FUNCTION_END}\n`;
+}

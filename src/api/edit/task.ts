@@ -1,0 +1,106 @@
+/** From a body of `/v1/edit/completions` to what the engine edits, and back from its result to the caller's code. */
+import {
+  DEFAULT_EDITING,
+  type EditRequest,
+  type EditResult,
+  type EditSpan,
+  type TextEdit,
+} from '../../engine/editing/edit-request.ts';
+import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
+import { ApiError } from '../errors.ts';
+import { contentOf } from '../fields/messages.ts';
+import { fitInfill } from '../generate/fit-infill.ts';
+import type { Engine } from '../host.ts';
+import { fenced, readTaggedEdit } from './mercury.ts';
+import type { EditBody, EditExtension } from './schema.ts';
+
+export interface EditTask {
+  readonly request: EditRequest;
+  /** Where the caller's code begins and ends in what the engine is given. */
+  readonly start: number;
+  readonly end: number;
+  /** The new code as `content`. */
+  readonly shown: (code: string) => string;
+}
+
+/** Share of the context that the code around what is edited may take. */
+const CONTEXT_SHARE = 0.5;
+
+/** @throws ApiError for messages without code to edit */
+export function editTask(body: EditBody, engine: Engine): EditTask {
+  const settings = { ...DEFAULT_EDITING, ...withoutUndefined(body.settings ?? {}) };
+  if (body.messages === undefined) {
+    const code = body.code ?? '';
+    const request = { code, instruction: body.instruction || null, region: body.region ?? null, settings };
+    return { request, start: 0, end: code.length, shown: (text) => text };
+  }
+  const { before, code, after } = readMessages(body.messages);
+  requireMayFit(code, 'messages', engine);
+  const limit = contextLimit(engine);
+  const left = limit - engine.tokenizer.encode(code).length;
+  const room = Math.max(Math.floor(Math.min(limit * CONTEXT_SHARE, left * 0.8)), 0);
+  const around = fitInfill({ extra: [], prefix: before, suffix: after }, room, engine.tokenizer);
+  const start = around.prefix.length;
+  const end = start + code.length;
+  const whole = around.prefix + code + around.suffix;
+  return { request: { code: whole, instruction: null, region: { start, end }, settings }, start, end, shown: fenced };
+}
+
+function readMessages(messages: NonNullable<EditBody['messages']>) {
+  const index = messages.findLastIndex(({ role }) => role === 'user');
+  const message = messages[index];
+  const tagged = message ? readTaggedEdit(contentOf(message)) : null;
+  if (tagged && tagged.code !== '') return tagged;
+  throw new ApiError(
+    400,
+    "Invalid 'messages': the last user message must have code between <|code_to_edit|> and <|/code_to_edit|>.",
+    'invalid_value',
+    `messages.${Math.max(index, 0)}.content`,
+  );
+}
+
+/** The caller's code as the result has it: nothing outside of it was changed. */
+export function editedCode({ start, end, request }: EditTask, { text }: EditResult): string {
+  return text.slice(start, text.length - (request.code.length - end));
+}
+
+export function extensionOf(task: EditTask, result: EditResult): EditExtension {
+  const { diff, edits, spans, passes, complete, cost } = result;
+  return {
+    text: editedCode(task, result),
+    diff,
+    edits: edits.map((edit) => changeOf(edit, task.start)),
+    spans: spans.map((span) => spanOf(span, task)),
+    passes,
+    complete,
+    nfe: cost.nfe,
+    position_forwards: cost.positionForwards,
+    ms: cost.ms,
+  };
+}
+
+export function spanOf(
+  { start, end, causalProb, leaveOneOutProb, best, pass, text, accepted }: EditSpan,
+  task: EditTask,
+) {
+  return {
+    start: start - task.start,
+    end: end - task.start,
+    pass,
+    text,
+    causal_prob: causalProb,
+    leave_one_out_prob: leaveOneOutProb,
+    best: best && changeOf(best, task.start),
+    accepted,
+  };
+}
+
+function changeOf({ start, end, oldText, newText, confidence, gain }: TextEdit, origin: number) {
+  return { start: start - origin, end: end - origin, old_text: oldText, new_text: newText, confidence, gain };
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(fields: T): Present<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
+}

@@ -1,0 +1,58 @@
+/** The bodies of `/v1/fim/completions`: the fields of Mistral's and of Mercury's endpoint of that name at once. */
+import { z } from '@hono/zod-openapi';
+import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
+import { decodingSchema } from '../fields/decoding.ts';
+import { samplingFields } from '../fields/sampling.ts';
+import { checkStreamFields, streamFields } from '../fields/stream.ts';
+import { accepted, modelField, neutral, stopField, text, userField } from '../fields/text.ts';
+
+export const fimRequestSchema = z
+  .strictObject({
+    model: modelField,
+    prompt: text.openapi({ description: 'Text before the hole.' }),
+    suffix: text.nullish().openapi({ description: 'Text behind the hole. Without it, the prompt is continued.' }),
+    max_tokens: z.int().min(1).nullish().openapi({ description: 'New tokens at most. Default 128.' }),
+    min_tokens: neutral((value) => value === 0, '0'),
+    ...samplingFields,
+    top_k: z.int().min(-1).nullish().openapi({
+      description: 'Only the so many most probable tokens are drawn, before `top_p`. -1 or 0: all. Default 0.',
+    }),
+    random_seed: z.int().nullish().openapi({ description: "Mistral's name of `seed`." }),
+    repetition_penalty: neutral((value) => value === 1, '1'),
+    stop: stopField,
+    ...streamFields,
+    user: userField,
+    metadata: accepted('whatever it holds is ignored on purpose.'),
+    decoding: decodingSchema.nullish(),
+  })
+  .superRefine((body, context) => {
+    checkStreamFields(body, context);
+    const { seed, random_seed } = body;
+    if (seed == null || random_seed == null || seed === random_seed) return;
+    context.addIssue({ code: 'custom', path: ['random_seed'], message: "must be the same as 'seed'" });
+  })
+  .openapi('FimRequest');
+
+/** The whole answer has a message, a chunk a delta; both have `text`. */
+export const fimSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('text_completion'),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        text: z.string(),
+        message: z.object({ role: z.literal('assistant'), content: z.string() }).optional(),
+        delta: z.object({ content: z.string() }).optional(),
+        finish_reason: finishReasonSchema,
+      }),
+    ),
+    usage: usageSchema.nullish(),
+    diffusing: stepSchema.optional(),
+    seedling: costSchema.optional(),
+  })
+  .openapi('FimCompletion');
+
+export type FimCompletion = z.output<typeof fimSchema>;

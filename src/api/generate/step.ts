@@ -1,0 +1,10 @@
+/** One forward as the `diffusing` extension shows it. */
+import type { EngineStep } from '../../engine/request.ts';
+
+export function stepOf({ block, positions, probs, texts, revised, remasked }: EngineStep) {
+  const tokens = texts.map((text, i) => {
+    const position = positions[i] ?? 0;
+    return { position, text, prob: probs[i] ?? 0, revised: revised.includes(position) };
+  });
+  return { block, tokens, remasked: Array.from(remasked) };
+}

@@ -1,0 +1,159 @@
+/** `POST /tokenize`, `POST /detokenize` and `GET /props`, as llama.cpp's server has them. */
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { contextLimit } from '../../engine/generation/prompt-length.ts';
+import { textOf } from '../../engine/tokenizer/detokenizer.ts';
+import { ApiError } from '../errors.ts';
+import { failures, jsonBody } from '../fields/openapi.ts';
+import { accepted, neutral, text } from '../fields/text.ts';
+import { loadEngine } from '../generate/load-engine.ts';
+import type { Host } from '../host.ts';
+
+const pieceSchema = z.object({ id: z.int(), piece: z.union([z.string(), z.array(z.int())]) });
+
+const tokenizeRoute = createRoute({
+  method: 'post',
+  path: '/tokenize',
+  summary: 'A text as token ids.',
+  request: jsonBody(
+    z
+      .strictObject({
+        content: text,
+        add_special: accepted("the model's tokenizer adds no token of its own."),
+        parse_special: neutral((value) => value === true, 'true: the text of a special token is that token'),
+        with_pieces: z.boolean().nullish().openapi({
+          description: 'With the text of each token, or its bytes where that is no whole character.',
+        }),
+      })
+      .openapi('TokenizeRequest'),
+  ),
+  responses: {
+    200: {
+      description: 'The ids.',
+      content: { 'application/json': { schema: z.object({ tokens: z.array(z.union([z.int(), pieceSchema])) }) } },
+    },
+    ...failures,
+  },
+});
+
+const detokenizeRoute = createRoute({
+  method: 'post',
+  path: '/detokenize',
+  summary: 'Token ids as text.',
+  request: jsonBody(
+    z
+      .strictObject({
+        tokens: z
+          .unknown()
+          .superRefine((value, context) => {
+            const good = Array.isArray(value) && value.every((id) => Number.isSafeInteger(id) && id >= 0);
+            if (!good)
+              context.addIssue({
+                code: 'custom',
+                message: 'must be an array of token ids',
+                params: { code: 'invalid_type' },
+              });
+          })
+          .openapi({ type: 'array', items: { type: 'integer' } }),
+      })
+      .openapi('DetokenizeRequest'),
+  ),
+  responses: {
+    200: {
+      description: 'The text; special tokens have none.',
+      content: { 'application/json': { schema: z.object({ content: z.string() }) } },
+    },
+    ...failures,
+  },
+});
+
+const propsSchema = z
+  .object({
+    default_generation_settings: z.object({
+      n_ctx: z.int().openapi({ description: 'Tokens of one request at most, prompt and completion together.' }),
+      params: z.object({ n_predict: z.int(), temperature: z.number(), top_k: z.int(), top_p: z.number() }),
+    }),
+    total_slots: z.int(),
+    model_alias: z.string(),
+    model_path: z.string(),
+    chat_template: z.string(),
+    modalities: z.object({ vision: z.literal(false), audio: z.literal(false) }),
+    build_info: z.string(),
+    is_sleeping: z.literal(false),
+    seedling: z.object({
+      runtime: z.string().openapi({ description: 'What runs the model.' }),
+      architecture: z.string(),
+      block_length: z.int(),
+      infill: z.boolean(),
+    }),
+  })
+  .openapi('Props');
+
+const propsRoute = createRoute({
+  method: 'get',
+  path: '/props',
+  summary: 'What this server runs.',
+  responses: {
+    200: {
+      description: "llama.cpp's fields, and this server's own.",
+      content: { 'application/json': { schema: propsSchema } },
+    },
+    503: failures[503],
+  },
+});
+
+export function registerTokens(app: OpenAPIHono, host: Host): void {
+  app.openapi(tokenizeRoute, async (c) => {
+    const { content, with_pieces } = c.req.valid('json');
+    const { tokenizer } = await loadEngine(c, host);
+    const ids = Array.from(tokenizer.encode(content));
+    const pieces = () => ids.map((id) => ({ id, piece: pieceOf(tokenizer.bytes(id)) }));
+    return c.json({ tokens: with_pieces ? pieces() : ids }, 200);
+  });
+
+  app.openapi(detokenizeRoute, async (c) => {
+    const ids = c.req.valid('json').tokens as readonly number[];
+    const { model, tokenizer } = await loadEngine(c, host);
+    const stranger = ids.find((id) => id >= model.config.vocabSize);
+    if (stranger !== undefined) {
+      const message = `Invalid 'tokens': token id ${stranger} is outside the vocabulary of ${model.config.vocabSize}.`;
+      throw new ApiError(400, message, 'invalid_value', 'tokens');
+    }
+    return c.json({ content: textOf(ids, tokenizer) }, 200);
+  });
+
+  app.openapi(propsRoute, async (c) => {
+    const engine = await loadEngine(c, host);
+    const { model } = engine;
+    const { config } = model;
+    return c.json(
+      {
+        default_generation_settings: {
+          n_ctx: contextLimit(engine),
+          params: { n_predict: 128, temperature: 0, top_k: 0, top_p: 1 },
+        },
+        total_slots: 1,
+        model_alias: host.modelName,
+        model_path: host.modelName,
+        chat_template: config.chatTemplate?.template ?? '',
+        modalities: { vision: false as const, audio: false as const },
+        build_info: 'seedling',
+        is_sleeping: false as const,
+        seedling: {
+          runtime: model.runtime,
+          architecture: config.architecture,
+          block_length: config.blockLength,
+          infill: config.infill !== null,
+        },
+      },
+      200,
+    );
+  });
+}
+
+function pieceOf(bytes: Uint8Array): string | number[] {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Array.from(bytes);
+  }
+}

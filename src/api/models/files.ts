@@ -1,0 +1,65 @@
+/** `GET /models/{model}/{file}`: weights, for pages that run a model themselves. And those of the page and of the API reference, where the host has one. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context, MiddlewareHandler } from 'hono';
+import { ModelLoadError } from '../../model/errors.ts';
+import { ApiError } from '../errors.ts';
+import { areaOf, isPagePath } from '../middleware/area.ts';
+import { findShard, firstByte, skipBytes } from './weight-range.ts';
+
+export interface Files {
+  /** A file of the served model. @throws ModelLoadError when it is missing */
+  weights(file: string): Promise<ReadableStream<Uint8Array>>;
+  /** Answers with a file of the page or of `/docs/`, or calls `next` when there is none; null: the host has no page. */
+  readonly page: MiddlewareHandler | null;
+}
+
+/** A page that came with these may share memory among its workers; all that it fetches is from its own origin. */
+export function isolatePage(c: Context): void {
+  c.header('cross-origin-opener-policy', 'same-origin');
+  c.header('cross-origin-embedder-policy', 'require-corp');
+}
+
+/** The layout of a model's directory: see models/README.md. */
+const MODEL_NAME = /^[A-Za-z0-9][\w.-]*$/;
+const MODEL_FILE = /^(?:config\.json|tokenizer\.json|manifest\.json|[A-Za-z0-9][\w.-]*\.bin)$/;
+
+export function registerFiles(app: OpenAPIHono, modelName: string, { weights, page }: Files): void {
+  app.get('/models/:model/:file', async (c, next) => {
+    const { model, file } = c.req.param();
+    if (!MODEL_NAME.test(model) || !MODEL_FILE.test(file)) return c.notFound();
+    // The page may run any model that lies beside it.
+    if (model !== modelName) return page === null ? c.notFound() : page(c, next);
+    const open = (name: string) =>
+      weights(name).catch((error: unknown) => {
+        throw error instanceof ModelLoadError ? new ApiError(404, error.message, 'not_found') : error;
+      });
+    const cached = { 'cache-control': 'private, max-age=3600' };
+    if (file.endsWith('.json')) return c.body(await open(file), 200, { ...cached, 'content-type': 'application/json' });
+    const bytes = await open(file);
+    // A directory without a manifest is no model: its files come whole or not at all.
+    const manifest = await weights('manifest.json').catch(() => null);
+    const shard = findShard(await new Response(manifest).text(), file);
+    const headers = { ...cached, 'content-type': 'application/octet-stream' };
+    if (shard === null) return c.body(bytes, 200, headers);
+    const first = firstByte(c.req.header('range'), c.req.header('if-range'), shard);
+    const named = { ...headers, etag: shard.etag, 'accept-ranges': 'bytes' };
+    if (first === 0) return c.body(bytes, 200, named);
+    if (first >= shard.bytes) {
+      await bytes.cancel();
+      return c.body(null, 416, { ...named, 'content-range': `bytes */${shard.bytes}` });
+    }
+    const range = `bytes ${first}-${shard.bytes - 1}/${shard.bytes}`;
+    return c.body(skipBytes(bytes, first), 206, { ...named, 'content-range': range });
+  });
+  if (page === null) return;
+  // Links of the reference are relative.
+  app.get('/docs', (c) => c.redirect('/docs/', 307));
+  // As middleware: a route for every path would turn each 404 into a 405.
+  app.use(async function pageFile(c, next) {
+    if (!isPagePath(c.req.path)) return next();
+    const area = areaOf(c);
+    if (area !== 'page' && area !== 'docs') return next();
+    if (area === 'page') isolatePage(c);
+    return page(c, next);
+  });
+}

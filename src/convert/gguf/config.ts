@@ -1,0 +1,102 @@
+/** Shapes and semantics out of a GGUF's metadata. */
+
+import {
+  type Checkpoint,
+  ConversionError,
+  type DecoderConfig,
+  type Semantics,
+  type Shape,
+  type TokenizerFacts,
+} from '../checkpoint.ts';
+import { type FamilyHints, familyOf } from '../semantics/architectures.ts';
+import { EMBEDDING } from '../write/tensor-order.ts';
+
+/** GGUF's names for what Hugging Face lists under `architectures`. */
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  llama: 'LlamaForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+  qwen3: 'Qwen3ForCausalLM',
+};
+
+type Metadata = Readonly<Record<string, unknown>>;
+
+/** @throws ConversionError naming the metadata key that is missing or not supported. */
+export function parseGgufConfig(
+  metadata: Metadata,
+  shapes: ReadonlyMap<string, Shape>,
+  tokenizer: TokenizerFacts,
+  hints: FamilyHints,
+): Pick<Checkpoint, 'family' | 'familyMask'> & { decoder: DecoderConfig; semantics: Semantics } {
+  const name = String(metadata['general.architecture']);
+  const entry = ARCHITECTURES[name] ?? name;
+  const family = familyOf([entry], hints);
+  const architecture = family.architectures[entry]!;
+  const optional = (key: string): number | undefined => {
+    const value = metadata[key];
+    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
+  };
+  const number = (key: string): number => {
+    const value = optional(`${name}.${key}`);
+    if (value === undefined) throw new ConversionError(`GGUF metadata: ${name}.${key} is missing or not one number`);
+    return value;
+  };
+  refuseUnsupported(metadata, name);
+  const vocabSize = shapes.get(EMBEDDING)?.[0];
+  if (vocabSize === undefined) throw new ConversionError('the GGUF has no token_embd.weight');
+
+  const numHeads = number('attention.head_count');
+  const hiddenSize = number('embedding_length');
+  const headDim = optional(`${name}.attention.key_length`) ?? hiddenSize / numHeads;
+  const rotated = optional(`${name}.rope.dimension_count`) ?? headDim;
+  if (rotated !== headDim) {
+    throw new ConversionError(`GGUF metadata: ${name}.rope.dimension_count ${rotated} is not the head's ${headDim}`);
+  }
+  return {
+    family: family.name,
+    familyMask: family.mask && { token: family.mask.token, id: family.mask.id?.[architecture] },
+    decoder: {
+      architecture,
+      hiddenSize,
+      intermediateSize: number('feed_forward_length'),
+      numLayers: number('block_count'),
+      numHeads,
+      numKvHeads: optional(`${name}.attention.head_count_kv`) ?? numHeads,
+      headDim,
+      vocabSize,
+      contextLength: number('context_length'),
+      rmsNormEps: shortest(number('attention.layer_norm_rms_epsilon')),
+      ropeTheta: shortest(number('rope.freq_base')),
+      qkvBias: architecture === 'qwen2',
+      qkNorm: architecture === 'qwen3',
+    },
+    semantics: {
+      ...family.semantics,
+      maskTokenId: optional('tokenizer.ggml.mask_token_id'),
+      eosTokenIds: stopIds(optional('tokenizer.ggml.eos_token_id'), tokenizer),
+    },
+  };
+}
+
+/** A GGUF has room for one EOS id; a chat model that stops there still ends a document with `<|endoftext|>`. */
+function stopIds(eos: number | undefined, { addedTokens }: TokenizerFacts): number[] | undefined {
+  const ids = [addedTokens.get('<|endoftext|>'), eos].filter((id) => id !== undefined);
+  return ids.length === 0 ? undefined : [...new Set(ids)];
+}
+
+/** The decimal that was meant by a float32: 1e-5, not 0.000009999999747378752. */
+function shortest(value: number): number {
+  const short = Number(value.toPrecision(7));
+  return Math.fround(short) === Math.fround(value) ? short : value;
+}
+
+function refuseUnsupported(metadata: Metadata, name: string): void {
+  const refuse = (key: string, needed: string) => {
+    throw new ConversionError(`GGUF metadata: ${key} is ${String(metadata[key])}, not supported: ${needed}`);
+  };
+  const scaling = `${name}.rope.scaling.type`;
+  if ((metadata[scaling] ?? 'none') !== 'none') refuse(scaling, 'RoPE would have to scale its frequencies');
+  const window = `${name}.attention.sliding_window`;
+  if (metadata[window]) refuse(window, 'attention would have to drop old positions');
+  const experts = `${name}.expert_count`;
+  if (metadata[experts]) refuse(experts, 'a mixture of experts needs a router and its own MLP');
+}

@@ -1,0 +1,138 @@
+/** A text as tokens that can be replaced one by one, every other one staying what it was, byte for byte. */
+import type { ModelConfig } from '../../model/config.ts';
+import type { TokenEdit } from '../../sampler/editing/draft.ts';
+import { RequestError } from '../request.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { EditRequest, TextEdit } from './edit-request.ts';
+
+export class EditableText {
+  /** A start token, the instruction as a comment, the code. */
+  readonly ids: Int32Array; // (N)
+  /** Of instruction and code. */
+  readonly promptTokens: number;
+  readonly #code: string;
+  readonly #tokenizer: Tokenizer;
+  readonly #special: ReadonlySet<number>;
+  /** Index of the code's first token. */
+  readonly #first: number;
+  /** Offset in the code at which each of its tokens begins, and its end; -1 inside a character. */
+  readonly #offsets: Int32Array; // (tokens of the code + 1)
+  readonly #region: { readonly start: number; readonly end: number };
+
+  /** @throws RequestError `invalid_value` when the code is empty, is no text in tokens, or the region does not lie in it */
+  constructor({ code, instruction, region }: EditRequest, tokenizer: Tokenizer, config: ModelConfig) {
+    if (code === '') throw new RequestError("'code' must not be empty.", 'invalid_value', 'code');
+    this.#code = code;
+    this.#tokenizer = tokenizer;
+    this.#special = new Set([config.maskTokenId, config.startTokenId, ...config.eosTokenIds]);
+    this.#region = region ?? { start: 0, end: code.length };
+    requireWithin(this.#region, code.length);
+    const comment = instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction));
+    const ids = tokenizer.encode(code);
+    this.#first = 1 + comment.length;
+    // Not as arguments: a long text would overflow the stack before it can be refused.
+    this.ids = Int32Array.from([config.startTokenId, ...comment, ...ids]);
+    this.promptTokens = this.ids.length - 1;
+    this.#offsets = tokenOffsets(code, ids, tokenizer);
+  }
+
+  /** Whether an id may be written: one whose text is whole characters. */
+  usable(id: number): boolean {
+    if (this.#special.has(id)) return false;
+    const bytes = this.#tokenizer.bytes(id);
+    return bytes.length > 0 && decode(bytes) !== null;
+  }
+
+  /** Whether the token at an index of `ids` may be replaced: whole characters, all of them in the region. */
+  editable(index: number): boolean {
+    const at = index - this.#first;
+    const [start = -1, end = -1] = this.#offsets.subarray(Math.max(at, 0), at + 2);
+    return at >= 0 && start >= this.#region.start && end > start && end <= this.#region.end;
+  }
+
+  /** Text of ids that are usable, or of whole tokens of the code. */
+  text(ids: Int32Array): string {
+    const bytes = Uint8Array.from([...ids].flatMap((id) => [...this.#tokenizer.bytes(id)]));
+    const text = decode(bytes);
+    if (text === null) throw new Error('tokens were cut inside a character');
+    return text;
+  }
+
+  /** An edit of `ids` as one of the code. */
+  edit({ start, end, ids, confidence, gain }: TokenEdit): TextEdit {
+    const range = this.range(start, end);
+    return { ...range, oldText: this.#code.slice(range.start, range.end), newText: this.text(ids), confidence, gain };
+  }
+
+  /** Where the tokens from `start` to before `end` are in the code. */
+  range(start: number, end: number): { readonly start: number; readonly end: number } {
+    return { start: this.#offset(start), end: this.#offset(end) };
+  }
+
+  /** The code with these edits, which are in order and apart; everything else as it was. */
+  with(edits: readonly TextEdit[]): string {
+    let text = '';
+    let at = 0;
+    for (const { start, end, newText } of edits) {
+      text += this.#code.slice(at, start) + newText;
+      at = end;
+    }
+    return text + this.#code.slice(at);
+  }
+
+  #offset(index: number): number {
+    const offset = this.#offsets[index - this.#first] ?? -1;
+    if (offset < 0) throw new Error('tokens were cut inside a character');
+    return offset;
+  }
+}
+
+function requireWithin({ start, end }: { readonly start: number; readonly end: number }, length: number): void {
+  const whole = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+  if (whole && start >= 0 && start <= end && end <= length) return;
+  const message = `'region' must be whole numbers with 0 <= start <= end <= ${length}, not ${start} to ${end}.`;
+  throw new RequestError(message, 'invalid_value', 'region');
+}
+
+/** The model reads JavaScript and TypeScript: their comment, in each line. */
+function asComment(instruction: string): string {
+  return instruction
+    .split(/\r\n|[\n\r\u2028\u2029]/)
+    .map((line) => `// ${line}\n`)
+    .join('');
+}
+
+/** @throws RequestError when the tokens' bytes are not the code's: a special token's text, or half a surrogate pair */
+function tokenOffsets(code: string, ids: Int32Array, tokenizer: Tokenizer): Int32Array {
+  const bytes = new TextEncoder().encode(code);
+  const offsetOf = new Int32Array(bytes.length + 1).fill(-1); // byte -> UTF-16 unit, at starts of characters
+  for (let byte = 0, unit = 0; byte <= bytes.length; ) {
+    offsetOf[byte] = unit;
+    const codePoint = code.codePointAt(unit) ?? 0;
+    byte += codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+    unit += codePoint < 0x10000 ? 1 : 2;
+  }
+  const offsets = new Int32Array(ids.length + 1);
+  let at = 0;
+  for (const [i, id] of ids.entries()) {
+    const token = tokenizer.bytes(id);
+    if (token.length === 0 || token.some((byte, k) => byte !== bytes[at + k])) at = Number.NaN;
+    at += token.length;
+    offsets[i + 1] = offsetOf[at] ?? -1;
+  }
+  if (at === bytes.length && code.isWellFormed()) return offsets;
+  throw new RequestError(
+    "'code' is not text that the model's tokens can spell: it holds the text of a special token or half a surrogate pair.",
+    'invalid_value',
+    'code',
+  );
+}
+
+/** Null for bytes that are not whole characters. */
+function decode(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}

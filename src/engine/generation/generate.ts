@@ -1,0 +1,106 @@
+/** What an admitted request does with its memory: prefill, then blocks until the text ends. */
+import { type ModelConfig, uncommittedPrompt } from '../../model/config.ts';
+import type { DiffusionModel, KvCache } from '../../model/model.ts';
+import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts';
+import { createDraw } from '../../sampler/draw.ts';
+import { Forwards } from '../../sampler/forwards.ts';
+import type { Cost, EngineEvent, GenerateRequest } from '../request.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { CompletionText } from './completion-text.ts';
+import { endingAtMiddle, suffixStop } from './infill.ts';
+import { promptTokenTexts } from './prompt-tokens.ts';
+import { type Beginning, NOTHING, withoutBeginning } from './token-healing.ts';
+
+export interface GenerationPlan {
+  readonly request: GenerateRequest;
+  readonly settings: BlockSettings;
+  /** What is committed first. */
+  readonly prompt: Int32Array; // (P), P > 0
+  /** Without the start token that stands in for an empty prompt. */
+  readonly promptTokens: number;
+  /** What of the prompt is written again, as the beginning of the first token. */
+  readonly beginning: Beginning | null;
+}
+
+/**
+ * `usage.completionTokens` counts the ids before an EOS, or those up to the one that completes a stop string.
+ * `cost` milliseconds are spent in this generator, not in its consumer; a clock that stands still during computation
+ * (deployed Workers) makes them 0.
+ * @param cache with what was reused of the prompt; the caller frees it
+ * @param turn awaited before each forward
+ * @throws the signal's reason on abort, within one forward; and whatever the model throws
+ */
+export async function* generate(
+  model: DiffusionModel,
+  tokenizer: Tokenizer,
+  plan: GenerationPlan,
+  cache: KvCache,
+  turn: () => Promise<void>,
+  signal: AbortSignal,
+): AsyncGenerator<EngineEvent, void, void> {
+  const { request, settings, prompt, promptTokens, beginning } = plan;
+  const { stop, suffix, logprobs, maxTokens } = request;
+  const cachedTokens = cache.length;
+  const draw = createDraw(request, beginning?.lift);
+  const forwards = new Forwards(model, cache, draw, signal, turn, logprobs?.alternatives);
+  const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
+  const text = new CompletionText(tokenizer, stops, suffix ?? '', logprobs !== null, beginning?.bytes);
+
+  const end = (finishReason: 'stop' | 'length', cost: Pick<Cost, 'prefillMs' | 'decodeMs'>): EngineEvent => ({
+    type: 'done',
+    finishReason,
+    stopString: text.stopString,
+    usage: { promptTokens, cachedTokens, completionTokens: text.tokens },
+    cost: { nfe: forwards.nfe, positionForwards: forwards.positionForwards, ...cost },
+  });
+
+  const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
+  let start = performance.now();
+  const judged = logprobs?.prompt ? await forwards.judgePrompt(prompt) : null;
+  // Behind uncommitted tokens there may be nothing left to run: then nothing is missing either.
+  const prefilled = cache.length >= clean ? null : await forwards.prefill(prompt.subarray(0, clean));
+  const first = judged?.next ?? prefilled;
+  const prefillMs = performance.now() - start;
+  if (judged) yield { type: 'prompt', ...promptTokenTexts(prompt, promptTokens, judged, tokenizer) };
+  if (maxTokens === 0) {
+    yield end('length', { prefillMs, decodeMs: 0 });
+    return;
+  }
+
+  const ending = endings(model.config, suffix);
+  const isLate = timeLimit(request);
+  let decodeMs = 0;
+  start = performance.now();
+  for await (const event of sampleBlocks(forwards, ending, settings, first, prompt.subarray(clean))) {
+    decodeMs += performance.now() - start;
+    if (event.type === 'step') {
+      const begins = (i: number) => (event.positions[i] === 0 ? beginning?.bytes : undefined);
+      yield { ...event, texts: Array.from(event.ids, (id, i) => tokenText(tokenizer, id, begins(i))) };
+    } else {
+      const late = event.end === null && isLate(text.hasNewLine);
+      const { text: delta, tokens } = text.push(event, event.end !== null || late);
+      if (delta !== '' || tokens.length > 0) yield { type: 'block', block: event.block, text: delta, tokens };
+      if (event.end !== null || late || text.stopped) {
+        yield end(text.stopped || event.end === 'eos' ? 'stop' : 'length', { prefillMs, decodeMs });
+        return;
+      }
+    }
+    start = performance.now();
+  }
+}
+
+/** Whether the text has taken too long: its first id starts the clock, and what it has of its first line is finished. */
+function timeLimit({ timeLimitMs }: GenerateRequest): (hasNewLine: boolean) => boolean {
+  const start = performance.now();
+  return (hasNewLine) => timeLimitMs !== null && hasNewLine && performance.now() - start > timeLimitMs;
+}
+
+/** Where the text ends: a hole's does at its marker too. */
+function endings(config: ModelConfig, suffix: string | null): ModelConfig {
+  return suffix !== null && config.infill ? endingAtMiddle(config, config.infill) : config;
+}
+
+function tokenText(tokenizer: Tokenizer, id: number, beginning = NOTHING): string {
+  const bytes = withoutBeginning(tokenizer.bytes(id), beginning);
+  return bytes ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) : '';
+}

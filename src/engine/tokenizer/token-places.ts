@@ -1,0 +1,48 @@
+/** Tokens and where they begin in a text that comes out in pieces. */
+
+import { NOTHING, withoutBeginning } from '../generation/token-healing.ts';
+import type { TextToken } from '../request.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** An id with its probability, and the best of its position. */
+export interface JudgedId {
+  readonly id: number;
+  readonly prob: number | null;
+  /** Of its position, most probable first. */
+  readonly alternatives: readonly { readonly id: number; readonly prob: number }[];
+}
+
+export class TokenPlaces {
+  readonly #tokenizer: Tokenizer;
+  #pending: TextToken[] = [];
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /**
+   * @param offset characters of the text before it
+   * @param beginning what of it stands in the prompt; alternatives that begin otherwise are none
+   */
+  add({ id, prob, alternatives }: JudgedId, offset: number, beginning = NOTHING): void {
+    const bytes = (token: number) => withoutBeginning(this.#tokenizer.bytes(token), beginning);
+    const others = alternatives.flatMap(({ id, prob }) => {
+      const text = bytes(id);
+      return text ? [{ bytes: text, prob }] : [];
+    });
+    this.#pending.push({ bytes: bytes(id) ?? NOTHING, offset, prob, alternatives: others });
+  }
+
+  /** Those that begin before so many characters, each once. */
+  take(characters: number): readonly TextToken[] {
+    const rest = this.#pending.findIndex(({ offset }) => offset >= characters);
+    return this.#pending.splice(0, rest < 0 ? this.#pending.length : rest);
+  }
+}
+
+/** Code points: what OpenAI's offsets count. */
+export function characters(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}

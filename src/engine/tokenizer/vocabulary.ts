@@ -1,0 +1,96 @@
+import { ModelLoadError } from '../../model/errors.ts';
+import type { Merges } from './bpe.ts';
+import { byteOfChar } from './byte-alphabet.ts';
+
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+}
+
+/** The bytes of every token, back to back in one buffer. */
+export class Vocabulary {
+  readonly #bytes: Uint8Array;
+  readonly #offsets: Uint32Array; // (V + 1)
+  /** Bytes of the longest token. */
+  readonly longest: number;
+
+  /**
+   * @param vocab byte-level BPE's token -> id
+   * @param added special ones have no bytes, the others their text's
+   * @throws ModelLoadError on a token outside the byte alphabet
+   */
+  constructor(vocab: Readonly<Record<string, number>>, added: readonly AddedToken[]) {
+    const tokens: (string | Uint8Array)[] = []; // (V)
+    for (const token in vocab) tokens[vocab[token]!] = token;
+    const encoder = new TextEncoder();
+    for (const { id, content, special } of added) tokens[id] = special ? '' : encoder.encode(content);
+
+    this.#offsets = new Uint32Array(tokens.length + 1);
+    let [size, longest] = [0, 0];
+    for (let id = 0; id < tokens.length; id++) {
+      const { length } = tokens[id] ?? '';
+      size += length;
+      longest = Math.max(longest, length);
+      this.#offsets[id + 1] = size;
+    }
+    this.longest = longest;
+    this.#bytes = new Uint8Array(size);
+    for (let id = 0; id < tokens.length; id++) {
+      const token = tokens[id] ?? '';
+      const start = this.#offsets[id]!;
+      if (typeof token !== 'string') this.#bytes.set(token, start);
+      else for (let i = 0; i < token.length; i++) this.#bytes[start + i] = alphabetByte(token, i);
+    }
+  }
+
+  /** Ids of the tokens that begin so, ascending: (N). */
+  beginningWith(beginning: Uint8Array): Int32Array {
+    const found: number[] = [];
+    for (let id = 0; id + 1 < this.#offsets.length; id++) {
+      const start = this.#offsets[id]!;
+      if (this.#offsets[id + 1]! - start < beginning.length) continue;
+      let same = 0;
+      while (same < beginning.length && this.#bytes[start + same] === beginning[same]) same++;
+      if (same === beginning.length) found.push(id);
+    }
+    return Int32Array.from(found);
+  }
+
+  /** A view of the token's bytes; empty for special tokens and for ids that no token has. */
+  bytes(id: number): Uint8Array {
+    return this.#bytes.subarray(this.#offsets[id] ?? 0, this.#offsets[id + 1] ?? 0);
+  }
+}
+
+/**
+ * Merges by id instead of by string.
+ * @param merges `["a", "b"]` or `"a b"`, best first
+ * @throws ModelLoadError on a merge whose parts or result are not in the vocabulary
+ */
+export function readMerges(
+  merges: readonly (string | readonly [string, string])[],
+  vocab: Readonly<Record<string, number>>,
+): Merges {
+  const left = new Int32Array(merges.length);
+  const right = new Int32Array(merges.length);
+  const merged = new Int32Array(merges.length);
+  const idOf = (token: string) => {
+    const id = Object.hasOwn(vocab, token) ? vocab[token] : undefined;
+    if (id === undefined) throw new ModelLoadError(`tokenizer.json: a merge names ${JSON.stringify(token)}, no token`);
+    return id;
+  };
+  for (const [rank, merge] of merges.entries()) {
+    const [a = '', b = ''] = typeof merge === 'string' ? merge.split(' ', 2) : merge;
+    left[rank] = idOf(a);
+    right[rank] = idOf(b);
+    merged[rank] = idOf(a + b);
+  }
+  return { left, right, merged };
+}
+
+function alphabetByte(token: string, index: number): number {
+  const byte = byteOfChar[token.charCodeAt(index)] ?? -1;
+  if (byte < 0) throw new ModelLoadError(`tokenizer.json: ${JSON.stringify(token)} is not byte-level BPE`);
+  return byte;
+}

@@ -1,0 +1,99 @@
+/** What only the Node host needs to know; the rest is `settings.ts`. */
+import { BlockList, isIP } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { SettingsError } from '../settings.ts';
+import { readWeightsUrl } from '../weights-url.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const MOST_THREADS = 64;
+
+export interface NodeSettings {
+  readonly port: number;
+  readonly host: string;
+  /** Where the weights are: a directory of models, or the address of one. */
+  readonly weights: { readonly from: 'directory' | 'https'; readonly at: string };
+  /** Where files from a web server are kept, below the server's name and their path. */
+  readonly weightsCache: string;
+  /** Threads that multiply; 1 is the main one alone. */
+  readonly threads: number;
+  /** The header in which a proxy in front names the caller's address; null: there is no proxy. */
+  readonly addressHeader: string | null;
+  /** How long running answers may go on after a signal to stop. */
+  readonly graceSeconds: number;
+}
+
+function wholeNumber(
+  variables: Environment,
+  name: string,
+  fallback: number,
+  most: number,
+  what: string,
+  least = 0,
+): number {
+  const value = Number(variables[name] || fallback);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new SettingsError(`Setting ${name} must be ${what}, but is ${JSON.stringify(variables[name])}.`);
+}
+
+/** @throws SettingsError naming the wrong setting. An empty string counts as not set. */
+export function readNodeSettings(variables: Environment): NodeSettings {
+  return {
+    port: wholeNumber(variables, 'PORT', 8787, 65535, 'a port from 0 to 65535'),
+    host: hostOf(variables),
+    weights: weightsOf(variables),
+    weightsCache: join(variables.SEEDLING_CACHE || join(homedir(), '.cache', 'seedling'), 'weights'),
+    threads: wholeNumber(variables, 'THREADS', 1, MOST_THREADS, `a whole number from 1 to ${MOST_THREADS}`, 1),
+    addressHeader: addressHeaderOf(variables),
+    graceSeconds: wholeNumber(variables, 'GRACE_SECONDS', 10, 3600, 'a whole number from 0 to 3600'),
+  };
+}
+
+function hostOf(variables: Environment): string {
+  return variables.HOST || '127.0.0.1';
+}
+
+function weightsOf(variables: Environment): NodeSettings['weights'] {
+  const from = variables.WEIGHTS || 'directory';
+  if (from === 'directory') return { from, at: variables.MODELS_DIR || 'models' };
+  if (from === 'https') return { from, at: readWeightsUrl(variables.WEIGHTS_URL) };
+  throw new SettingsError(`Setting WEIGHTS must be directory or https on Node, but is ${JSON.stringify(from)}.`);
+}
+
+function addressHeaderOf(variables: Environment): string | null {
+  const header = variables.ADDRESS_HEADER || null;
+  if (header === null || /^[A-Za-z0-9-]+$/.test(header)) return header;
+  throw new SettingsError(`Setting ADDRESS_HEADER must be a header's name, but is ${JSON.stringify(header)}.`);
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  return version === 0 ? host === 'localhost' : LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+/**
+ * The environment with `ACCESS` filled in: open where nobody but this machine can connect and no keys are set.
+ * @throws SettingsError for a server that others can reach and that nobody could use
+ */
+export function withAccess(variables: Environment): Environment {
+  const host = hostOf(variables);
+  const keys = Boolean(variables.API_KEYS);
+  if (variables.ACCESS === 'keys' && !keys) {
+    throw new SettingsError(
+      'Setting ACCESS is keys, but there are none: set API_KEYS to a hash that npm run key prints.',
+    );
+  }
+  if (variables.ACCESS) return variables;
+  if (!keys && !isLoopback(host)) {
+    throw new SettingsError(
+      `Setting HOST is ${host}, which other machines can reach: set API_KEYS to a hash that npm run key prints, ` +
+        'or ACCESS to open to let everybody in.',
+    );
+  }
+  return { ...variables, ACCESS: keys ? 'keys' : 'open' };
+}

@@ -1,0 +1,9 @@
+/** A helper thread of the Node host; `node-threads.ts` starts it. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { help } from '../../kernels/help.ts';
+
+help(
+  workerData,
+  () => parentPort?.postMessage('ready'),
+  (error) => parentPort?.postMessage(error),
+);

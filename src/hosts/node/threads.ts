@@ -1,0 +1,33 @@
+/** Helper threads of the Node host. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Threads } from '../../kernels/crew.ts';
+
+/** @param count this thread counted, 2 or more */
+export function nodeThreads(count: number): Threads {
+  return {
+    count,
+    async start(task, onFailure) {
+      const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: task });
+      // 'error' rejects this; so does a thread that ends before it is ready.
+      const [first] = await Promise.race([once(worker, 'message'), once(worker, 'exit').then(() => ['exit'])]);
+      if (first !== 'ready') throw first instanceof Error ? first : new Error('the thread ended before it was ready');
+      worker.on('message', onFailure);
+      worker.on('error', onFailure);
+      const gone = new Promise<void>((resolve) => {
+        worker.once('exit', (code) => {
+          onFailure(new Error(`the thread ended with code ${code}`));
+          resolve();
+        });
+      });
+      // A model that is not closed must not keep the process.
+      worker.unref();
+      return {
+        async ended() {
+          worker.ref();
+          await gone;
+        },
+      };
+    },
+  };
+}

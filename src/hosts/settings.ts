@@ -1,0 +1,147 @@
+/** Every limit and choice of a deployment, read once at start from the environment (Node) or `vars` (Workers). */
+import { z } from 'zod';
+import type { Activations } from '../model/decoder.ts';
+import { type ApiKey, apiKeys, count, origins, someOf } from './setting-types.ts';
+
+const MIB = 1024 * 1024;
+
+/** What may be served without a key. */
+const PUBLIC_AREAS = ['docs', 'models', 'weights', 'page', 'metrics'] as const;
+
+/** Settings whose value is not repeated in a message. */
+const SECRETS: readonly string[] = ['API_KEYS'];
+
+const variablesSchema = z.object({
+  /** A directory of `models/`, and the name that requests and responses carry. */
+  MODEL: z
+    .string('must be a name')
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be a plain name: letters, digits, dots, dashes, underscores')
+    .default('seedling-135m'),
+  /** Everything the host holds: WASM memory and JavaScript. A Workers isolate has 128 MB. */
+  MEMORY_BUDGET_MIB: count(1, 4096, 120),
+  /** Room in the KV pool, in tokens, all requests together. */
+  KV_TOKENS: count(1, 1_000_000, 1024),
+  /** Precision of a quantized layer's input: `int16` is closer to float32 and multiplies twice as much. */
+  ACTIVATIONS: z.enum(['int8', 'int16'], 'must be int8 or int16').default('int8'),
+  /** The largest `max_tokens` a request may ask for. */
+  MAX_TOKENS: count(1, 1_000_000, 1024),
+  /** The largest request body. */
+  BODY_LIMIT_BYTES: count(1024, 100 * MIB, MIB),
+  /** Requests that run at once at most. */
+  CONCURRENCY: count(1, 1024, 16),
+  /** Requests that wait for room at most; the next one is refused. */
+  QUEUE_LIMIT: count(0, 10_000, 32),
+  /** Longest wait for room, in seconds. */
+  QUEUE_SECONDS: count(1, 600, 30),
+  /** Keeps the KV of ended requests, while nothing else needs the room, for others that begin alike. */
+  PREFIX_CACHE: z.enum(['on', 'off'], 'must be on or off').default('on'),
+  /** Who is let in: callers with a key of `API_KEYS`, or everybody. */
+  ACCESS: z.enum(['keys', 'open'], 'must be keys or open').default('keys'),
+  API_KEYS: apiKeys,
+  /** What is served without a key: `PUBLIC_AREAS`. `/health` always is. */
+  PUBLIC: someOf(PUBLIC_AREAS, ['docs', 'models', 'page']),
+  /** Other sites whose pages may call the API. */
+  CORS_ORIGINS: origins,
+  /** Requests per key, or per address where access is open, in `RATE_SECONDS`; 0 sets no limit. */
+  RATE_LIMIT: count(0, 1_000_000, 240),
+  RATE_SECONDS: count(1, 3600, 60),
+  /** Longest life of a request, its wait included. */
+  REQUEST_SECONDS: count(1, 3600, 120),
+  /** A stream that has nothing to send for so long gets a comment. */
+  KEEP_ALIVE_SECONDS: count(1, 600, 15),
+  /** A reader that takes nothing for so long is dropped. */
+  STALL_SECONDS: count(1, 600, 30),
+  /** What computes: this project's WASM kernels, or ONNX Runtime on WebGPU (`webgpu`) or WASM (`onnx`). */
+  RUNTIME: z.enum(['wasm', 'webgpu', 'onnx', 'auto'], 'must be wasm, webgpu, onnx or auto').default('wasm'),
+});
+
+/** Validated settings. */
+export interface Settings {
+  readonly model: string;
+  readonly memoryBudgetBytes: number;
+  readonly kvTokens: number;
+  readonly activations: Activations;
+  readonly maxTokens: number;
+  readonly bodyLimitBytes: number;
+  readonly queue: {
+    readonly concurrency: number;
+    readonly waiting: number;
+    readonly seconds: number;
+  };
+  readonly prefixCache: boolean;
+  readonly access: {
+    /** Everybody is let in; there are no keys then. */
+    readonly open: boolean;
+    readonly keys: readonly ApiKey[];
+    readonly public: readonly (typeof PUBLIC_AREAS)[number][];
+    readonly corsOrigins: readonly string[];
+  };
+  readonly rate: {
+    /** 0: no limit. */
+    readonly requests: number;
+    readonly seconds: number;
+  };
+  readonly patience: {
+    readonly requestSeconds: number;
+    readonly keepAliveSeconds: number;
+    readonly stallSeconds: number;
+  };
+  /** `auto`: `webgpu` where there is an adapter, else `wasm`. */
+  readonly runtime: 'wasm' | 'webgpu' | 'onnx' | 'auto';
+}
+
+/** A setting is wrong; the message is one sentence for whoever starts the host. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** @throws SettingsError naming the first wrong setting. An empty string counts as not set. */
+export function readSettings(variables: Readonly<Record<string, unknown>>): Settings {
+  const known = Object.fromEntries(
+    Object.keys(variablesSchema.shape)
+      .map((name) => [name, variables[name]] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = variablesSchema.safeParse(known);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0]);
+    const value = SECRETS.includes(name) ? '' : `, but is ${JSON.stringify(known[name])}`;
+    throw new SettingsError(`Setting ${name} ${issue?.message}${value}.`);
+  }
+  const values = parsed.data;
+  if (values.ACCESS === 'open' && values.API_KEYS.length > 0) {
+    throw new SettingsError(
+      'Setting ACCESS is open, but API_KEYS are set, which it would ignore: drop one of the two.',
+    );
+  }
+  return {
+    model: values.MODEL,
+    memoryBudgetBytes: values.MEMORY_BUDGET_MIB * MIB,
+    kvTokens: values.KV_TOKENS,
+    activations: values.ACTIVATIONS,
+    maxTokens: values.MAX_TOKENS,
+    bodyLimitBytes: values.BODY_LIMIT_BYTES,
+    queue: { concurrency: values.CONCURRENCY, waiting: values.QUEUE_LIMIT, seconds: values.QUEUE_SECONDS },
+    prefixCache: values.PREFIX_CACHE === 'on',
+    access: {
+      open: values.ACCESS === 'open',
+      keys: values.API_KEYS,
+      public: values.PUBLIC,
+      corsOrigins: values.CORS_ORIGINS,
+    },
+    rate: { requests: values.RATE_LIMIT, seconds: values.RATE_SECONDS },
+    patience: {
+      requestSeconds: values.REQUEST_SECONDS,
+      keepAliveSeconds: values.KEEP_ALIVE_SECONDS,
+      stallSeconds: values.STALL_SECONDS,
+    },
+    runtime: values.RUNTIME,
+  };
+}
+
+/** Where there is no ONNX Runtime: on Workers, whose isolates it does not fit. @throws SettingsError */
+export function refuseOnnxRuntime({ runtime }: Settings): void {
+  if (runtime === 'wasm' || runtime === 'auto') return;
+  throw new SettingsError(`Setting RUNTIME must be wasm or auto on Workers, but is ${JSON.stringify(runtime)}.`);
+}

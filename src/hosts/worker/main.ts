@@ -1,0 +1,54 @@
+/** The Cloudflare entry: bindings, precompiled kernels and settings meet the app here, and nowhere else. */
+import { env } from 'cloudflare:workers';
+import relaxed from '../../../build/kernels-relaxed.wasm';
+import simd from '../../../build/kernels-simd.wasm';
+import { createHost } from '../../api/host.ts';
+import { Drain } from '../../api/middleware/drain.ts';
+import { createService } from '../../api/service.ts';
+import { assembleEngine } from '../assemble.ts';
+import { readSettings, refuseOnnxRuntime } from '../settings.ts';
+import { rateLimiterOf, weightSourceOf } from './settings.ts';
+
+// Read outside a request, so that a wrong setting stops the deployment and not its first caller.
+const settings = readSettings(env);
+refuseOnnxRuntime(settings);
+const source = weightSourceOf(env, settings.model);
+const limiter = rateLimiterOf(env, settings.rate.requests, settings.rate.seconds);
+
+const host = createHost({
+  modelName: settings.model,
+  settings,
+  load: () =>
+    assembleEngine({
+      source,
+      kernels: { relaxed, simd },
+      memoryBudgetBytes: settings.memoryBudgetBytes,
+      kvTokens: settings.kvTokens,
+      activations: settings.activations,
+      prefixCache: settings.prefixCache,
+      queue: settings.queue,
+    }),
+});
+
+const service = createService(host, settings, {
+  address: (c) => c.req.header('cf-connecting-ip') ?? null,
+  // A Worker has no say over its connections: what was given up ends when the client does.
+  cut() {},
+  limiter,
+  record: (request) => console.log(JSON.stringify({ level: 'info', ...request })),
+  metrics: null,
+  files: {
+    weights: (file) => source.stream(file),
+    async page(c, next) {
+      const url = new URL(c.req.path, 'https://assets.local');
+      const response = await env.ASSETS.fetch(new Request(url, c.req.raw));
+      // The response's own headers cannot be changed.
+      if (response.status !== 404) return c.newResponse(response.body, response);
+      await response.body?.cancel();
+      return next();
+    },
+  },
+  drain: new Drain(),
+});
+
+export default { fetch: service.fetch };

@@ -1,0 +1,50 @@
+/** Jobs as bodies of the HTTP API: what the page sends, and what it shows as a curl command. */
+import type { CompleteJob, Job, RepairJob } from '../../shared/job.ts';
+
+export interface ApiCall {
+  readonly path: string;
+  readonly body: object;
+}
+
+export function apiCall(job: Job): ApiCall {
+  return job.kind === 'repair' ? editCall(job) : completionCall(job);
+}
+
+function completionCall({ prompt, suffix, maxTokens, temperature, seed, decoding }: CompleteJob): ApiCall {
+  const { policy, parameters, blockLength, verify } = decoding;
+  const body = {
+    prompt,
+    ...(suffix !== null && { suffix }),
+    max_tokens: maxTokens,
+    temperature,
+    seed,
+    stream: true,
+    stream_options: { include_usage: true },
+    diffusing: true,
+    decoding: { policy, ...parameters, ...(blockLength !== null && { block_length: blockLength }), verify },
+  };
+  return { path: '/v1/completions', body };
+}
+
+function editCall({ code, instruction, region }: RepairJob): ApiCall {
+  const body = {
+    code,
+    ...(instruction !== null && { instruction }),
+    ...(region !== null && { region }),
+    stream: true,
+    diffusing: true,
+  };
+  return { path: '/v1/edit/completions', body };
+}
+
+/** A command for a POSIX shell. A key is named, never written out. */
+export function asCurl({ path, body }: ApiCall, origin: string, withKey: boolean): string {
+  const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+  const lines = [
+    `curl -N ${quoted(origin + path)}`,
+    `-H ${quoted('content-type: application/json')}`,
+    ...(withKey ? ['-H "authorization: Bearer $SEEDLING_API_KEY"'] : []),
+    `-d ${quoted(JSON.stringify(body))}`,
+  ];
+  return lines.join(' \\\n  ');
+}

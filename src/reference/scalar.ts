@@ -1,0 +1,201 @@
+/**
+ * The oracle: every kernel of `wasm/` again, in plain TypeScript on typed arrays, written to be read.
+ * Sums run in doubles, so what differs from a kernel is the kernel's rounding.
+ */
+
+import { halfToFloat } from '../model/half-float.ts';
+
+const GROUP = 32;
+
+/** int4 in the file's layout to floats. data (N, K/32, 16), scales (N, K/32) fp16 bits -> (N, K). */
+export function dequantizeInt4(data: Uint8Array, scales: Uint16Array, n: number, k: number): Float32Array {
+  return Float32Array.from({ length: n * k }, (_, i) => {
+    const byte = data[i >> 1] ?? 0;
+    return halfToFloat(scales[Math.floor(i / GROUP)] ?? 0) * ((i & 1 ? byte >> 4 : byte & 15) - 8);
+  });
+}
+
+/** int8 in the file's layout (zero point 128) to floats. */
+export function dequantizeInt8(data: Uint8Array, scales: Uint16Array, n: number, k: number): Float32Array {
+  return Float32Array.from(
+    { length: n * k },
+    (_, i) => halfToFloat(scales[Math.floor(i / GROUP)] ?? 0) * ((data[i] ?? 0) - 128),
+  );
+}
+
+/** Rounds half to even, as WASM's `nearest` does. */
+function nearest(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** x (rows, K) -> int8 values, one scale per group of 32. */
+export function quantizeQ8(x: Float32Array): { q: Int8Array; scale: Float32Array } {
+  const scale = new Float32Array(x.length / GROUP);
+  const q = new Int8Array(x.length);
+  for (let g = 0; g < scale.length; g++) {
+    const group = x.subarray(g * GROUP, (g + 1) * GROUP);
+    const max = group.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    scale[g] = max / 127;
+    const inverse = Math.fround(max > 0 ? 127 / max : 0);
+    group.forEach((v, j) => {
+      q[g * GROUP + j] = nearest(Math.fround(v * inverse));
+    });
+  }
+  return { q, scale };
+}
+
+/** What the int8 GEMMs see of their input. */
+export function roundTripQ8(x: Float32Array): Float32Array {
+  const { q, scale } = quantizeQ8(x);
+  return Float32Array.from(q, (v, i) => v * (scale[Math.floor(i / GROUP)] ?? 0));
+}
+
+/** y (rows, n) = x (rows, K) w (n, K)^T. */
+export function matmul(x: Float32Array, w: Float32Array, rows: number, n: number, k: number): Float32Array {
+  const y = new Float32Array(rows * n);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < n; c++) {
+      let sum = 0;
+      for (let j = 0; j < k; j++) sum += (x[r * k + j] ?? 0) * (w[c * k + j] ?? 0);
+      y[r * n + c] = sum;
+    }
+  }
+  return y;
+}
+
+/** RMSNorm over the last axis of length d. */
+export function rmsNorm(x: Float32Array, w: Float32Array, d: number, eps: number): Float32Array {
+  const y = new Float32Array(x.length);
+  for (let at = 0; at < x.length; at += d) {
+    let sum = 0;
+    for (let j = 0; j < d; j++) sum += (x[at + j] ?? 0) ** 2;
+    const inverse = 1 / Math.sqrt(sum / d + eps);
+    for (let j = 0; j < d; j++) y[at + j] = (x[at + j] ?? 0) * inverse * (w[j] ?? 0);
+  }
+  return y;
+}
+
+/** Rotate-half RoPE of x (rows, heads, d); row r at position start + r. */
+export function rope(x: Float32Array, rows: number, d: number, start: number, theta: number): Float32Array {
+  const y = new Float32Array(x.length);
+  const half = d / 2;
+  const width = x.length / rows;
+  for (let at = 0; at < x.length; at += d) {
+    const position = start + Math.floor(at / width);
+    for (let i = 0; i < half; i++) {
+      const angle = position * theta ** (-i / half);
+      const a = x[at + i] ?? 0;
+      const b = x[at + half + i] ?? 0;
+      y[at + i] = a * Math.cos(angle) - b * Math.sin(angle);
+      y[at + half + i] = b * Math.cos(angle) + a * Math.sin(angle);
+    }
+  }
+  return y;
+}
+
+/** q (rows, heads, d), keys and values (tokens, kvHeads, d); row r sees the first visible[r] tokens. -> (rows, heads, d) */
+export function attention(
+  q: Float32Array,
+  keys: Float32Array,
+  values: Float32Array,
+  visible: Int32Array,
+  heads: number,
+  kvHeads: number,
+  d: number,
+): Float32Array {
+  const out = new Float32Array(q.length);
+  visible.forEach((tokens, r) => {
+    for (let h = 0; h < heads; h++) {
+      const kv = Math.floor(h / (heads / kvHeads));
+      const at = (r * heads + h) * d;
+      const scores = Float64Array.from({ length: tokens }, (_, t) => {
+        let dot = 0;
+        for (let j = 0; j < d; j++) dot += (q[at + j] ?? 0) * (keys[(t * kvHeads + kv) * d + j] ?? 0);
+        return dot / Math.sqrt(d);
+      });
+      const weights = softmax(scores);
+      for (let j = 0; j < d; j++) {
+        let sum = 0;
+        for (let t = 0; t < tokens; t++) sum += (weights[t] ?? 0) * (values[(t * kvHeads + kv) * d + j] ?? 0);
+        out[at + j] = sum;
+      }
+    }
+  });
+  return out;
+}
+
+export function softmax(x: Float64Array): Float64Array {
+  const most = x.reduce((m, v) => Math.max(m, v), Number.NEGATIVE_INFINITY);
+  const e = x.map((v) => Math.exp(v - most));
+  const total = e.reduce((sum, v) => sum + v, 0);
+  return e.map((v) => v / total);
+}
+
+/** silu(gate) * up. */
+export function swiglu(gate: Float32Array, up: Float32Array): Float32Array {
+  return gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0));
+}
+
+/** What the head is asked of a row: how to choose its id, and whose probability is wanted too. */
+export interface HeadAsk {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly uniform: number;
+  /** Negative: none. */
+  readonly target: number;
+  /** Ids, distinct, and what is added to their logits before the choice. */
+  readonly ids: Int32Array; // (A)
+  readonly deltas: Float32Array; // (A)
+}
+
+export interface HeadPrediction {
+  readonly id: number;
+  readonly prob: number;
+  readonly entropy: number;
+  readonly targetProb: number;
+}
+
+/** One row of logits (V) to a prediction; see `wasm/head.ts` for the rules. */
+export function headPredict(logits: Float32Array, maskId: number, ask: HeadAsk): HeadPrediction {
+  const x = Float64Array.from(logits, (v, i) => (i === maskId ? Number.NEGATIVE_INFINITY : v));
+  const plain = softmax(x);
+  const entropy = plain.reduce((h, p) => (p > 0 ? h - p * Math.log(p) : h), 0);
+  ask.ids.forEach((id, i) => {
+    x[id] = (x[id] ?? 0) + (ask.deltas[i] ?? 0);
+  });
+  const id =
+    ask.temperature > 0
+      ? drawId(softmax(x.map((v) => v / ask.temperature)), ask)
+      : x.reduce((best, v, i) => (v > (x[best] ?? 0) ? i : best), 0);
+  return { id, prob: plain[id] ?? 0, entropy, targetProb: plain[ask.target] ?? 0 };
+}
+
+function drawId(probs: Float64Array, { topK, topP, uniform }: HeadAsk): number {
+  const sorted = probs.slice().sort().reverse();
+  let cut = topK > 0 ? (sorted[Math.min(topK, sorted.length) - 1] ?? 0) : 0;
+  const mass = () => probs.reduce((sum, p) => (p >= cut ? sum + p : sum), 0);
+  if (topP < 1) {
+    const wanted = topP * mass();
+    let sum = 0;
+    for (const p of sorted) {
+      sum += p;
+      if (sum >= wanted) {
+        cut = Math.max(cut, p);
+        break;
+      }
+    }
+  }
+  const target = uniform * mass();
+  let seen = 0;
+  let last = 0;
+  for (const [i, p] of probs.entries()) {
+    if (p < cut || p === 0) continue;
+    last = i;
+    seen += p;
+    if (seen > target) break;
+  }
+  return last;
+}

@@ -1,0 +1,43 @@
+/** The description of the API and the page that shows it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { fakeApp } from '../../support/hosts/fake-app.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+const document: Promise<any> = fakeApp()
+  .ask('/openapi.json')
+  .then(({ json }) => json);
+
+test('describes every route that the app has', async () => {
+  const { app } = fakeApp();
+  const routes = app.routes
+    .filter(({ method, path }) => method !== 'ALL' && path !== '/openapi.json')
+    .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/, '{$1}')}`);
+  const { paths } = await document;
+  const described = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods as object).map((method) => `${method} ${path}`),
+  );
+  expect(described.sort()).toEqual([...new Set(routes)].sort());
+});
+
+test('every reference in it is there, every field of a request says what it is', async () => {
+  const { components, paths } = await document;
+  const references = JSON.stringify({ components, paths }).matchAll(/"#\/components\/schemas\/(\w+)"/g);
+  for (const [, name] of references) expect(Object.keys(components.schemas)).toContain(name);
+  for (const name of ['ChatRequest', 'CompletionRequest', 'EditRequest', 'FimRequest', 'InfillRequest']) {
+    const { properties } = components.schemas[name];
+    expect(Object.keys(properties).length).toBeGreaterThan(10);
+    for (const field of ['stop', 'seed', 'temperature'] as const) {
+      expect(properties[field].description, `${name}.${field}`).toMatch(/\w/);
+    }
+  }
+});
+
+test('the page asks nobody else for anything', () => {
+  for (const file of readdirSync('docs/reference')) {
+    const text = readFileSync(`docs/reference/${file}`, 'utf8');
+    expect(text, file).not.toMatch(/(?:https?:)?\/\/[a-z0-9.-]+\.[a-z]/i);
+  }
+  const css = readFileSync('node_modules/swagger-ui-dist/swagger-ui.css', 'utf8');
+  expect(css).not.toMatch(/@import|url\((?!["']?data:)/);
+});
