@@ -38,7 +38,7 @@ export async function openBaseline(dtype: 'int4' | 'int8', cache: string): Promi
 async function source(cache: string): Promise<string> {
   for (const candidate of SOURCES) if (await exists(join(cache, candidate))) return join(cache, candidate);
   throw new Error(
-    `No base model in ${cache}: (cd models/recipe && python -m recipe.export --adapter none --out ` +
+    `No base model in ${cache}: (cd models/recipe && python -m recipe export --adapter none --out ` +
       `${join(cache, 'export/smollm2-base')}) makes it; BASELINE=0 does without`,
   );
 }

@@ -1,8 +1,8 @@
 /**
  * `npm run trajectories -- OUT.jsonl`: what a model writes after beginnings from the training corpus, and in which order.
  *
- * The recipe trains on it: on the texts (`python -m recipe.own`), because decoding needs agreement with the model itself,
- * and on the orders (`python -m recipe.orders`). Seed Diffusion (arXiv 2508.02193), section 3.2: a pool of the model's own
+ * The recipe trains on it: on the texts (`python -m recipe own`), because decoding needs agreement with the model itself,
+ * and on the orders (`python -m recipe orders`). Seed Diffusion (arXiv 2508.02193), section 3.2: a pool of the model's own
  * trajectories; `--pool K` writes K of each beginning, under other seeds and, by turns, each `--decoding`.
  */
 import { createWriteStream } from 'node:fs';
@@ -49,11 +49,11 @@ const { values, positionals } = parseArgs({
 const [out] = positionals;
 if (out === undefined) throw new Error('usage: npm run trajectories -- OUT.jsonl [--count N] [--decoding JSON] ...');
 
-/** The recipe's training tokens, as `python -m recipe.corpus` leaves them. */
+/** The recipe's training tokens, as `python -m recipe corpus` leaves them. */
 async function readCorpus(): Promise<Uint16Array[]> {
   const folder = join(process.env.SEEDLING_CACHE ?? join(homedir(), '.cache', 'seedling'), 'tokens', 'train');
   const files = await readdir(folder).catch(() => []);
-  if (files.length === 0) throw new Error(`no training tokens in ${folder}: run python -m recipe.corpus`);
+  if (files.length === 0) throw new Error(`no training tokens in ${folder}: run python -m recipe corpus`);
   const names = files.filter((name) => name.endsWith('.npy')).sort();
   return Promise.all(names.map(async (name) => readNpyUint16(await readFile(join(folder, name)))));
 }

@@ -1,5 +1,5 @@
 /**
- * The shipped model: the kernels against PyTorch on the same dequantized weights (`python -m recipe.golden` writes the
+ * The shipped model: the kernels against PyTorch on the same dequantized weights (`python -m recipe golden` writes the
  * fixture). PyTorch's activations are float32: with 15-bit ones the engine agrees; with int8 ones, the fast default, a
  * near tie may fall the other way, and only there.
  */

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recipe.llama import Llama, LlamaConfig
+from recipe.model.llama import Llama, LlamaConfig
 
 TINY = LlamaConfig(
     hidden_size=32,
@@ -26,7 +26,7 @@ TINY_MASK = 3
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same figures on every processor; tests of bfloat16 ask for it. One thread: small operations only wait for a second one."""
     torch.set_num_threads(1)
-    monkeypatch.setattr("recipe.adapter_run.fast_bfloat16", lambda: False)
+    monkeypatch.setattr("recipe.train.adapter_run.fast_bfloat16", lambda: False)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from recipe import attention
-from recipe.llama import Llama
-from recipe.rollout import rows_logits
+from recipe.model import attention
+from recipe.model.llama import Llama
+from recipe.orders.rollout import rows_logits
 from tests.conftest import TINY, TINY_MASK
 
 FIRST, ROUND = 5, 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from recipe.tokenizer import END_OF_TEXT, MASK_ID, RENAMED
+from recipe.data.tokenizer import END_OF_TEXT, MASK_ID, RENAMED
 
 MERGES = (("i", "n"), ("r", "e"), ("Ġ", "Ġ"), ("Ġ", "="), ("o", "n"), ("ĠĠ", "ĠĠ"), ("re", "t"), ("d", "e"))
 SPECIAL = [RENAMED.get(index, f"<|special{index}|>") for index in range(MASK_ID + 1)]

@@ -1,4 +1,4 @@
-/** Checkpoints of published families, tiny and random, with what PyTorch makes of them (`python -m recipe.families`). */
+/** Checkpoints of published families, tiny and random, with what PyTorch makes of them (`python -m recipe families`). */
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,0 +1,1 @@
+"""From an adapter to the int4 weights that are served."""

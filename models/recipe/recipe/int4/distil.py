@@ -1,0 +1,243 @@
+"""python -m recipe distil-int4: trains a rounded export so that it predicts what its exact parent predicts.
+
+recipe.int4.gptq rounds matrix by matrix and knows of no matrix behind it. Here the codes stay as they are, and the scale of every
+group and the norms follow the gradient of KL(parent || rounded) through the whole model, at causal and at masked positions.
+EfficientQAT (Chen et al. 2024, arXiv 2407.11062), section 3.3, trains step sizes alone in the same way.
+
+The result is an ordinary export on the int4 grid of src/convert/write/quantize.ts: converting it loses nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recipe.data.token_files import load_split
+from recipe.data.tokenizer import MASK_ID, text_tokenizer
+from recipe.data.windows import Windows
+from recipe.int4.export import load_export, write_model
+from recipe.int4.quantize import codes_under, rounded
+from recipe.model.converted import GROUP
+from recipe.model.llama import Llama
+from recipe.model.lora import halve_base
+from recipe.paths import cache_dir
+from recipe.train.adapter_run import AdapterRun, half_precision
+from recipe.train.objective import clean_half, noisy_half
+from recipe.train.sequences import NoisySequence, NoisySequences
+from recipe.train.settings import Settings
+
+
+@dataclass(frozen=True)
+class DistilSettings:
+    """What decides a run."""
+
+    steps: int = 150
+    batch: int = 4  # sequences of 256 tokens
+    learning_rate: float = 1e-3
+    warmup: int = 10  # steps
+    seed: int = 21
+    clip: float = 1.0
+    checkpoint_minutes: float = 10.0
+
+
+class Gained(torch.autograd.Function):
+    """y = W x, where each group of 32 weights in a row of W has a gain."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor, weight: Tensor) -> Tensor:
+        """x [..., K], gain [N, K/32], weight [N, K] with the gains in it -> [..., N]."""
+        ctx.save_for_backward(x.to(weight.dtype), gain, weight)
+        ctx.input_dtype = x.dtype
+        return F.linear(x.to(weight.dtype), weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, gain, weight = ctx.saved_tensors
+        grad = grads[0].flatten(0, -2).to(weight.dtype)
+        grad_weight = grad.T @ x.flatten(0, -2)
+        # In the precision of the products before it: in 32 bits this sum alone takes as long as they do.
+        grad_gain = (grad_weight * weight).view(*gain.shape, GROUP).sum(-1, dtype=gain.dtype) / gain
+        grad_x = (grad @ weight).view_as(x).to(ctx.input_dtype) if ctx.needs_input_grad[0] else None
+        return grad_x, grad_gain, None
+
+
+class Grid:
+    """A matrix [N, K] of fixed codes and trained scales."""
+
+    def __init__(self, weight: Tensor) -> None:
+        """weight: already on the int4 grid."""
+        on_grid, self.scales = rounded(weight)  # scales [N, K/32]
+        self.codes = codes_under(on_grid, self.scales).to(torch.int8)  # [N, K/32, 32]
+        self.gain = nn.Parameter(torch.ones_like(self.scales))
+
+    @torch.no_grad()
+    def weight(self) -> Tensor:
+        """[N, K] under the gains as they are, scales in 16 bits as they will be stored."""
+        scales = (self.scales * self.gain).half().float()
+        return (self.codes * scales[..., None]).flatten(1)
+
+
+class GridLinear(nn.Linear):
+    """A linear layer whose scales are trained. `weight` is what the converter will read."""
+
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
+        self.grid, self.dtype = Grid(linear.weight), dtype
+        self.gain = self.grid.gain
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The weight follows the gains."""
+        self.weight = nn.Parameter(self.grid.weight(), requires_grad=False)
+        self.used = self.weight.detach().to(self.dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[..., K] -> [..., N]."""
+        out: Tensor = Gained.apply(input, self.gain, self.used)  # type: ignore[no-untyped-call]
+        return out
+
+
+class GridEmbedding(nn.Embedding):
+    """The tied embedding, whose scales are trained from both of its ends."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__(embedding.num_embeddings, embedding.embedding_dim, device="meta")
+        self.grid = Grid(embedding.weight)
+        self.gain = self.grid.gain
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The weight follows the gains."""
+        self.weight = nn.Parameter(self.grid.weight(), requires_grad=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Rows [..., d] of ids [...]: as stored, with the gradient of their gains."""
+        gain = self.gain[input]
+        rows = self.weight[input].view(*gain.shape, GROUP) * (gain / gain.detach())[..., None]
+        return rows.flatten(-2)
+
+
+def put_on_grid(model: Llama, dtype: torch.dtype) -> list[GridLinear | GridEmbedding]:
+    """Makes the scales of every matrix and the norms trainable, and nothing else."""
+    replaced: list[GridLinear | GridEmbedding] = []
+    model.requires_grad_(False)
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.RMSNorm):
+                child.requires_grad_(True)
+            elif isinstance(child, (nn.Linear, nn.Embedding)):
+                replaced.append(GridLinear(child, dtype) if isinstance(child, nn.Linear) else GridEmbedding(child))
+                setattr(module, name, replaced[-1])
+    return replaced
+
+
+def predictions(model: Llama, candidates: Tensor, sequence: NoisySequence) -> tuple[Tensor, Tensor]:
+    """Log probabilities of the clean rows [L - 1, C] and of the masked positions [M, C] of a sequence with one noisy version.
+
+    candidates [C]: the ids that compete.
+    """
+    ids, noisy = sequence.ids, sequence.noisy
+    clean, kept = clean_half(model, ids, through_clean=True)
+    hidden = noisy_half(model, noisy.ids, kept, sequence.block)
+    rows = model.embed_tokens(candidates)
+    places = noisy.weight[0].nonzero()[:, 0] - 1
+    causal, masked = ((states @ rows.T).float().log_softmax(-1) for states in (clean[:-1], hidden[0, places]))
+    return causal, masked
+
+
+class DistilRun(AdapterRun):
+    """Gradient descent of a rounded model towards its parent."""
+
+    def __init__(
+        self,
+        model: Llama,
+        parent: Llama,
+        sequence: Callable[[int], NoisySequence],
+        common: Tensor,
+        settings: DistilSettings,
+        folder: Path,
+        workers: int = 1,
+    ) -> None:
+        """`common` [C]: sorted ids that compete in the softmax, beside a sequence's own."""
+        assert model.mask_id is not None
+        half = half_precision(model.embed_tokens.weight.device)
+        self.layers = put_on_grid(model, torch.bfloat16 if half else torch.float32)
+        super().__init__(model, folder, workers)
+        self.parent, self.sequence, self.settings = parent.requires_grad_(False), sequence, settings
+        if half:
+            halve_base(parent)
+        self.common = common[common != model.mask_id]
+
+    def sequence_gradient(self, index: int) -> tuple[tuple[Tensor, ...], dict[str, float]]:
+        """Gradient of the divergence on the index-th sequence, and its numbers for the log."""
+        sequence = self.sequence(index)
+        candidates = torch.cat([self.common, sequence.ids]).unique()  # type: ignore[no-untyped-call]
+        with self.autocast():
+            with torch.no_grad():
+                expected = predictions(self.parent, candidates, sequence)
+            got = predictions(self.model, candidates, sequence)
+        causal, masked = (F.kl_div(g, e, reduction="batchmean", log_target=True) for g, e in zip(got, expected, strict=True))
+        gradient = torch.autograd.grad(causal + masked, self.trained)
+        return gradient, {"causal_kl": float(causal.detach()), "masked_kl": float(masked.detach())}
+
+    def train_step(self) -> dict[str, float]:
+        """One optimizer step; returns the numbers for the log."""
+        s = self.settings
+        rate = s.learning_rate * min(1.0, (self.step + 1) / s.warmup) * (1 - self.step / s.steps)
+        indices = range(self.step * s.batch, (self.step + 1) * s.batch)
+        results = self.each(self.sequence_gradient, indices)
+        norm = self.descend([gradient for gradient, _ in results], rate, s.clip)
+        self.refresh()
+        return {name: sum(r[name] for _, r in results) / s.batch for name in results[0][1]} | {"grad_norm": norm, "lr": rate}
+
+    def refresh(self) -> None:
+        """Weights follow the gains."""
+        for layer in self.layers:
+            layer.refresh()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.refresh()
+
+    def train(self) -> None:
+        """To the last step."""
+        while self.step < self.settings.steps:
+            record = self.train_step()
+            self.log(record)
+            print(f"step {self.step} causal KL {record['causal_kl']:.4f} masked KL {record['masked_kl']:.4f}", flush=True)
+            self.save_when_due(self.settings.checkpoint_minutes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    exports = cache_dir() / "export"
+    parser.add_argument("--parent", type=Path, required=True, help="the export before rounding")
+    parser.add_argument(
+        "--model", type=Path, default=exports / "seedling-135m", help="the export that recipe.int4.gptq has rounded; changed in place"
+    )
+    parser.add_argument("--run", default="int4", help="name of the folder of the log, under runs/ in the cache")
+    for name in ("steps", "batch", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(DistilSettings, name))
+    parser.add_argument("--learning-rate", type=float, default=DistilSettings.learning_rate)
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, with the same flags and exports")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    settings = DistilSettings(arguments.steps, arguments.batch, arguments.learning_rate, seed=arguments.seed)
+    data = Settings(draws=1, causal_share=1.0, seed=settings.seed)
+    windows = Windows(load_split("train").values(), data.length, data.seed)
+    common = windows.most_frequent(data.head_ids)
+    sequences = NoisySequences(windows, data, text_tokenizer(), common.numpy(), MASK_ID, torch.device("cpu"))
+    model, parent = load_export(arguments.model), load_export(arguments.parent)
+    run = DistilRun(model, parent, sequences.sequence, common, settings, cache_dir() / "runs" / arguments.run, arguments.threads)
+    if arguments.resume:
+        run.resume()
+    run.train()
+    write_model(model, arguments.model)

@@ -1,0 +1,1 @@
+"""The model in PyTorch, its adapters, and where its weights come from."""

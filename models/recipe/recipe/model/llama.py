@@ -1,0 +1,138 @@
+"""A small Llama forward in PyTorch whose attention pattern is an argument.
+
+Parameter names equal the Hugging Face names without the leading "model.", so that an export is a rename.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(q [B, H, S, D], k [B, KV, S, D], v [B, KV, S, D]) -> [B, H, S, D], rotary embedding already applied."""
+
+
+@dataclass(frozen=True)
+class LlamaConfig:
+    """Shape of a Llama decoder; the defaults are SmolLM2-135M."""
+
+    hidden_size: int = 576
+    intermediate_size: int = 1536
+    layers: int = 30
+    heads: int = 9
+    kv_heads: int = 3
+    head_dim: int = 64
+    vocab_size: int = 49152
+    rope_theta: float = 1e5
+    rms_norm_eps: float = 1e-5
+    max_positions: int = 8192
+
+
+def rotary_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """cos and sin, each [S, head_dim], for positions [S], in the rotate-half layout."""
+    inverse = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device) / head_dim)
+    angles = positions.to(torch.float32)[:, None] * inverse[None, :]
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding of x [B, H, S, D] by tables [S, D]."""
+    low, high = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-high, low], dim=-1) * sin
+
+
+class SelfAttention(nn.Module):
+    """Grouped-query attention; which position sees which is decided by the caller."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, hd = config.hidden_size, config.head_dim
+        self.q_proj = nn.Linear(d, config.heads * hd, bias=False)
+        self.k_proj = nn.Linear(d, config.kv_heads * hd, bias=False)
+        self.v_proj = nn.Linear(d, config.kv_heads * hd, bias=False)
+        self.o_proj = nn.Linear(config.heads * hd, d, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+        batch, rows, _ = x.shape
+        shape = (batch, rows, -1, self.config.head_dim)
+        q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos, sin)
+        k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos, sin)
+        v = self.v_proj(x).view(shape).transpose(1, 2)
+        out: Tensor = self.o_proj(attend(q, k, v).transpose(1, 2).reshape(batch, rows, -1))
+        return out
+
+
+class Mlp(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        d, ff = config.hidden_size, config.intermediate_size
+        self.gate_proj = nn.Linear(d, ff, bias=False)
+        self.up_proj = nn.Linear(d, ff, bias=False)
+        self.down_proj = nn.Linear(ff, d, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
+class DecoderLayer(nn.Module):
+    """Pre-norm attention and MLP with residuals."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.self_attn = SelfAttention(config)
+        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.mlp = Mlp(config)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, attend)
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
+
+
+class Llama(nn.Module):
+    """Llama decoder with tied embeddings.
+
+    `mask_embedding`, when set, stands in for the embedding row of `mask_id`: one trainable row beside a frozen table.
+    """
+
+    mask_embedding: nn.Parameter | None
+    mask_rounding: Tensor | None = None
+    """[d], when set: added to mask_embedding, which it takes to the value that is stored (recipe.int4.quantize)."""
+
+    def __init__(self, config: LlamaConfig, mask_id: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.mask_id = mask_id
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.register_parameter("mask_embedding", None)
+
+    def hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Final normed states [B, S, d] of ids [B, S] at positions [S]."""
+        x: Tensor = self.embed_tokens(ids)
+        if self.mask_embedding is not None and self.mask_id is not None:
+            mask: Tensor = self.mask_embedding
+            if self.mask_rounding is not None:
+                mask = mask + self.mask_rounding
+            x = torch.where(torch.eq(ids, self.mask_id)[..., None], mask.to(x.dtype), x)
+        cos, sin = rotary_tables(positions, self.config.head_dim, self.config.rope_theta)
+        cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+        for layer in self.layers:
+            x = layer(x, cos, sin, attend)
+        out: Tensor = self.norm(x)
+        return out
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[..., d] -> [..., V] through the tied embedding."""
+        return F.linear(hidden, self.embed_tokens.weight)

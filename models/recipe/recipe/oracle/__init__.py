@@ -1,0 +1,1 @@
+"""What PyTorch says, as fixtures of the TypeScript tests."""

@@ -1,0 +1,1 @@
+"""The model's own trajectories: constrained orders and on-policy step minimisation."""

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import torch
+
+from recipe.evaluate.agreement import agreements, forwards, tokens_per_forward
+from recipe.model.attention import causal, dense, prefix_block_mask
+from recipe.model.llama import Llama, LlamaConfig
+
+CONFIG = LlamaConfig(hidden_size=32, intermediate_size=48, layers=2, heads=4, kv_heads=2, head_dim=8, vocab_size=12, max_positions=64)
+MASK, FIRST, BLOCK = 5, 6, 4
+
+
+@torch.no_grad()
+def test_agreement_is_that_of_one_active_block_after_its_prefix() -> None:
+    torch.manual_seed(0)
+    model = Llama(CONFIG, mask_id=MASK)
+    # Half of the text is what an untrained model drafts everywhere, so that runs of every length agree.
+    logits = model.logits(model.hidden(torch.full((1, 1), MASK), torch.arange(1), causal))[0, 0]
+    logits[MASK] = float("-inf")
+    text = torch.where(torch.rand(50) < 0.5, logits.argmax(), torch.randint(6, 12, (50,)))
+    found = agreements(model, text, FIRST, BLOCK)
+    assert len(found) == len(text) - BLOCK + 1 - FIRST
+    for place, agreed in enumerate(found, start=FIRST):
+        rows = torch.cat([text[:place], torch.full((BLOCK,), MASK)])[None]
+        mask = prefix_block_mask(place, BLOCK)
+        logits = model.logits(model.hidden(rows, torch.arange(place + BLOCK), dense(mask)))[0, place : place + BLOCK - 1]
+        logits[:, MASK] = float("-inf")
+        drafted = logits.argmax(-1).tolist()
+        expected = 1
+        while expected < BLOCK and drafted[expected - 1] == int(text[place + expected]):
+            expected += 1
+        assert agreed == expected
+    assert len(set(found)) > 2
+
+
+def test_forwards_by_hand() -> None:
+    assert forwards([1, 1, 1]) == (3, 3)
+    assert forwards([3, 1, 1, 2, 1]) == (5, 2)
+    assert forwards([2, 9, 4]) == (6, 2)
+
+
+def test_a_model_that_repeats_itself_agrees_with_whole_blocks() -> None:
+    model = Llama(CONFIG, mask_id=MASK)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    text = torch.zeros(1, 30, dtype=torch.long)
+    assert tokens_per_forward(model, text, FIRST, BLOCK) == BLOCK
