@@ -41,3 +41,13 @@ test('the page asks nobody else for anything', () => {
   const css = readFileSync('node_modules/swagger-ui-dist/swagger-ui.css', 'utf8');
   expect(css).not.toMatch(/@import|url\((?!["']?data:)/);
 });
+
+test('the viewer comes without the telemetry package that it names as a dependency', () => {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const installed = Object.entries<{ name?: string; hasInstallScript?: boolean }>(packages).filter(([path]) =>
+    path.endsWith('node_modules/@scarf/scarf'),
+  );
+  expect(installed.map(([, { name, hasInstallScript }]) => ({ name, hasInstallScript }))).toEqual([
+    { name: 'empty-npm-package', hasInstallScript: undefined },
+  ]);
+});
