@@ -20,8 +20,8 @@ export interface Engine {
     DiffusionModel,
     'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives' | 'runtime'
   >;
-  /** How many requests run and wait. */
-  readonly queue: Pick<RequestQueue, 'running' | 'waiting'>;
+  /** How many requests run, may run at once, and wait. */
+  readonly queue: Pick<RequestQueue, 'running' | 'concurrency' | 'waiting'>;
   /**
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work

@@ -49,6 +49,11 @@ export class RequestQueue {
     this.#limits = limits;
   }
 
+  /** Requests that run at once at most. */
+  get concurrency(): number {
+    return this.#limits.concurrency;
+  }
+
   get running(): number {
     return this.#running.size;
   }

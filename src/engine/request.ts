@@ -7,7 +7,6 @@ import type { RemaskingSettings } from '../sampler/remasking.ts';
 
 export type { LogitRules } from '../sampler/logit-rules.ts';
 export {
-  DEFAULT_POLICY,
   type ParameterName,
   policyNames,
   policyParameters,

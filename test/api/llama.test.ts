@@ -160,13 +160,27 @@ describe('tokens and properties', () => {
   });
 
   test('/props tells what runs', async () => {
-    const { json } = await fakeApp({ config: FAKE_CODER }).ask('/props');
+    const { json } = await fakeApp({ config: FAKE_CODER, limits: { concurrency: 1 } }).ask('/props');
     expect(json).toMatchObject({
-      default_generation_settings: { n_ctx: 2048 },
+      default_generation_settings: { n_ctx: 2048, params: { n_predict: 128, temperature: 0, top_k: 0, top_p: 1 } },
       model_alias: 'fake',
       total_slots: 1,
       chat_template: FAKE_CODER.chatTemplate?.template,
       seedling: { runtime: 'scalar', infill: true },
     });
+  });
+
+  test.each([
+    [64, 16, 64, 16],
+    [127, 3, 127, 3],
+    [128, 1, 128, 1],
+    [4000, 2, 128, 2],
+  ])('/props of a server with MAX_TOKENS %d and CONCURRENCY %d', async (maxTokens, concurrency, n_predict, slots) => {
+    const { ask, post, engine } = fakeApp({ limits: { concurrency } }, maxTokens);
+    const { json } = await ask('/props');
+    expect([json.default_generation_settings.params.n_predict, json.total_slots]).toEqual([n_predict, slots]);
+    // It is what a request without a number gets.
+    await post({ prompt: 'abc' }, '/completion');
+    expect(engine.requests[0]?.maxTokens).toBe(n_predict);
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULTS } from '../../src/engine/defaults.ts';
 import type { Predictions } from '../../src/model/model.ts';
 import {
   createPolicy,
-  DEFAULT_POLICY,
   type PolicySettings,
   policyNames,
   policyParameters,
@@ -291,7 +291,9 @@ describe('every policy', () => {
 
 describe('what a request may say', () => {
   it('fills the defaults, and leaves out what the policy does not read', () => {
-    expect(resolvePolicy(DEFAULT_POLICY, {})).toEqual({ policy: 'confidence', threshold: 0.9 });
+    expect(resolvePolicy(DEFAULTS.policy, {})).toEqual({ policy: 'confidence', threshold: 0.9 });
+    expect(resolvePolicy(DEFAULTS.policy, {}, true)).toEqual({ policy: 'confidence', threshold: 0.3 });
+    expect(resolvePolicy(DEFAULTS.policy, { threshold: 0.5 }, true)).toEqual({ policy: 'confidence', threshold: 0.5 });
     expect(resolvePolicy('factor', { threshold: 0.2 })).toEqual({ policy: 'factor', factor: 0.75 });
     expect(resolvePolicy('frechet', { delta: 0 })).toEqual({ policy: 'frechet', delta: 0 });
     expect(resolvePolicy('entropy_bound', {})).toEqual({ policy: 'entropy_bound', gamma: 0.1 });

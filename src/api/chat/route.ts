@@ -1,6 +1,7 @@
 /** `POST /v1/chat/completions`: the model's own chat template, then a completion like any other. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { chatPrompt } from '../../engine/chat-prompt.ts';
+import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
 import { contentOf } from '../fields/messages.ts';
@@ -13,8 +14,6 @@ import { streamSoon } from '../generate/stream-soon.ts';
 import type { ApiSettings, Engine, Host } from '../host.ts';
 import { ChatBody } from './body.ts';
 import { type ChatRequest, chatChunkSchema, chatRequestSchema, chatSchema } from './schema.ts';
-
-const DEFAULT_MAX_TOKENS = 256;
 
 const route = createRoute({
   method: 'post',
@@ -36,7 +35,7 @@ export function registerChat(app: OpenAPIHono, host: Host): void {
     checkMaxTokens(host.settings, body.max_completion_tokens, 'max_completion_tokens');
     const engine = await loadEngine(c, host);
     checkAlternatives(engine.model, body.top_logprobs ?? 0, 'top_logprobs');
-    const n = body.n ?? 1;
+    const n = body.n ?? DEFAULTS.n;
     const request = resolveChat(body, engine, host.settings);
     const requests = Array.from({ length: n }, (_, j) => ({ ...request, seed: request.seed + j }));
     const written = new ChatBody(host.modelName, request.seed, n, body.logprobs ?? false);
@@ -60,7 +59,7 @@ function resolveChat(body: ChatRequest, engine: Engine, settings: ApiSettings): 
   const prompt = Array.from(tokenizer.encode(text));
   const given = body.max_completion_tokens ?? body.max_tokens ?? -1;
   const left = contextLimit(engine) - prompt.length;
-  const max_tokens = given > 0 ? given : Math.max(Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens, left), 1);
+  const max_tokens = given > 0 ? given : Math.max(Math.min(defaultMaxTokens('chat', settings.maxTokens), left), 1);
   const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? 0, prompt: false } : null;
   return { ...resolveRequest({ ...body, prompt, max_tokens }, model, settings), logprobs };
 }

@@ -1,5 +1,6 @@
 /** The bodies of `/v1/chat/completions`. */
 import { z } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { llamaSamplers } from '../fields/llama.ts';
@@ -20,10 +21,15 @@ export const chatRequestSchema = z
     model: modelField,
     messages: messagesField,
     max_tokens: tokens.openapi({
-      description: 'New tokens at most; -1: as the default. Default: 256, or what is left.',
+      description: `New tokens at most; -1: as the default. Default: ${DEFAULTS.maxTokens.chat}, or what is left.`,
     }),
     max_completion_tokens: tokens.openapi({ description: 'The newer name of `max_tokens`.' }),
-    n: z.int().min(1).max(16).nullish().openapi({ description: 'Choices, one after another. Default 1.' }),
+    n: z
+      .int()
+      .min(1)
+      .max(16)
+      .nullish()
+      .openapi({ description: `Choices, one after another. Default ${DEFAULTS.n}.` }),
     ...samplingFields,
     stop: stopField,
     ...streamFields,

@@ -1,5 +1,6 @@
 /** `POST /v1/completions`, streamed and not. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
 import { answer, failures, jsonBody } from '../fields/openapi.ts';
@@ -37,7 +38,7 @@ export function registerCompletions(app: OpenAPIHono, host: Host): void {
     const engine = await loadEngine(c, host);
     checkAlternatives(engine.model, body.logprobs ?? 0, 'logprobs');
     const prompts = promptsOf(body.prompt);
-    const n = body.n ?? 1;
+    const n = body.n ?? DEFAULTS.n;
     const bestOf = body.best_of ?? n;
     const requests = candidates(engine, host, body, prompts, bestOf, bestOf > n);
     const written = new CompletionBody({

@@ -1,5 +1,6 @@
 /** The bodies of `/v1/completions`: OpenAI's fields, each honoured or refused by name, and the `decoding` extension. */
 import { z } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { promptField, promptsOf } from '../fields/prompt.ts';
@@ -15,9 +16,13 @@ export const completionRequestSchema = z
   .strictObject({
     model: modelField,
     prompt: promptField,
-    max_tokens: z.int().min(0).nullish().openapi({
-      description: 'New tokens at most; 0 only with `echo`. Default 16.',
-    }),
+    max_tokens: z
+      .int()
+      .min(0)
+      .nullish()
+      .openapi({
+        description: `New tokens at most; 0 only with \`echo\`. Default ${DEFAULTS.maxTokens.completions}.`,
+      }),
     ...samplingFields,
     stop: stopField,
     ...streamFields,
@@ -28,7 +33,7 @@ export const completionRequestSchema = z
       .min(1)
       .max(16)
       .nullish()
-      .openapi({ description: 'Choices of each prompt, one after another. Default 1.' }),
+      .openapi({ description: `Choices of each prompt, one after another. Default ${DEFAULTS.n}.` }),
     best_of: z.int().min(1).max(20).nullish().openapi({
       description:
         'Candidates of each prompt, of which the `n` with the highest mean log-probability of their tokens come back. Default `n`, and with `stream` nothing else.',
@@ -46,7 +51,7 @@ export const completionRequestSchema = z
   .superRefine((body, context) => {
     checkStreamFields(body, context);
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
-    const n = body.n ?? 1;
+    const n = body.n ?? DEFAULTS.n;
     const candidates = body.best_of ?? n;
     if (body.max_tokens === 0 && !body.echo) refuse('max_tokens', "must be 1 or more without 'echo'");
     if (body.echo && body.suffix) refuse('echo', "does not go with 'suffix'");

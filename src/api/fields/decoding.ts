@@ -1,7 +1,7 @@
 /** The `decoding` extension: which policy, with which of its parameters, over which blocks. */
 import { z } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 import {
-  DEFAULT_POLICY,
   MOST_STEPS,
   type ParameterName,
   policyNames,
@@ -26,7 +26,7 @@ const parameterFields = Object.fromEntries(
 ) as unknown as ParameterFields;
 
 const policyDescription = [
-  `What a denoise step decides, always one position at least; a confidence is the plain probability of the id, whatever the temperature. Default: what the model was made for, else \`${DEFAULT_POLICY}\`.`,
+  `What a denoise step decides, always one position at least; a confidence is the plain probability of the id, whatever the temperature. Default: what the model was made for, else \`${DEFAULTS.policy}\`.`,
   ...policyNames.map((name) => `\`${name}\`: ${policySummary(name)}.`),
 ].join('\n');
 
@@ -44,8 +44,16 @@ export const decodingSchema = z
     }),
     remasking: z
       .strictObject({
-        strategy: z.enum(['cap', 'confidence']).optional(),
-        sigma: z.number().min(0).max(1).optional().openapi({ description: 'Share of decided positions. Default 0.1.' }),
+        strategy: z
+          .enum(['cap', 'confidence'])
+          .optional()
+          .openapi({ description: `Default ${DEFAULTS.remasking.strategy}.` }),
+        sigma: z
+          .number()
+          .min(0)
+          .max(1)
+          .optional()
+          .openapi({ description: `Share of decided positions. Default ${DEFAULTS.remasking.sigma}.` }),
         steps: z.int().min(1).max(64).optional().openapi({ description: 'Of a block. Default: the block length.' }),
       })
       .optional()
@@ -55,7 +63,10 @@ export const decodingSchema = z
       }),
     approximate_cache: z
       .strictObject({
-        kind: z.enum(['prefix', 'dual']).optional(),
+        kind: z
+          .enum(['prefix', 'dual'])
+          .optional()
+          .openapi({ description: `Default ${DEFAULTS.approximateCache.kind}.` }),
         refresh: z.int().min(1).max(MOST_STEPS).optional().openapi({
           description: 'Every so many forwards is exact. Default: only the first of each block.',
         }),
@@ -63,11 +74,11 @@ export const decodingSchema = z
       .optional()
       .openapi({
         description:
-          'Fast-dLLM (arXiv 2505.22618), for models under full context, whose every forward runs prompt and completion otherwise: K and V of the tokens before the block (`prefix`, the default), or of all but the block (`dual`), are those of its first forward until the next block. Not exact. Default: off.',
+          'Fast-dLLM (arXiv 2505.22618), for models under full context, whose every forward runs prompt and completion otherwise: K and V of the tokens before the block (`prefix`), or of all but the block (`dual`), are those of its first forward until the next block. Not exact. Default: off.',
       }),
   })
   .superRefine((value, context) => {
-    const policy = value.policy ?? DEFAULT_POLICY;
+    const policy = value.policy ?? DEFAULTS.policy;
     if (value.verify && value.remasking) {
       context.addIssue({ code: 'custom', path: ['remasking'], message: "applies only without 'verify'" });
     }

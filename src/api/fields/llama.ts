@@ -1,5 +1,6 @@
 /** Fields of llama.cpp's server that its clients send: what is served, and what is accepted and changes nothing. */
 import { z } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 import { accepted, neutral } from './text.ts';
 
 const otherSampler = accepted(
@@ -38,10 +39,15 @@ export const llamaSamplers = {
 /** Of `/completion` and `/infill` alone. */
 export const llamaFields = {
   ...llamaSamplers,
-  n_predict: z.int().min(-1).nullish().openapi({
-    description:
-      'New tokens at most; 0 only runs the prompt, so that the next request finds it in the cache; -1 as many as fit. Default 128.',
-  }),
+  n_predict: z
+    .int()
+    .min(-1)
+    .nullish()
+    .openapi({
+      description:
+        'New tokens at most; 0 only runs the prompt, so that the next request finds it in the cache; -1 as many as fit. ' +
+        `Default ${DEFAULTS.maxTokens.llama}.`,
+    }),
   n_cmpl: z
     .int()
     .min(1)

@@ -1,5 +1,6 @@
 /** How ids are chosen from a position's distribution: OpenAI's fields, and `top_k`. */
 import { z } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 
 const MOST_BIASES = 1024;
 const LARGEST_BIAS = 100;
@@ -39,29 +40,45 @@ const logitBias = z
     additionalProperties: { type: 'number', minimum: -LARGEST_BIAS, maximum: LARGEST_BIAS },
   });
 
-const penalty = (what: string) =>
+const penalty = (what: string, fallback: number) =>
   z
     .number()
     .min(-2)
     .max(2)
     .nullish()
-    .openapi({ description: `Taken from a token's logit ${what}; a negative one favours repetition. Default 0.` });
+    .openapi({
+      description: `Taken from a token's logit ${what}; a negative one favours repetition. Default ${fallback}.`,
+    });
 
 export const samplingFields = {
-  temperature: z.number().min(0).max(2).nullish().openapi({
-    description: "Default 0 (greedy), where OpenAI's is 1: a small code model does better without noise.",
-  }),
-  top_p: z.number().gt(0).max(1).nullish().openapi({ description: 'Default 1.' }),
-  top_k: z.int().min(0).nullish().openapi({
-    description: 'An extension: only the so many most probable tokens are drawn, before `top_p`. Default 0: all.',
-  }),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .nullish()
+    .openapi({
+      description: `Default ${DEFAULTS.temperature} (greedy), where OpenAI's is 1: a small code model does better without noise.`,
+    }),
+  top_p: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullish()
+    .openapi({ description: `Default ${DEFAULTS.topP}.` }),
+  top_k: z
+    .int()
+    .min(0)
+    .nullish()
+    .openapi({
+      description: `An extension: only the so many most probable tokens are drawn, before \`top_p\`. Default ${DEFAULTS.topK}: all.`,
+    }),
   seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
   token_healing: z.boolean().nullish().openapi({
     description:
       'An extension: a text may end inside a token, so that its last token, or its last space, is taken back and only tokens that begin so are written first. Default true for text, without effect on token ids.',
   }),
-  frequency_penalty: penalty('for each time it stands in the completion so far'),
-  presence_penalty: penalty('once it stands in the completion so far'),
+  frequency_penalty: penalty('for each time it stands in the completion so far', DEFAULTS.frequencyPenalty),
+  presence_penalty: penalty('once it stands in the completion so far', DEFAULTS.presencePenalty),
   logit_bias: logitBias,
 };
 

@@ -1,5 +1,6 @@
 /** `POST /v1/fim/completions`, as Mistral and Mercury have it. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { answer, failures, jsonBody } from '../fields/openapi.ts';
 import { answerAtOnce, answerInEvents } from '../generate/answer.ts';
 import { loadEngine } from '../generate/load-engine.ts';
@@ -10,15 +11,13 @@ import type { Host } from '../host.ts';
 import { FimBody } from './body.ts';
 import { fimRequestSchema, fimSchema } from './schema.ts';
 
-/** A few lines: what an editor asks for at once. */
-const DEFAULT_MAX_TOKENS = 128;
-
 const route = createRoute({
   method: 'post',
   path: '/v1/fim/completions',
   summary: 'Fills the hole between prompt and suffix.',
   description:
-    "Mistral's and Mercury's fields. Of Mercury's defaults none is taken over: no stop strings (its blank line would end every hole of several paragraphs), no presence penalty, temperature 0, 128 tokens.",
+    "Mistral's and Mercury's fields. Of Mercury's defaults none is taken over: no stop strings (its blank line would end every hole of several paragraphs), " +
+    `no presence penalty, temperature ${DEFAULTS.temperature}, ${DEFAULTS.maxTokens.fim} tokens.`,
   request: jsonBody(fimRequestSchema),
   responses: {
     200: answer(
@@ -40,8 +39,8 @@ export function registerFim(app: OpenAPIHono, host: Host): void {
     const fields = {
       ...body,
       seed: body.seed ?? body.random_seed,
-      top_k: Math.max(body.top_k ?? 0, 0),
-      max_tokens: body.max_tokens ?? Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens),
+      top_k: Math.max(body.top_k ?? DEFAULTS.topK, 0),
+      max_tokens: body.max_tokens ?? defaultMaxTokens('fim', settings.maxTokens),
     };
     const request = resolveRequest(fields, engine.model, settings);
     const includeUsage = body.stream_options?.include_usage ?? false;

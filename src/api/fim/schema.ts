@@ -1,5 +1,6 @@
 /** The bodies of `/v1/fim/completions`: the fields of Mistral's and of Mercury's endpoint of that name at once. */
 import { z } from '@hono/zod-openapi';
+import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { samplingFields } from '../fields/sampling.ts';
@@ -11,12 +12,20 @@ export const fimRequestSchema = z
     model: modelField,
     prompt: text.openapi({ description: 'Text before the hole.' }),
     suffix: text.nullish().openapi({ description: 'Text behind the hole. Without it, the prompt is continued.' }),
-    max_tokens: z.int().min(1).nullish().openapi({ description: 'New tokens at most. Default 128.' }),
+    max_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .openapi({ description: `New tokens at most. Default ${DEFAULTS.maxTokens.fim}.` }),
     min_tokens: neutral((value) => value === 0, '0'),
     ...samplingFields,
-    top_k: z.int().min(-1).nullish().openapi({
-      description: 'Only the so many most probable tokens are drawn, before `top_p`. -1 or 0: all. Default 0.',
-    }),
+    top_k: z
+      .int()
+      .min(-1)
+      .nullish()
+      .openapi({
+        description: `Only the so many most probable tokens are drawn, before \`top_p\`. -1 or 0: all. Default ${DEFAULTS.topK}.`,
+      }),
     random_seed: z.int().nullish().openapi({ description: "Mistral's name of `seed`." }),
     repetition_penalty: neutral((value) => value === 1, '1'),
     stop: stopField,

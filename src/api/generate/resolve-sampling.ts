@@ -1,4 +1,5 @@
 /** Valid sampling fields plus the model's vocabulary: every default filled, every id checked. */
+import { DEFAULTS } from '../../engine/defaults.ts';
 import type { GenerateRequest, LogitRules } from '../../engine/request.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { ApiError } from '../errors.ts';
@@ -9,13 +10,13 @@ type Vocabulary = Pick<ModelConfig, 'vocabSize' | 'maskTokenId'>;
 
 /** @throws ApiError for a bias of an id that is no answer of this model */
 export function resolveSampling(body: SamplingFields, vocabulary: Vocabulary): Resolved {
-  const topK = body.top_k ?? 0;
+  const topK = body.top_k ?? DEFAULTS.topK;
   return {
-    temperature: body.temperature ?? 0,
-    topP: body.top_p ?? 1,
-    topK: topK < vocabulary.vocabSize ? topK : 0,
-    seed: body.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
-    tokenHealing: body.token_healing ?? true,
+    temperature: body.temperature ?? DEFAULTS.temperature,
+    topP: body.top_p ?? DEFAULTS.topP,
+    topK: topK < vocabulary.vocabSize ? topK : DEFAULTS.topK,
+    seed: body.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!,
+    tokenHealing: body.token_healing ?? DEFAULTS.tokenHealing,
     logitRules: resolveRules(body, vocabulary),
   };
 }
@@ -29,8 +30,8 @@ function resolveRules(body: SamplingFields, { vocabSize, maskTokenId }: Vocabula
     if (id === maskTokenId) throw refuse(`token id ${id} is the mask, which is never an answer`);
     if (bias !== 0) logitBias.set(id, bias);
   }
-  const frequencyPenalty = body.frequency_penalty ?? 0;
-  const presencePenalty = body.presence_penalty ?? 0;
+  const frequencyPenalty = body.frequency_penalty ?? DEFAULTS.frequencyPenalty;
+  const presencePenalty = body.presence_penalty ?? DEFAULTS.presencePenalty;
   const neutral = frequencyPenalty === 0 && presencePenalty === 0 && logitBias.size === 0;
   return neutral ? null : { frequencyPenalty, presencePenalty, logitBias };
 }

@@ -1,12 +1,7 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
+import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
-import {
-  DEFAULT_POLICY,
-  type Decoding,
-  type GenerateRequest,
-  MOST_STEPS,
-  resolvePolicy,
-} from '../../engine/request.ts';
+import { type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../../engine/request.ts';
 import { type ModelConfig, predictsNext } from '../../model/config.ts';
 import { ApiError } from '../errors.ts';
 import type { DecodingFields } from '../fields/decoding.ts';
@@ -14,8 +9,6 @@ import { type OnePrompt, promptsOf } from '../fields/prompt.ts';
 import type { SamplingFields } from '../fields/sampling.ts';
 import type { ApiSettings, Engine } from '../host.ts';
 import { resolveSampling } from './resolve-sampling.ts';
-
-const DEFAULT_MAX_TOKENS = 16;
 
 function checkPrompt(prompt: OnePrompt, model: Engine['model']): string | Int32Array {
   if (typeof prompt === 'string') return prompt;
@@ -72,7 +65,7 @@ export function resolveRequest(body: GenerationFields, model: Engine['model'], s
     context: body.context ?? '',
     prompt: checkPrompt(prompt, model),
     suffix: body.suffix && body.suffix !== NO_SUFFIX ? body.suffix : null,
-    maxTokens: body.max_tokens ?? Math.min(DEFAULT_MAX_TOKENS, settings.maxTokens),
+    maxTokens: body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens),
     ...resolveSampling(body, model.config),
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     logprobs: null,
@@ -82,15 +75,12 @@ export function resolveRequest(body: GenerationFields, model: Engine['model'], s
   };
 }
 
-/** Drafts are checked, so they may be bold; what is final at once may not. */
-const DRAFT_THRESHOLD = 0.3;
-
 function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
   const { policy, block_length, verify, remasking, approximate_cache, ...parameters } = fields;
   const verified = verify ?? (remasking === undefined && predictsNext(config));
   const own = config.subBlockLength ?? config.blockLength;
   const blockLength = block_length ?? (verified ? null : own);
-  const { steps, threshold } = parameters;
+  const { steps } = parameters;
   if (steps !== undefined && steps > (blockLength ?? own)) {
     const message = `Invalid 'decoding.steps': ${steps} is more than the block length of ${blockLength ?? own}.`;
     throw new ApiError(400, message, 'invalid_value', 'decoding.steps');
@@ -98,22 +88,24 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
   const trained = verified ? null : config.decoding;
   // What a request says without naming a policy is about the default one.
   const spoken = Object.values(parameters).some((value) => value !== undefined);
-  const chosen = policy ?? (spoken ? DEFAULT_POLICY : (trained?.policy ?? DEFAULT_POLICY));
+  const chosen = policy ?? (spoken ? DEFAULTS.policy : (trained?.policy ?? DEFAULTS.policy));
   const defaults = { ...oneAStep(blockLength), ...(trained?.policy === chosen ? ownParameters(trained) : {}) };
-  const given = verified && threshold === undefined ? { ...parameters, threshold: DRAFT_THRESHOLD } : parameters;
   return {
-    ...resolvePolicy(chosen, { ...defaults, ...given }),
+    ...resolvePolicy(chosen, { ...defaults, ...parameters }, verified),
     blockLength,
     verify: verified,
     remasking: remasking
       ? {
-          strategy: remasking.strategy ?? 'cap',
-          sigma: remasking.sigma ?? 0.1,
+          strategy: remasking.strategy ?? DEFAULTS.remasking.strategy,
+          sigma: remasking.sigma ?? DEFAULTS.remasking.sigma,
           steps: remasking.steps ?? blockLength ?? own,
         }
       : null,
     approximateCache: approximate_cache
-      ? { kind: approximate_cache.kind ?? 'prefix', refresh: approximate_cache.refresh ?? null }
+      ? {
+          kind: approximate_cache.kind ?? DEFAULTS.approximateCache.kind,
+          refresh: approximate_cache.refresh ?? DEFAULTS.approximateCache.refresh,
+        }
       : null,
   };
 }

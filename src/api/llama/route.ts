@@ -1,6 +1,7 @@
 /** `POST /completion` and `POST /infill`, as llama.cpp's server has them: llama.vscode and Tabby ask these. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
 import { ApiError } from '../errors.ts';
@@ -24,7 +25,6 @@ import {
   llamaCompletionSchema,
 } from './schema.ts';
 
-const DEFAULT_N_PREDICT = 128;
 /** Around a hole: the markers, a separator, and a token that two texts may make more of when they are put together. */
 const FRAME_TOKENS = 8;
 
@@ -98,7 +98,7 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
 /** @param promptTokens what -1 leaves room for */
 function maxTokens(host: Host, engine: Engine, given: number | null | undefined, promptTokens: number): number {
   const most = host.settings.maxTokens;
-  if (given == null) return Math.min(DEFAULT_N_PREDICT, most);
+  if (given == null) return defaultMaxTokens('llama', most);
   if (given >= 0) return given;
   return Math.max(Math.min(most, contextLimit(engine) - promptTokens), 1);
 }
@@ -119,7 +119,7 @@ async function run(
     suffix: resolved.maxTokens === 0 ? (fields.suffix ?? null) : resolved.suffix,
     timeLimitMs: body.t_max_predict_ms ? body.t_max_predict_ms : null,
   };
-  const count = body.n_cmpl ?? ('n' in body ? body.n : null) ?? 1;
+  const count = body.n_cmpl ?? ('n' in body ? body.n : null) ?? DEFAULTS.n;
   const requests = Array.from({ length: count }, (_, j) => ({ ...request, seed: request.seed + j }));
   const written = new LlamaBody(host.modelName, prompt, truncated, requests);
   const plain = { includeUsage: false, diffusing: false };

@@ -1,5 +1,6 @@
 /** `POST /tokenize`, `POST /detokenize` and `GET /props`, as llama.cpp's server has them. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
 import { ApiError } from '../errors.ts';
@@ -72,7 +73,7 @@ const propsSchema = z
       n_ctx: z.int().openapi({ description: 'Tokens of one request at most, prompt and completion together.' }),
       params: z.object({ n_predict: z.int(), temperature: z.number(), top_k: z.int(), top_p: z.number() }),
     }),
-    total_slots: z.int(),
+    total_slots: z.int().openapi({ description: 'Requests that run at once at most.' }),
     model_alias: z.string(),
     model_path: z.string(),
     chat_template: z.string(),
@@ -129,9 +130,14 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
       {
         default_generation_settings: {
           n_ctx: contextLimit(engine),
-          params: { n_predict: 128, temperature: 0, top_k: 0, top_p: 1 },
+          params: {
+            n_predict: defaultMaxTokens('llama', host.settings.maxTokens),
+            temperature: DEFAULTS.temperature,
+            top_k: DEFAULTS.topK,
+            top_p: DEFAULTS.topP,
+          },
         },
-        total_slots: 1,
+        total_slots: engine.queue.concurrency,
         model_alias: host.modelName,
         model_path: host.modelName,
         chat_template: config.chatTemplate?.template ?? '',

@@ -1,5 +1,5 @@
 /** How the page offers each policy: a name, a sentence, and the slider of its one parameter. */
-import type { PolicyName } from '../../sampler/policies/index.ts';
+import { type PolicyName, policyDefaults } from '../../sampler/policies/index.ts';
 
 export interface ParameterSlider {
   /** The API's name. */
@@ -19,28 +19,58 @@ export interface PolicyChoice {
   readonly slider: ParameterSlider;
 }
 
+/** The API's default is one position a step; the slider starts where steps begin to pay. */
 const steps: ParameterSlider = { name: 'steps', label: 'Steps per block', min: 1, max: 32, step: 1, value: 8 };
 
 export const POLICIES: Readonly<Record<PolicyName, PolicyChoice>> = {
   confidence: {
     label: 'Confidence',
     note: 'Decides every position that is more probable than the threshold.',
-    slider: { name: 'threshold', label: 'Threshold', min: 0, max: 1, step: 0.01, value: 0.9, verifiedValue: 0.3 },
+    slider: {
+      name: 'threshold',
+      label: 'Threshold',
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: policyDefaults('confidence', false).threshold,
+      verifiedValue: policyDefaults('confidence', true).threshold,
+    },
   },
   factor: {
     label: 'Factor',
     note: 'Decides the n most probable positions while (n + 1)(1 − p) stays below the factor.',
-    slider: { name: 'factor', label: 'Factor', min: 0.05, max: 4, step: 0.05, value: 0.75 },
+    slider: {
+      name: 'factor',
+      label: 'Factor',
+      min: 0.05,
+      max: 4,
+      step: 0.05,
+      value: policyDefaults('factor', false).factor,
+    },
   },
   frechet: {
     label: 'Fréchet bounds',
     note: 'Decides as many as are provably most probable together, by the margin delta.',
-    slider: { name: 'delta', label: 'Delta', min: 0, max: 0.95, step: 0.05, value: 0.25 },
+    slider: {
+      name: 'delta',
+      label: 'Delta',
+      min: 0,
+      max: 0.95,
+      step: 0.05,
+      value: policyDefaults('frechet', false).delta,
+    },
   },
   entropy_bound: {
     label: 'Entropy bound',
     note: 'Decides the positions of lowest entropy until their sum passes gamma.',
-    slider: { name: 'gamma', label: 'Gamma, nats', min: 0, max: 4, step: 0.05, value: 0.1 },
+    slider: {
+      name: 'gamma',
+      label: 'Gamma, nats',
+      min: 0,
+      max: 4,
+      step: 0.05,
+      value: policyDefaults('entropy_bound', false).gamma,
+    },
   },
   fixed: {
     label: 'Fixed steps',

@@ -27,7 +27,13 @@ function request({ decoding, ...job }: CompleteJob): GenerateRequest {
     logprobs: null,
     timeLimitMs: null,
     stop: [],
-    decoding: { ...resolvePolicy(policy, parameters), blockLength, verify, remasking: null, approximateCache: null },
+    decoding: {
+      ...resolvePolicy(policy, parameters, verify),
+      blockLength,
+      verify,
+      remasking: null,
+      approximateCache: null,
+    },
     cacheKey: '',
   };
 }

@@ -1,5 +1,9 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { definePolicy } from './policy.ts';
+
+const defaults = { threshold: 0.9, inclusive: undefined };
+/** A draft that is wrong costs little, so a lower threshold pays. */
+const verifiedDefaults = { threshold: 0.3 };
 
 /**
  * Every row whose probability is above the threshold; the most probable one (leftmost of equals) if none is.
@@ -9,10 +13,17 @@ export const confidence = definePolicy({
   summary:
     'every position more probable than `threshold`, or else the most probable one (Fast-dLLM, arXiv 2505.22618, section 3.3)',
   parameters: {
-    threshold: z.number().min(0).max(1).describe('A probability. Default 0.9.'),
+    threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .describe(
+        `A probability. Default ${defaults.threshold}; for drafts that are verified ${verifiedDefaults.threshold}.`,
+      ),
     inclusive: z.boolean().optional().describe('Also a probability of exactly `threshold`. Default false.'),
   },
-  defaults: { threshold: 0.9, inclusive: undefined },
+  defaults,
+  verifiedDefaults,
   create: ({ threshold, inclusive = false }) => {
     return ({ probs }) => {
       const sure: number[] = [];

@@ -1,6 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { definePolicy } from './policy.ts';
 import { mostProbableFirst, take } from './ranking.ts';
+
+const defaults = { factor: 0.75 };
 
 /**
  * The n most probable rows, for the largest n with (n + 1)(1 - c_n) < f, c_n the n-th highest probability; one if none.
@@ -15,9 +17,9 @@ export const factor = definePolicy({
       .number()
       .gt(0)
       .max(64)
-      .describe('Higher decides more at once; 1 is the bound of its theorem. Default 0.75.'),
+      .describe(`Higher decides more at once; 1 is the bound of its theorem. Default ${defaults.factor}.`),
   },
-  defaults: { factor: 0.75 },
+  defaults,
   create: ({ factor: bound }) => {
     return ({ probs }) => {
       const ranked = mostProbableFirst(probs);

@@ -1,6 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { definePolicy } from './policy.ts';
 import { mostProbableFirst, take } from './ranking.ts';
+
+const defaults = { delta: 0.25 };
 
 /**
  * The n most probable rows, for the largest n with L_n - U_n > delta; one if none. With c_1 >= c_2 >= ... :
@@ -17,9 +19,13 @@ export const frechet = definePolicy({
   summary:
     'the n most probable positions, for the largest n whose joint probability is by Frechet bounds at least `delta` above any other choice (Fast-dLLM++, arXiv 2606.02955)',
   parameters: {
-    delta: z.number().min(0).lt(1).describe('A margin of probability; lower decides more at once. Default 0.25.'),
+    delta: z
+      .number()
+      .min(0)
+      .lt(1)
+      .describe(`A margin of probability; lower decides more at once. Default ${defaults.delta}.`),
   },
-  defaults: { delta: 0.25 },
+  defaults,
   create: ({ delta }) => {
     return ({ probs }) => {
       const ranked = mostProbableFirst(probs);

@@ -1,5 +1,5 @@
 /** Every policy that a request can name. A new one is a file and a line here: API, documentation and types follow. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { confidence } from './confidence.ts';
 import { entropyBound } from './entropy-bound.ts';
 import { factor } from './factor.ts';
@@ -39,7 +39,6 @@ export type ParameterName = keyof Parameters & string;
 /** What a request may say about its policy's parameters. */
 export type GivenParameters = { readonly [Name in ParameterName]?: z.output<Parameters[Name]> | undefined };
 
-export const DEFAULT_POLICY: PolicyName = 'confidence';
 export const policyNames = Object.keys(policies) as [PolicyName, ...PolicyName[]];
 
 function definition(name: PolicyName): PolicyDefinition<z.ZodRawShape> {
@@ -63,12 +62,19 @@ export function readersOf(parameter: string): PolicyName[] {
   return policyNames.filter((name) => parameter in parametersOf(name));
 }
 
+/** A policy's defaults. @param verified decided ids are drafts that a causal forward checks */
+export function policyDefaults<Name extends PolicyName>(name: Name, verified: boolean): Policies[Name]['defaults'] {
+  const { defaults, verifiedDefaults } = definition(name);
+  return { ...defaults, ...(verified ? verifiedDefaults : {}) } as Policies[Name]['defaults'];
+}
+
 /**
  * Fills the defaults.
  * @param given valid values; those that the policy does not read are left out
+ * @param verified see `policyDefaults`
  */
-export function resolvePolicy(name: PolicyName, given: GivenParameters): PolicySettings {
-  const { defaults } = definition(name);
+export function resolvePolicy(name: PolicyName, given: GivenParameters, verified = false): PolicySettings {
+  const defaults: Readonly<Record<string, unknown>> = policyDefaults(name, verified);
   const values = Object.keys(defaults).map((key) => [key, given[key as ParameterName] ?? defaults[key]]);
   return { policy: name, ...Object.fromEntries(values) } as PolicySettings;
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Predictions } from '../../model/model.ts';
 
 /** Where a block stands when a policy is asked. */
@@ -26,6 +26,8 @@ export interface PolicyDefinition<Parameters extends z.ZodRawShape> {
   /** What a request may set, by name, with bounds and a description. A name means the same in every policy. */
   readonly parameters: Parameters;
   readonly defaults: Readonly<z.output<z.ZodObject<Parameters>>>;
+  /** What differs from `defaults` where decided ids are only drafts, which a causal forward checks. */
+  readonly verifiedDefaults?: Readonly<Partial<z.output<z.ZodObject<Parameters>>>>;
   /** @param seed the request's */
   create(settings: Readonly<z.output<z.ZodObject<Parameters>>>, seed: number): Policy;
 }

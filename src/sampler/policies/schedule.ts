@@ -1,5 +1,5 @@
 /** How many positions a step decides where a policy spreads a block over a number of steps. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BlockProgress } from './policy.ts';
 
 export type ScheduleName = 'linear' | 'cosine' | 'round' | 'floor';

@@ -14,9 +14,10 @@ export interface Answer {
   readonly json: any;
 }
 
-export function fakeApp(options: FakeOptions = {}) {
+/** @param maxTokens the setting MAX_TOKENS */
+export function fakeApp(options: FakeOptions = {}, maxTokens = 1024) {
   const engine = createFakeEngine(options);
-  const settings = { maxTokens: 1024, bodyLimitBytes: BODY_LIMIT };
+  const settings = { maxTokens, bodyLimitBytes: BODY_LIMIT };
   const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
 
   async function ask(path: string, init?: RequestInit): Promise<Answer> {
