@@ -9,8 +9,8 @@
 import { Arena } from '../src/kernels/arena.ts';
 import { instantiateKernels, type KernelFlavour, type Kernels, kernelFlavour } from '../src/kernels/kernels.ts';
 import { Decoder } from '../src/model/decoder.ts';
+import { emptyPredictions } from '../src/model/forward/predictions.ts';
 import { pageBytes } from '../src/model/kv-cache.ts';
-import { emptyPredictions } from '../src/model/predictions.ts';
 import { readModelConfig } from '../src/model/weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from '../src/model/weights.ts';
 import { createWorkspace, workspaceBytes } from '../src/model/workspace.ts';

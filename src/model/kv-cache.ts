@@ -1,7 +1,8 @@
 /** KV memory: pages of a few tokens from one pool, each written by one request and read by those that begin alike. */
 import type { ModelConfig } from './config.ts';
 import { OutOfMemoryError } from './errors.ts';
-import type { CachePrefix, KvCache } from './model.ts';
+import type { SequenceCache } from './forward/planned-model.ts';
+import type { CachePrefix } from './model.ts';
 import { type CachedPage, PrefixCache } from './prefix-cache.ts';
 
 /** Bytes of a page of `pageTokens` tokens: i16 K and V plus a float scale each, all layers (layout: wasm/kv.ts). */
@@ -94,8 +95,7 @@ export class KvPool {
   }
 }
 
-export class PagedKvCache implements KvCache {
-  /** Position at which the first whole block begins. */
+export class PagedKvCache implements SequenceCache {
   readonly origin: number;
   private readonly pool: KvPool;
   private owned: Uint32Array | null; // (pages) addresses

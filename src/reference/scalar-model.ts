@@ -4,7 +4,9 @@ import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
 import { gridOrigin, type ModelConfig } from '../model/config.ts';
 import { PROPORTIONAL } from '../model/cost-curve.ts';
 import { OutOfMemoryError } from '../model/errors.ts';
-import { staleTokens } from '../model/forward-rows.ts';
+import { emptyPredictions } from '../model/forward/predictions.ts';
+import { staleTokens } from '../model/forward/rows.ts';
+import { committedVisible } from '../model/forward/visibility.ts';
 import { GROUP, rowBytes } from '../model/manifest.ts';
 import type {
   Adjustment,
@@ -19,8 +21,6 @@ import type {
   Predictions,
   RowAsk,
 } from '../model/model.ts';
-import { emptyPredictions } from '../model/predictions.ts';
-import { committedVisible } from '../model/visibility.ts';
 import type { WeightSource } from '../model/weight-source.ts';
 import { readManifest } from '../model/weights.ts';
 import * as scalar from './scalar.ts';

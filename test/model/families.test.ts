@@ -1,8 +1,8 @@
 /** Logits of published families' checkpoints: PyTorch, the scalar oracle and the WASM kernels, with and without cache. */
 import { describe, expect, test } from 'vitest';
 import { type ModelConfig, uncommittedPrompt } from '../../src/model/config.ts';
+import { committedVisible } from '../../src/model/forward/visibility.ts';
 import type { Predictions } from '../../src/model/model.ts';
-import { committedVisible } from '../../src/model/visibility.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import type { ScalarModel } from '../../src/reference/scalar-model.ts';
 import { convertFamily, FAMILIES, familyGolden, type LogitCase } from '../support/engines/families.ts';

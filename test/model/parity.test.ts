@@ -1,6 +1,6 @@
 /** PyTorch, the scalar oracle and the WASM kernels on the same random checkpoints of each architecture. */
 import { describe, expect, test } from 'vitest';
-import { committedVisible } from '../../src/model/visibility.ts';
+import { committedVisible } from '../../src/model/forward/visibility.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { flavours } from '../support/engines/kernels.ts';
 import {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type CostCurve, costOf, measureCosts } from '../../src/model/cost-curve.ts';
+import { type CostCurve, costOf } from '../../src/model/cost-curve.ts';
+import { KERNEL_TIMING, measureCosts } from '../../src/model/measure-costs.ts';
 import { Acceptance, adaptive, bestWindow, blocks, gain, sliding } from '../../src/sampler/width.ts';
 
 const curve = (...points: [number, number][]): CostCurve => ({
@@ -19,19 +20,19 @@ describe('cost curve', () => {
     expect([1, 2, 3, 4, 8].map((at) => costOf(some, at))).toEqual([1, 1.5, 2, 2.5, 5]);
   });
 
-  it('is measured where the clock moves, and stored where it stands still', () => {
+  it('is measured where the clock moves, and stored where it stands still', async () => {
     const busy = (positions: number) => {
       const end = performance.now() + positions / 4;
       while (performance.now() < end);
     };
-    const measured = measureCosts(busy, 64, free);
+    const measured = await measureCosts(busy, 64, KERNEL_TIMING);
     expect(measured.source).toBe('measured');
     expect(measured.costs[0]).toBe(1);
     expect(costOf(measured, 16)).toBeGreaterThan(8);
     const now = performance.now.bind(performance);
     performance.now = () => 5;
     try {
-      expect(measureCosts(() => undefined, 64, free)).toBe(free);
+      expect(await measureCosts(() => undefined, 64, { ...KERNEL_TIMING, stored: free })).toBe(free);
     } finally {
       performance.now = now;
     }

@@ -1,17 +1,19 @@
-import type { KvCache } from '../model.ts';
+import type { SequenceCache } from '../forward/planned-model.ts';
 import type { KvStore } from './backend.ts';
 
 /** One request's KV. Nothing is kept for others: every request runs its whole prompt. */
-export class OnnxCache implements KvCache {
+export class OnnxCache implements SequenceCache {
   length = 0;
   readonly capacity: number;
+  readonly origin: number;
   #store: KvStore | null;
   readonly #onFree: () => void;
   #running = 0;
   #freed = false;
 
-  constructor(capacity: number, store: KvStore, onFree: () => void) {
+  constructor(capacity: number, origin: number, store: KvStore, onFree: () => void) {
     this.capacity = capacity;
+    this.origin = origin;
     this.#store = store;
     this.#onFree = onFree;
   }

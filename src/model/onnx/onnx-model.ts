@@ -1,24 +1,13 @@
 /** `DiffusionModel` on ONNX Runtime Web: WebGPU, or its own WASM kernels to check against. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { MAX_ALTERNATIVES, mostProbable } from '../alternatives.ts';
-import type { ModelConfig } from '../config.ts';
+import { gridOrigin, type ModelConfig } from '../config.ts';
 import { type CostCurve, PROPORTIONAL } from '../cost-curve.ts';
 import { ModelLoadError, OutOfMemoryError } from '../errors.ts';
-import { blockRows, commitRows, range } from '../forward-rows.ts';
-import type {
-  AdvanceAsk,
-  Advanced,
-  CommitAsk,
-  DenoiseAsk,
-  DiffusionModel,
-  KvCache,
-  MemoryUse,
-  Predictions,
-  RowAsk,
-  RuntimeName,
-} from '../model.ts';
-import { emptyPredictions } from '../predictions.ts';
-import { committedVisible } from '../visibility.ts';
+import { type Forward, PlannedModel, type Question } from '../forward/planned-model.ts';
+import { range } from '../forward/rows.ts';
+import { measureCosts, SESSION_TIMING } from '../measure-costs.ts';
+import type { CachePrefix, DiffusionModel, KvCache, MemoryUse, RuntimeName } from '../model.ts';
 import type { WeightSource } from '../weight-source.ts';
 import { readManifest } from '../weights.ts';
 import { MAX_ROWS } from '../workspace.ts';
@@ -26,23 +15,16 @@ import { type Backend, kvNames, type Tensors, tokenBytes } from './backend.ts';
 import { chooseId } from './choose-id.ts';
 import { buildDecoderGraph } from './decoder-graph.ts';
 import { createTables, readExternalData } from './external-data.ts';
-import { measureForwards } from './measure-costs.ts';
 import { OnnxCache } from './onnx-cache.ts';
 import { alone } from './runs.ts';
 
 /** Added to a score that must not count. fp16 holds it. */
 const UNSEEN = -30_000;
 
-/** Rows of a forward, what is asked of them, and where the answers go. */
-interface Question {
-  readonly rows: Int32Array; // (R)
-  readonly ask: RowAsk;
-  readonly predictions: Predictions;
-  /** Of the ask's and the predictions' entries, the one for the first row. */
-  readonly from: number;
-}
+/** A row of the output `best`. */
+type Answer = readonly [id: number, prob: number, entropy: number, targetProb: number];
 
-export class OnnxModel implements DiffusionModel {
+export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxForward = MAX_ROWS;
   readonly maxAlternatives = MAX_ALTERNATIVES;
@@ -89,6 +71,7 @@ export class OnnxModel implements DiffusionModel {
     kvTokens: number,
     weights: number,
   ) {
+    super();
     this.config = config;
     this.#backend = backend;
     this.#session = session;
@@ -105,7 +88,7 @@ export class OnnxModel implements DiffusionModel {
     await alone(() => this.#session.release());
   }
 
-  createCache(maxTokens: number): OnnxCache {
+  createCache(maxTokens: number, prefix?: CachePrefix): OnnxCache {
     if (maxTokens > this.maxTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
     }
@@ -117,87 +100,31 @@ export class OnnxModel implements DiffusionModel {
     }
     const store = this.#backend.createStore(this.config, maxTokens);
     this.freeTokens -= maxTokens;
-    return new OnnxCache(maxTokens, store, () => {
+    const origin = gridOrigin(this.config, prefix?.ids.length ?? 0);
+    return new OnnxCache(maxTokens, origin, store, () => {
       this.freeTokens += maxTokens;
     });
   }
 
-  async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
-    const own = ownCache(cache);
-    own.requireRoom(ids.length);
-    const all = ask.rows === 'all';
-    const predictions = emptyPredictions(all ? ids.length : 1, ask, this.config);
-    for (let from = 0; from < ids.length; ) {
-      const count = commitRows(this.config, own.length, ids.length - from);
-      const end = own.length + ids.length - from;
-      const input = ids.subarray(from, from + count);
-      const visible = input.map((_, i) => committedVisible(this.config, own.length + i, end));
-      const questions: Question[] = [];
-      if (all) questions.push({ rows: range(0, count), ask, predictions, from });
-      else if (from + count === ids.length)
-        questions.push({ rows: range(count - 1, count), ask, predictions, from: 0 });
-      await this.#forward(input, visible, own, questions, count);
-      from += count;
-    }
-    return predictions;
+  protected override own(cache: KvCache): OnnxCache {
+    if (cache instanceof OnnxCache) return cache;
+    throw new TypeError('this cache was made by another model');
   }
 
-  async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
-    const own = ownCache(cache);
-    own.requireRoom(ids.length);
-    const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
-    const predictions = emptyPredictions(rows.length, ask, this.config);
-    const visible = new Int32Array(ids.length).fill(own.length + ids.length);
-    await this.#forward(ids, visible, own, [{ rows, ask, predictions, from: 0 }], 0);
-    return predictions;
-  }
-
-  async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
-    const own = ownCache(cache);
-    const clean = ids.length;
-    const input = Int32Array.of(...ids, ...block);
-    own.requireRoom(input.length);
-    const rows = blockRows(this.config, this.maxForward, input.length, ask.positions, clean);
-    const first = ask.rows === 'all' ? 0 : clean - 1;
-    const committed = emptyPredictions(clean - first, ask, this.config);
-    const { alternatives } = ask;
-    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets, alternatives };
-    const drafted = emptyPredictions(rows.length, blockAsk, this.config);
-    const end = own.length + clean;
-    const visible = input.map((_, i) =>
-      i < clean ? committedVisible(this.config, own.length + i, end) : own.length + input.length,
-    );
-    const questions = [
-      { rows: range(first, clean), ask, predictions: committed, from: 0 },
-      { rows, ask: blockAsk, predictions: drafted, from: 0 },
-    ];
-    await this.#forward(input, visible, own, questions, clean);
-    return { committed, block: drafted };
-  }
-
-  /**
-   * One run of the graph, alone. The first `keep` rows become the cache's next tokens.
-   * @param visible (T) how many positions, counted from 0, each row attends to
-   */
-  async #forward(
-    input: Int32Array,
-    visible: Int32Array,
-    cache: OnnxCache,
-    questions: readonly Question[],
-    keep: number,
-  ): Promise<void> {
+  /** One run of the graph, alone. */
+  protected override async run({ ids, visible, cache, append, questions }: Forward<OnnxCache>): Promise<void> {
     const asked = questions.filter(({ rows }) => rows.length > 0);
     await cache.during((store) =>
       alone(async () => {
-        // Whatever ran before this one's turn may have moved the cache: a request runs one forward at a time.
+        // Runs that had their turn before this one may have moved the cache: a request runs one forward at a time.
         const start = cache.length;
-        const feeds = { ...this.#inputs(input, start, visible, asked), ...store.past(start) };
+        const feeds = { ...this.#inputs(ids, start, visible, asked), ...store.past(start) };
         const reading = asked.some(({ ask }) => ask.sampling || ask.alternatives);
-        const wanted = ['best', ...(reading ? ['logits'] : []), ...(keep > 0 ? this.#presents : [])];
+        const wanted = ['best', ...(reading ? ['logits'] : []), ...(append > 0 ? this.#presents : [])];
         const outputs: Tensors = await this.#session.run(feeds, wanted);
-        if (keep > 0) {
-          store.append(start, keep, outputs);
-          cache.length = start + keep;
+        if (append > 0) {
+          store.append(start, append, outputs);
+          cache.length = start + append;
         }
         const logits = reading ? ((await outputs.logits?.getData(true)) as Float32Array) : null;
         this.#answer(asked, outputs.best?.data as Float32Array, logits);
@@ -214,7 +141,10 @@ export class OnnxModel implements DiffusionModel {
     const integers = (values: ArrayLike<number>, dims: readonly number[]) =>
       this.#backend.tensor('int64', BigInt64Array.from(Array.from(values, BigInt)), dims);
     const rows = asked.flatMap((question) => Array.from(question.rows));
-    const targets = asked.flatMap(({ rows, ask, from }) => Array.from(rows, (_, i) => ask.targets?.[from + i] ?? 0));
+    const targets = asked.flatMap(({ rows, ask, entry }) =>
+      // The graph always wants a target; its answer is not read where none was asked for.
+      Array.from(rows, (_, i) => ask.targets?.[entry + i] ?? 0),
+    );
     // No rows at all is more than WebGPU can do.
     if (rows.length === 0) {
       rows.push(0);
@@ -244,9 +174,9 @@ export class OnnxModel implements DiffusionModel {
   #answer(asked: readonly Question[], best: Float32Array, logits: Float32Array | null): void {
     const { vocabSize, maskTokenId } = this.config;
     let row = 0;
-    for (const { rows, ask, predictions, from } of asked) {
-      for (let i = from; i < from + rows.length; i++, row++) {
-        const [id = 0, prob = 0, entropy = 0, target = 0] = best.subarray(row * 4, row * 4 + 4);
+    for (const { rows, ask, predictions, entry } of asked) {
+      for (let i = entry; i < entry + rows.length; i++, row++) {
+        const [id, prob, entropy, target] = best.subarray(row * 4, row * 4 + 4) as Iterable<number> as Answer;
         predictions.ids[i] = id;
         predictions.probs[i] = prob;
         predictions.entropies[i] = entropy;
@@ -262,7 +192,7 @@ export class OnnxModel implements DiffusionModel {
         if (!ask.sampling) continue;
         const chosen = chooseId(plain.slice(), ask.sampling, i);
         predictions.ids[i] = chosen;
-        predictions.probs[i] = prob * Math.exp((plain[chosen] ?? 0) - (plain[id] ?? 0));
+        predictions.probs[i] = prob * Math.exp(plain[chosen]! - plain[id]!);
       }
     }
   }
@@ -271,17 +201,13 @@ export class OnnxModel implements DiffusionModel {
     const most = Math.min(MAX_ROWS, this.maxTokens);
     const cache = this.createCache(most);
     try {
-      return await measureForwards(async (count) => {
+      const forward = async (count: number) => {
         await this.commit(new Int32Array(count), cache, { rows: 'last' });
         cache.truncate(0);
-      }, most);
+      };
+      return await measureCosts(forward, most, SESSION_TIMING);
     } finally {
       cache.free();
     }
   }
-}
-
-function ownCache(cache: KvCache): OnnxCache {
-  if (cache instanceof OnnxCache) return cache;
-  throw new TypeError('this cache was made by another model');
 }

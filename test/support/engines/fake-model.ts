@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { type CostCurve, PROPORTIONAL } from '../../../src/model/cost-curve.ts';
 import { OutOfMemoryError } from '../../../src/model/errors.ts';
+import { emptyPredictions } from '../../../src/model/forward/predictions.ts';
 import type {
   Adjustment,
   AdvanceAsk,
@@ -13,7 +14,6 @@ import type {
   Predictions,
   RowAsk,
 } from '../../../src/model/model.ts';
-import { emptyPredictions } from '../../../src/model/predictions.ts';
 import { BYTE_VOCAB_SIZE, EOS, MASK, START } from './byte-tokenizer.ts';
 
 /** Over a byte vocabulary, with logit shift and causal context. */

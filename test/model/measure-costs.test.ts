@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { measureForwards } from '../../../src/model/onnx/measure-costs.ts';
+import { measureCosts, SESSION_TIMING } from '../../src/model/measure-costs.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -17,7 +17,7 @@ function host(cost: (positions: number) => number) {
 
 test('the curve is that of the host, never falling', async () => {
   const { forward } = host((positions) => (positions === 4 ? 9 : 10 + positions));
-  const curve = await measureForwards(forward, 20);
+  const curve = await measureCosts(forward, 20, SESSION_TIMING);
   expect(curve).toEqual({
     source: 'measured',
     positions: [1, 2, 4, 8, 16],
@@ -27,10 +27,10 @@ test('the curve is that of the host, never falling', async () => {
 
 test('a host that takes seconds for a forward is asked for two', async () => {
   const { forward, sizes } = host(() => 5000);
-  expect(await measureForwards(forward, 64)).toEqual({ source: 'measured', positions: [1], costs: [1] });
+  expect(await measureCosts(forward, 64, SESSION_TIMING)).toEqual({ source: 'measured', positions: [1], costs: [1] });
   expect(sizes).toEqual([1, 1]);
 });
 
 test('a clock that stands still measures nothing', async () => {
-  expect((await measureForwards(host(() => 0).forward, 64)).source).toBe('stored');
+  expect((await measureCosts(host(() => 0).forward, 64, SESSION_TIMING)).source).toBe('stored');
 });

@@ -1,9 +1,9 @@
-import type { ModelConfig } from './config.ts';
+import type { ModelConfig } from '../config.ts';
 
 /**
- * How many positions, counted from 0, a committed token attends to: its own and those before it, or all of its block
- * where the checkpoint's context is block-causal.
- * @param end positions that exist once the commit is done.
+ * How many positions, counted from 0, a committed token attends to. Under causal context these are the token's own and all
+ * before it; under block-causal context, all up to the end of its block.
+ * @param end positions that exist once the commit is done
  * @param origin position at which the first whole block begins
  */
 export function committedVisible(

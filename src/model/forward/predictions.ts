@@ -1,10 +1,10 @@
-import type { ModelConfig } from './config.ts';
-import type { Predictions, RowAsk } from './model.ts';
+import type { ModelConfig } from '../config.ts';
+import type { Predictions, RowAsk } from '../model.ts';
 
 /**
- * Room for the answer to an ask, all zero.
+ * Room for the answers to an ask, all zero.
  * @param rows (R)
- * @throws RangeError when the ask has not one entry per row, or names an id outside the vocabulary
+ * @throws RangeError when the ask does not have one entry per row, or names an id outside the vocabulary
  */
 export function emptyPredictions(
   rows: number,

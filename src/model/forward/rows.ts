@@ -1,7 +1,7 @@
-/** Which rows a forward has, and which of them predict what is asked: the same on every runtime that runs forwards in tiles. */
-import type { ModelConfig } from './config.ts';
-import type { DenoiseAsk } from './model.ts';
-import { MAX_ROWS } from './workspace.ts';
+/** The rows of a forward, and which of them predict the requested positions. */
+import type { ModelConfig } from '../config.ts';
+import type { DenoiseAsk } from '../model.ts';
+import { MAX_ROWS } from '../workspace.ts';
 
 /** from, from + 1, ..., to - 1. */
 export function range(from: number, to: number): Int32Array {
@@ -12,7 +12,7 @@ export function range(from: number, to: number): Int32Array {
  * Rows of a forward that predict the given positions of the block that begins at row `start`.
  * @param length rows of the forward
  * @param most rows that a forward may have
- * @throws RangeError on a forward too long, or a position that its block does not predict
+ * @throws RangeError on a forward that is too long, or a position that its block does not predict
  */
 export function blockRows(
   { logitShift }: Pick<ModelConfig, 'logitShift'>,
@@ -28,9 +28,9 @@ export function blockRows(
 }
 
 /**
- * What a denoise keeps of its own KV and reads of an earlier one's, in tokens.
+ * Checks how much KV a denoise keeps of its own, and how much it reads of an earlier one. Both are in tokens.
  * @param length ids of the forward
- * @throws RangeError where the context is not `full`, whose KV is exact, or the ids are fewer than are to be kept
+ * @throws RangeError where the context is not `full` (KV is always exact there), or there are fewer ids than to be kept
  */
 export function staleTokens(
   { contextAttention }: Pick<ModelConfig, 'contextAttention'>,
@@ -45,9 +45,9 @@ export function staleTokens(
 }
 
 /**
- * Rows of the next forward of a commit: whole blocks where context is bidirectional within a block.
- * @param start from the beginning of the first whole block, so below 0 before it
- * @param left tokens that are still to be committed
+ * Rows of the next forward of a commit: whole blocks where attention is bidirectional within a block.
+ * @param start position, counted from the beginning of the first whole block; negative before it
+ * @param left tokens still to be committed
  */
 export function commitRows(
   { contextAttention, blockLength }: Pick<ModelConfig, 'contextAttention' | 'blockLength'>,
