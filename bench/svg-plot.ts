@@ -1,4 +1,4 @@
-/** Line plots as SVG text, side by side, for the README: their colours follow the reader's light or dark page. */
+/** Line plots as SVG text, side by side, for the documents: their colours follow the reader's light or dark page. */
 
 export interface Axis {
   readonly label: string;

@@ -1,7 +1,8 @@
-/** README's table of families: a cell is a test of that family, and nothing is said that no test says. */
+/** The table of families in docs/checkpoints.md: each cell is a test of that family, and no cell says more than a test. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readModelConfig } from '../../src/model/weight-source.ts';
+import { wholeTableOf } from '../documents/markdown.ts';
 import { convertFamily, FAMILIES, type FamilyName, FULL_CANVAS } from '../support/engines/families.ts';
 
 const ROWS: Readonly<Record<string, readonly FamilyName[]>> = {
@@ -64,15 +65,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   },
 };
 
-const [[, ...columns] = [], , ...rows] = tableAfter('| family | converts |');
-
-/** Cells of the table whose first line begins like this. */
-function tableAfter(start: string): string[][] {
-  const lines = readFileSync('README.md', 'utf8').split('\n');
-  const first = lines.findIndex((line) => line.startsWith(start));
-  const length = lines.slice(first).findIndex((line) => !line.startsWith('|'));
-  return lines.slice(first, first + length).map((line) => line.slice(2, -2).split(' | '));
-}
+const [[, ...columns] = [], , ...rows] = wholeTableOf('docs/checkpoints.md', '| family | converts |');
 
 test('has a row for every family and a column for every claim', () => {
   expect(rows.map(([label]) => label)).toEqual(Object.keys(ROWS));
