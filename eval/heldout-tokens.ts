@@ -27,7 +27,7 @@ export async function readHeldoutPackages({ cache }: EvalSettings): Promise<Held
         const path = join(cache, 'tokens', 'heldout', `${name.replace(/^@/, '').replaceAll('/', '-')}.npy`);
         const file = await readFile(path).catch((error) => {
           throw new Error(
-            `${path} cannot be read (${error.code}): (cd models/recipe && python -m recipe corpus) makes it`,
+            `${path} cannot be read (${error.code}): (cd models/recipe && python -m recipe corpus --split heldout) makes it`,
           );
         });
         return { name, tokens: readNpyUint16(file) };

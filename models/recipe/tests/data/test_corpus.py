@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import tarfile
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from recipe.data import corpus
+from recipe.data import corpus, token_files
 from recipe.data.corpus import PACKAGES, build
 from recipe.data.dedupe import Marks, Seen, signature
 from recipe.data.fetch import PERMISSIVE, Package, check_licence, core_metadata_licence, npm_licence, read_files, read_packages
 from recipe.data.filters import evaluation_grams, fingerprint, grams, overlaps, reject_reason
-from recipe.data.token_files import token_path
+from recipe.data.token_files import load_split, record_path, token_path
 from recipe.data.tokenizer import END_OF_TEXT
 from tests.toy_tokenizer import toy_tokenizer
 
@@ -201,10 +203,92 @@ def test_a_build_skips_what_is_there_and_redoes_what_follows_a_change(
     assert manifest.read_text() == first
     assert built([TWO, THREE]) == ["three"], "its duplicate is gone, so it is another corpus"
     assert json.loads(manifest.read_text())["packages"][1]["dropped"] == {}
-    assert built([TWO, ONE, THREE], grams(source(11))) == ["my-two", "@s/one", "three"]
+    assert built([TWO, ONE, THREE], grams(source(11))) == ["@s/one", "three"], "held-out packages are not decontaminated"
     assert json.loads(manifest.read_text())["packages"][1]["dropped"] == {"contaminated": 1}
     monkeypatch.setattr(corpus, "VERSION", 99)
     assert len(built([TWO, ONE, THREE])) == 3
+
+
+@pytest.fixture
+def committed(archives: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed manifest that stands for models/recipe/manifest.json, and a list of all three packages beside it."""
+    path = archives / "committed.json"
+    path.write_text('{"packages": []}\n')
+    monkeypatch.setattr(corpus, "MANIFEST", path)
+    monkeypatch.setattr(token_files, "MANIFEST", path)
+    monkeypatch.setattr(corpus, "PACKAGES", archives / "list.json")
+    (archives / "list.json").write_text(json.dumps([asdict(package) for package in (TWO, ONE, THREE)]))
+    return path
+
+
+def run_corpus(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """`python -m recipe corpus` with a toy tokenizer."""
+    monkeypatch.setattr(corpus, "text_tokenizer", toy_tokenizer)
+    default = ["--packages", str(corpus.PACKAGES)] if "--packages" not in arguments else []
+    monkeypatch.setattr("sys.argv", ["corpus", *default, *arguments])
+    corpus.main()
+
+
+def names(record: Path) -> list[str]:
+    return [package["name"] for package in json.loads(record.read_text())["packages"]]
+
+
+def test_held_out_packages_are_built_alone_without_evaluation_sets(committed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDLING_EVAL", str(committed.parent / "nothing"))
+    run_corpus(monkeypatch, "--split", "heldout")
+    assert names(record_path()) == ["my-two"]
+    assert list(load_split("heldout")) == ["my-two"]
+    assert committed.read_text() == '{"packages": []}\n'
+    with pytest.raises(FileNotFoundError, match="python -m recipe corpus"):
+        load_split("train")
+
+
+def test_a_corpus_without_evaluation_sets_is_refused_unless_asked_for(committed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = committed.parent / "nothing"
+    with pytest.raises(FileNotFoundError, match=r"amazon-science/mxeval.*--no-decontamination"):
+        run_corpus(monkeypatch, "--eval", str(empty))
+    assert not record_path().exists()
+    run_corpus(monkeypatch, "--no-decontamination")
+    assert json.loads(record_path().read_text())["decontaminated_against"] == {}
+    assert names(record_path()) == ["my-two", "@s/one", "three"]
+    assert committed.read_text() == '{"packages": []}\n'
+
+
+def test_only_a_whole_build_writes_the_committed_record(committed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = committed.parent / "sets"
+    sets.mkdir()
+    (sets / "one.jsonl").write_text(json.dumps({"prompt": source(11)}) + "\n")
+    (committed.parent / "short.json").write_text(json.dumps([asdict(package) for package in (TWO, ONE)]))
+    run_corpus(monkeypatch, "--packages", str(committed.parent / "short.json"), "--eval", str(sets))
+    assert names(record_path()) == ["my-two", "@s/one"]
+    assert committed.read_text() == '{"packages": []}\n'
+    run_corpus(monkeypatch, "--eval", str(sets))
+    assert committed.read_text() == record_path().read_text()
+    against = json.loads(committed.read_text())["decontaminated_against"]
+    assert against == {"one.jsonl": hashlib.sha256((sets / "one.jsonl").read_bytes()).hexdigest()}
+    run_corpus(monkeypatch, "--split", "heldout")
+    assert names(record_path()) == ["my-two", "@s/one", "three"], "training packages that are there stay on record"
+    assert json.loads(record_path().read_text())["decontaminated_against"] == against
+
+
+@pytest.mark.parametrize("version", [(3, 12), (3, 13)])
+def test_the_standard_library_of_another_python_is_skipped_with_a_warning(
+    committed: Path, version: tuple[int, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = Package("python-stdlib", "3.11", "PSF-2.0", "stdlib", "train", include=[""])
+    corpus.PACKAGES.write_text(json.dumps([asdict(package) for package in (TWO, library, ONE)]))
+    sets = committed.parent / "sets"
+    sets.mkdir()
+    (sets / "one.jsonl").write_text('{"prompt": ""}\n')
+    monkeypatch.setattr("sys.version_info", (*version, 0, "final", 0))
+    with pytest.raises(ValueError, match=r"python-stdlib cannot be read.*3\.11"):
+        list(read_files(library))
+    run_corpus(monkeypatch, "--eval", str(sets))
+    assert names(record_path()) == ["my-two", "@s/one"]
+    assert f"python-stdlib is skipped, because it is the standard library of Python 3.11, and this is Python 3.{version[1]}" in (
+        capsys.readouterr().err
+    )
+    assert committed.read_text() == '{"packages": []}\n', "a build with a gap is no record of the shipped model"
 
 
 def test_a_large_package_is_cut_evenly(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
