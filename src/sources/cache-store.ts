@@ -1,13 +1,11 @@
-/** Kept files in the Cache Storage of a browser: a page or a worker. */
-import { fileUrl } from './http.ts';
+/** Kept files in a browser's Cache Storage, for a page or a worker. */
 import type { FileStore } from './stored.ts';
 
 /**
  * @param cache e.g. `await caches.open('seedling-weights')`
- * @param baseUrl of the model: files of different models stay apart
+ * @param key a file's URL in the cache: one for each model and version
  */
-export function cacheStore(cache: Pick<Cache, 'match' | 'put' | 'delete'>, baseUrl: string): FileStore {
-  const key = (file: string) => fileUrl(baseUrl, file);
+export function cacheStore(cache: Pick<Cache, 'match' | 'put' | 'delete'>, key: (file: string) => string): FileStore {
   return {
     async read(file) {
       return (await cache.match(key(file)))?.body ?? null;
@@ -16,10 +14,10 @@ export function cacheStore(cache: Pick<Cache, 'match' | 'put' | 'delete'>, baseU
       const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
       const writer = writable.getWriter();
       const stored = cache.put(key(file), new Response(readable));
-      // Seen by the next write, or by `keep`.
+      // The next write sees a failure, or `keep` does.
       stored.catch(() => {});
       writer.closed.catch(() => {});
-      /** What the cache says about a failure is the reason; the stream only knows that it was closed. */
+      /** The cache knows the reason of a failure. The stream only knows that it was closed. */
       const explained = async (writing: Promise<void>) => {
         await Promise.race([writing, stored]).catch(async (error) => {
           await stored;
@@ -27,7 +25,7 @@ export function cacheStore(cache: Pick<Cache, 'match' | 'put' | 'delete'>, baseU
         });
       };
       return {
-        // A copy: the consumer detaches the chunk's buffer while the cache may still be reading.
+        // A copy, since the consumer detaches the chunk's buffer while the cache may still be reading it.
         write: (chunk) => explained(writer.write(chunk.slice())),
         async keep() {
           await explained(writer.close());

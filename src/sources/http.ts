@@ -15,7 +15,7 @@ export class UnreachableError extends ModelLoadError {}
  * @throws ModelLoadError (the source's methods and streams) naming the file, and the status where there was one
  */
 export function httpSource(baseUrl: string, options: TransferOptions = {}): WeightSource {
-  const stream = (file: string) => byteStream(named(transfer(fileUrl(baseUrl, file), file, options)));
+  const stream = (file: string) => byteStream(httpBytes(baseUrl, file, options));
   return {
     async json(file) {
       return parseJson(file, await streamText(stream(file)));
@@ -24,6 +24,16 @@ export function httpSource(baseUrl: string, options: TransferOptions = {}): Weig
       return stream(file);
     },
   };
+}
+
+/** The bytes of one file. @param from the first that is wanted @throws ModelLoadError as `httpSource` does */
+export function httpBytes(
+  baseUrl: string,
+  file: string,
+  options: TransferOptions,
+  from = 0,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  return named(transfer(fileUrl(baseUrl, file), file, options, from));
 }
 
 /** URL of a file in the directory at `baseUrl`, which may end with a slash or not. */

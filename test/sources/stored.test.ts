@@ -80,7 +80,7 @@ const stores: [
       const cache = new FakeCache();
       const base = 'https://models.example/tiny/';
       return {
-        store: cacheStore(cache as never, base),
+        store: cacheStore(cache as never, (file) => base + file),
         names: async () => [...cache.entries.keys()].map((url) => url.slice(base.length)).sort(),
         damage: async () => void cache.entries.set(base + SHARD, flip(cache.entries.get(base + SHARD) as never)),
       };
@@ -141,7 +141,7 @@ describe.each(stores)('%s', (_name, create) => {
 test('a full browser cache is a sentence, and the model loads', async () => {
   const cache = new FakeCache();
   cache.room = 5000;
-  const source = await open(cacheStore(cache as never, 'https://models.example/tiny/'));
+  const source = await open(cacheStore(cache as never, (file) => `https://models.example/tiny/${file}`));
   expect((await wasmModel(source, 'simd')).config.name).toBe('tiny-llama');
   expect(warnings).toContain(
     'weights-000.bin cannot be kept: the storage that this site may use is full. It is loaded again the next time.',

@@ -1,7 +1,7 @@
 /** The settings form: what the reader chose, as the parts of a job. */
 import type { PolicyName } from '../../sampler/policies/index.ts';
 import type { Decoding } from '../shared/job.ts';
-import type { RuntimeName } from '../shared/protocol.ts';
+import type { PageRuntime } from '../shared/protocol.ts';
 import type { Language } from './editor/editor.ts';
 import { all, element } from './elements.ts';
 import { settingsStore, tabStore } from './keep.ts';
@@ -61,8 +61,8 @@ export class Controls {
     return this.#key.value.trim();
   }
 
-  get runtime(): RuntimeName {
-    return select('runtime').value as RuntimeName;
+  get runtime(): PageRuntime {
+    return select('runtime').value as PageRuntime;
   }
 
   get model(): string {

@@ -21,9 +21,9 @@ export class LoadPanel implements LoadListener {
       loaded < total ? `${mebibytes(loaded)} of ${mebibytes(total)}${kept}` : `Preparing ${mebibytes(total)}${kept}`;
   }
 
-  loaded(description: string): void {
+  loaded(description: string, warnings: readonly string[]): void {
     this.#bar.hidden = true;
-    this.#state.textContent = `${description}.`;
+    this.#state.textContent = [`${description}.`, ...warnings].join(' ');
   }
 
   unloaded(): void {

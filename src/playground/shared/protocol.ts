@@ -2,13 +2,13 @@
 import type { Job } from './job.ts';
 import type { RunEvent } from './run-event.ts';
 
-export type RuntimeName = 'wasm' | 'webgpu';
+export type PageRuntime = 'wasm' | 'webgpu';
 
-/** What the reader wants in the page. */
+/** The reader's choice of a model in the page. */
 export interface PageModel {
   readonly model: string;
-  readonly runtime: RuntimeName;
-  /** That multiply, of `wasm`: more than one only where the page is cross-origin isolated. */
+  readonly runtime: PageRuntime;
+  /** Threads of `wasm` that multiply. More than one only where the page is cross-origin isolated. */
   readonly threads: number;
   /** Empty for none. */
   readonly apiKey: string;
@@ -17,26 +17,26 @@ export interface PageModel {
 export type ToWorker =
   /** Once, first. */
   | ({ readonly type: 'load' } & PageModel)
-  /** After `loaded`. The id is the page's, and returns in all that belongs to the job. */
+  /** After `loaded`. The page chooses the id; every message about the job carries it. */
   | { readonly type: 'run'; readonly id: number; readonly job: Job }
-  /** The job then ends with `ended`; without meaning for one that has. */
+  /** The job then ends with `ended`. For a job that has ended it does nothing. */
   | { readonly type: 'cancel'; readonly id: number };
 
 export type FromWorker =
   | { readonly type: 'progress'; readonly progress: LoadProgress }
-  /** In words: which model, on what. */
-  | { readonly type: 'loaded'; readonly description: string }
-  /** The worker is of no use any more. */
+  /** The description names the model and its runtime. A warning says that weights could not be kept. */
+  | { readonly type: 'loaded'; readonly description: string; readonly warnings: readonly string[] }
+  /** The worker cannot be used any more. */
   | { readonly type: 'load-failed'; readonly message: string }
   | { readonly type: 'event'; readonly id: number; readonly event: RunEvent }
-  /** After the last event, also of a cancelled job. */
+  /** After the last event, and after a cancel. */
   | { readonly type: 'ended'; readonly id: number }
   | { readonly type: 'failed'; readonly id: number; readonly message: string };
 
 export interface LoadProgress {
-  /** Bytes of the weights that are here. */
+  /** Bytes of the weights that are in the browser by now. */
   readonly loaded: number;
   readonly total: number;
-  /** Of them, bytes that an earlier visit left in the browser's cache. */
+  /** Part of `loaded`: bytes that an earlier visit left in the browser. */
   readonly cached: number;
 }

@@ -1,33 +1,29 @@
-/** ONNX Runtime on WebGPU. It and its engine are fetched only when it is chosen. */
-import { Engine } from '../../engine/engine.ts';
-import { loadTokenizer } from '../../engine/tokenizer/tokenizer.ts';
+/** ONNX Runtime on WebGPU. Its code and its WASM are fetched only when the reader chooses it. */
+import { engineAround } from '../../hosts/assemble.ts';
 import { ModelLoadError } from '../../model/errors.ts';
-import { readModelConfig, type WeightSource } from '../../model/weight-source.ts';
+import type { WeightSource } from '../../model/weight-source.ts';
 import { KV_TOKENS, type Loaded, QUEUE } from './runtimes.ts';
 
-/** Compressed, as it is larger than what Workers serve as one file. */
-const ENGINE = '/playground/onnxruntime.wasm.gz';
+/** Compressed, since it is larger than the largest file that Workers serve. */
+const RUNTIME = '/playground/onnxruntime.wasm.gz';
 
-/** @throws ModelLoadError naming the file that is at fault, and NoAdapterError where there is nothing to run on */
+/** @throws ModelLoadError naming the file that is at fault, and NoAdapterError where the browser has no adapter */
 export async function loadWebGpu(source: WeightSource): Promise<Loaded> {
-  const [{ loadOnnxModel }, bytes] = await Promise.all([import('../../model/onnx/load.ts'), engineBytes()]);
-  const config = await readModelConfig(source);
-  const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
-  const model = await loadOnnxModel(source, config, {
-    provider: 'webgpu',
-    kvTokens: KV_TOKENS,
-    engineFile: { bytes },
+  const [{ loadOnnxModel }, bytes] = await Promise.all([import('../../model/onnx/load.ts'), runtimeBytes()]);
+  let description = '';
+  const engine = await engineAround(source, QUEUE, async (config) => {
+    const options = { provider: 'webgpu', kvTokens: KV_TOKENS, engineFile: { bytes } } as const;
+    const model = await loadOnnxModel(source, config, options);
+    description = `${config.name} on WebGPU, ${model.adapter}`;
+    return model;
   });
-  return {
-    engine: new Engine(model, tokenizer, QUEUE),
-    description: `${config.name} on WebGPU, ${model.adapter}`,
-  };
+  return { engine, description };
 }
 
-async function engineBytes(): Promise<ArrayBuffer> {
-  const response = await fetch(ENGINE);
+async function runtimeBytes(): Promise<ArrayBuffer> {
+  const response = await fetch(RUNTIME);
   if (!response.ok || response.body === null) {
-    throw new ModelLoadError(`${ENGINE.slice(1)} came with status ${response.status}`);
+    throw new ModelLoadError(`${RUNTIME.slice(1)} came with status ${response.status}`);
   }
   return new Response(response.body.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
 }

@@ -3,8 +3,8 @@ import type { Engine } from '../../engine/engine.ts';
 import { RequestError } from '../../engine/request.ts';
 import { ModelLoadError } from '../../model/errors.ts';
 import type { FromWorker, ToWorker } from '../shared/protocol.ts';
-import { cachedSource } from './cached-source.ts';
 import { runJob } from './engine-job.ts';
+import { pageWeights } from './page-weights.ts';
 import { type Loaded, loadWasm } from './runtimes.ts';
 import { loadWebGpu } from './webgpu.ts';
 
@@ -21,11 +21,17 @@ function send(message: FromWorker): void {
 }
 
 async function load({ model, runtime, threads, apiKey }: Load): Promise<void> {
+  const warnings: string[] = [];
   try {
-    const source = await cachedSource(model, apiKey, (progress) => send({ type: 'progress', progress }));
+    const source = await pageWeights(
+      model,
+      apiKey,
+      (progress) => send({ type: 'progress', progress }),
+      (sentence) => warnings.push(sentence),
+    );
     const loaded: Loaded = await (runtime === 'wasm' ? loadWasm(source, threads) : loadWebGpu(source));
     engine = loaded.engine;
-    send({ type: 'loaded', description: loaded.description });
+    send({ type: 'loaded', description: loaded.description, warnings });
   } catch (error) {
     send({ type: 'load-failed', message: `The model did not load: ${sentence(error)}` });
   }
@@ -46,7 +52,7 @@ async function run({ id, job }: Run): Promise<void> {
   }
 }
 
-/** What is expected speaks for itself; the rest names its kind too. */
+/** Expected errors are sentences already; others name their kind too. */
 function sentence(error: unknown): string {
   if (error instanceof RequestError) return error.message;
   if (error instanceof ModelLoadError) return `${error.message}.`;

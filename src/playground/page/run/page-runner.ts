@@ -6,7 +6,7 @@ import { RunError, type RunEvent, type Runner } from '../../shared/run-event.ts'
 /** What the reader is told about the model. */
 export interface LoadListener {
   progress(progress: LoadProgress): void;
-  loaded(description: string): void;
+  loaded(description: string, warnings: readonly string[]): void;
   /** Also after a cancelled load. */
   unloaded(): void;
 }
@@ -95,7 +95,7 @@ export class PageRunner implements Runner {
       if (data.type === 'progress') this.#listener.progress(data.progress);
       if (data.type === 'load-failed') reject(new RunError(data.message));
       if (data.type !== 'loaded') return;
-      this.#listener.loaded(data.description);
+      this.#listener.loaded(data.description, data.warnings);
       resolve();
     });
     tell(worker, { type: 'load', ...choice });
