@@ -68,9 +68,12 @@ module.exports = {
     {
       name: 'no-development-packages',
       severity: 'error',
-      comment: 'what runs in production is in dependencies',
+      comment: 'what runs in production is in dependencies; two optional peers are the only exception',
       from: { path: '^src/', pathNot: '^src/convert/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: '^node_modules/(onnxruntime-web|webgpu)/',
+      },
     },
     {
       name: 'resolvable',

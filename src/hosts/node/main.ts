@@ -20,6 +20,7 @@ async function kernel(name: string): Promise<WebAssembly.Module> {
 async function start(): Promise<void> {
   const node = readNodeSettings(process.env);
   const settings = readSettings(withAccess(process.env));
+  const onnx = onnxOnNode(settings);
   const source = nodeSource(settings.model, node);
   const shared = node.threads > 1 ? '-shared.wasm' : '.wasm';
   const host = createHost({
@@ -36,7 +37,7 @@ async function start(): Promise<void> {
         activations: settings.activations,
         prefixCache: settings.prefixCache,
         queue: settings.queue,
-        onnx: onnxOnNode(settings),
+        onnx,
       }),
   });
   const drain = new Drain();
