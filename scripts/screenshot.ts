@@ -1,11 +1,11 @@
 /** Makes `docs/playground.png`: the page in Chromium while the default model writes on this machine. */
 import { writeFile } from 'node:fs/promises';
 import { launchChromium } from '../bench/browser/chromium.ts';
-import { createApp } from '../src/api/app.ts';
 import { createHost } from '../src/api/host.ts';
 import { startServer } from '../src/hosts/node/server.ts';
 import { readSettings } from '../src/hosts/settings.ts';
 import { openEngine } from '../test/support/engines/engine.ts';
+import { openApp } from '../test/support/hosts/open-app.ts';
 import { PlaygroundPage } from '../test/support/hosts/playground-page.ts';
 import { withAssets } from '../test/support/hosts/static-site.ts';
 
@@ -17,7 +17,7 @@ const ENOUGH = 5;
 
 const settings = readSettings(process.env);
 const engine = await openEngine(settings.model);
-const app = createApp(createHost({ modelName: settings.model, settings, load: async () => engine }));
+const app = openApp(createHost({ modelName: settings.model, settings, load: async () => engine }));
 const server = await startServer(withAssets(app, 'dist/assets'), 0, '127.0.0.1');
 const browser = await launchChromium();
 try {

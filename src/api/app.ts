@@ -12,15 +12,22 @@ import type { Host } from './host.ts';
 import { registerLlama } from './llama/route.ts';
 import { registerTokens } from './llama/tokens.ts';
 import { limitBody } from './middleware/body-limit.ts';
+import type { Patience } from './middleware/call.ts';
+import { type CallHost, openCall } from './middleware/open-call.ts';
 import { nameRuntime } from './middleware/runtime-header.ts';
 import { registerHealth } from './models/health.ts';
 import { registerModels } from './models/models.ts';
 
 /**
  * Builds the app for one host.
- * @param front what every request passes first; a host that others can reach has its service there (see service.ts)
+ * @param front every request passes these first; a host that others can reach has access and limits there (see service.ts)
  */
-export function createApp(host: Host, front: readonly MiddlewareHandler[] = []): OpenAPIHono {
+export function createApp(
+  host: Host,
+  patience: Patience,
+  callHost: CallHost,
+  front: readonly MiddlewareHandler[] = [],
+): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook(result, c) {
       // The validator hands the body over beside the error too; the type of this hook leaves it out.
@@ -36,7 +43,7 @@ export function createApp(host: Host, front: readonly MiddlewareHandler[] = []):
       new ApiError(404, `Unknown request URL: ${c.req.method} ${c.req.path.slice(0, 200)}.`, 'unknown_url'),
     ),
   );
-  for (const middleware of front) app.use(middleware);
+  for (const middleware of [...openCall(patience, callHost), ...front]) app.use(middleware);
   app.use(
     methodNotAllowed({
       app,

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Tokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
@@ -7,6 +6,7 @@ import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 import { openTokenizer } from '../support/engines/engine.ts';
 import { FakeModel, says } from '../support/engines/fake-model.ts';
 import { messages } from '../support/hosts/fake-app.ts';
+import { openApp } from '../support/hosts/open-app.ts';
 import { type TinyService, tinyService } from './tiny-service.ts';
 import { UNICODE_TEXTS } from './unicode.ts';
 
@@ -60,7 +60,7 @@ describe.each(UNICODE_TEXTS)('%s', (_name, text) => {
     const model = new FakeModel({ next: says(text, prompt.length), confidence: () => 0.95 });
     const engine = new Engine(model, new ByteTokenizer(), { concurrency: 1, waiting: 0, seconds: 1 });
     const settings = { maxTokens: 2000, bodyLimitBytes: 1 << 20 };
-    const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
+    const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
     for (const block_length of [1, 3, 8]) {
       const body = JSON.stringify({ prompt, max_tokens: 1000, stream: true, decoding: { block_length } });
       const response = await app.request('/v1/completions', { method: 'POST', headers: JSON_TYPE, body });

@@ -1,13 +1,13 @@
 /** Several completions of one request: their order, their ranking, what they hold while they run. */
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 import { FAIL_LATE, FAKE_CODER } from '../support/engines/fake-engine.ts';
 import { FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
 import { fakeApp, messages } from '../support/hosts/fake-app.ts';
+import { openApp } from '../support/hosts/open-app.ts';
 
 describe('several choices', () => {
   test('come prompt by prompt, each with its own seed', async () => {
@@ -167,7 +167,7 @@ describe('on the real engine', () => {
     const model = new FakeModel({ poolTokens: 64, reuse: true, ...options });
     const engine = new Engine(model, new ByteTokenizer(), LIMITS);
     const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
-    const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
+    const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
     const post = (body: object, signal?: AbortSignal) =>
       app.request('/v1/completions', {
         method: 'POST',

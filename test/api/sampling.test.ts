@@ -1,6 +1,5 @@
 /** OpenAI's sampling fields over HTTP: bounds, refusals, and what they do to a text. */
 import { describe, expect, test } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { LIMITS } from '../engine/requests.ts';
@@ -8,6 +7,7 @@ import { ByteTokenizer, EOS, MASK } from '../support/engines/byte-tokenizer.ts';
 import { FAKE_CONFIG } from '../support/engines/fake-engine.ts';
 import { FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
 import { fakeApp } from '../support/hosts/fake-app.ts';
+import { openApp } from '../support/hosts/open-app.ts';
 
 async function resolved(body: object) {
   const { post, engine } = fakeApp();
@@ -103,7 +103,7 @@ describe('a text', () => {
   async function text(options: FakeModelOptions, body: object): Promise<string> {
     const load = async () => new Engine(new FakeModel(options), new ByteTokenizer(), LIMITS);
     const settings = { maxTokens: 100, bodyLimitBytes: 100_000 };
-    const app = createApp(createHost({ modelName: 'fake', settings, load }));
+    const app = openApp(createHost({ modelName: 'fake', settings, load }));
     const response = await app.request('/v1/completions', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

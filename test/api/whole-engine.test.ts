@@ -1,13 +1,13 @@
 /** The API on the real engine and sampler, over a model that is a table: that the two agree on how a request ends. */
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { QueueLimits } from '../../src/engine/queue.ts';
 import { ByteTokenizer, START } from '../support/engines/byte-tokenizer.ts';
 import { FakeModel, type FakeModelOptions, says } from '../support/engines/fake-model.ts';
 import { messages } from '../support/hosts/fake-app.ts';
+import { openApp } from '../support/hosts/open-app.ts';
 
 const LIMITS: QueueLimits = { concurrency: 16, waiting: 32, seconds: 30 };
 
@@ -20,7 +20,7 @@ function setUp(options: FakeModelOptions = {}, limits: Partial<QueueLimits> = {}
   const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
   const engine = new Engine(model, new ByteTokenizer(), { ...LIMITS, ...limits });
   const load = async () => engine;
-  const app = createApp(createHost({ modelName: 'fake', settings, load }));
+  const app = openApp(createHost({ modelName: 'fake', settings, load }));
   const post = (body: object, signal?: AbortSignal) =>
     app.request('/v1/completions', {
       method: 'POST',

@@ -6,15 +6,14 @@ import type { Call } from '../middleware/call.ts';
 
 /** However many requests a call makes of it, none can miss the three. */
 export function engineOf(call: Call, engine: Engine): Engine {
-  const cacheKey = call.client?.cacheKey;
+  const { cacheKey } = call.client;
   return {
     model: engine.model,
     queue: engine.queue,
     tokenizer: engine.tokenizer,
     check: (request) => engine.check(request),
     admit(request, signal) {
-      const own = cacheKey === undefined ? request : { ...request, cacheKey };
-      return admitInTime(call, signal, (work) => engine.admit(own, work));
+      return admitInTime(call, signal, (work) => engine.admit({ ...request, cacheKey }, work));
     },
     admitEdit: (request, signal) => admitInTime(call, signal, (work) => engine.admitEdit(request, work)),
   };

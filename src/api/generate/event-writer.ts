@@ -7,8 +7,7 @@ const COMMENT = ': keep-alive\n\n';
 
 export class EventWriter {
   readonly #stream: SSEStreamingApi;
-  /** Null: no comments, and no end to patience. */
-  readonly #patience: Patience | null;
+  readonly #patience: Patience;
   readonly #onStall: () => void;
   #silence: ReturnType<typeof setTimeout> | undefined;
   /** Writes that the reader has not taken yet. */
@@ -16,7 +15,7 @@ export class EventWriter {
   #closed = false;
 
   /** @param onStall called when the reader has taken nothing for too long; the stream is aborted next */
-  constructor(stream: SSEStreamingApi, patience: Patience | null, onStall: () => void) {
+  constructor(stream: SSEStreamingApi, patience: Patience, onStall: () => void) {
     this.#stream = stream;
     this.#patience = patience;
     this.#onStall = onStall;
@@ -40,7 +39,7 @@ export class EventWriter {
   }
 
   #listen(): void {
-    if (this.#patience === null || this.#closed) return;
+    if (this.#closed) return;
     this.#silence = setTimeout(() => void this.#comment(), this.#patience.keepAliveSeconds * 1000);
   }
 
@@ -52,11 +51,11 @@ export class EventWriter {
   async #write(write: () => Promise<unknown>): Promise<void> {
     clearTimeout(this.#silence);
     this.#pending++;
-    const stall = this.#patience && setTimeout(() => this.#drop(), this.#patience.stallSeconds * 1000);
+    const stall = setTimeout(() => this.#drop(), this.#patience.stallSeconds * 1000);
     try {
       await write();
     } finally {
-      if (stall !== null) clearTimeout(stall);
+      clearTimeout(stall);
       this.#pending--;
       if (this.#pending === 0) this.#listen();
     }

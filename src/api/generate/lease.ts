@@ -1,7 +1,7 @@
 /** One request's hold on the engine: ended by completion, error or disconnect, in one place. */
 import type { Context } from 'hono';
 import type { Admitted } from '../host.ts';
-import { keepAlive } from '../middleware/hold-open.ts';
+import { holdOpen } from '../middleware/hold-open.ts';
 
 export interface Lease<A = Admitted> {
   readonly admitted: A;
@@ -26,13 +26,13 @@ export async function openLease<R, A extends Pick<Admitted, 'release'>>(
   const call = c.get('call');
   const controller = new AbortController();
   const abort = () => {
-    call?.end('client_gone');
+    call.end('client_gone');
     controller.abort();
   };
-  const signals = call ? [c.req.raw.signal, call.gone] : [c.req.raw.signal];
+  const signals = [c.req.raw.signal, call.gone];
   const closed = Promise.withResolvers<void>();
-  keepAlive(c, closed.promise);
-  call?.lastsFor(closed.promise);
+  holdOpen(c, closed.promise);
+  call.lastsFor(closed.promise);
   for (const signal of signals) {
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { ApiError } from '../errors.ts';
 import type { Engine, Host } from '../host.ts';
-import { keepAlive } from '../middleware/hold-open.ts';
+import { holdOpen } from '../middleware/hold-open.ts';
 import { engineOf } from './call-engine.ts';
 
 const RETRY_SECONDS = 5;
@@ -12,9 +12,8 @@ const RETRY_SECONDS = 5;
  */
 export async function loadEngine(c: Context, host: Host): Promise<Engine> {
   const loading = host.engine();
-  keepAlive(c, loading);
+  holdOpen(c, loading);
   const call = c.get('call');
-  if (call === undefined) return loading;
   const late = Promise.withResolvers<never>();
   const alarm = setTimeout(
     () => {

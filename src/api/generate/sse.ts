@@ -21,19 +21,19 @@ export function respondWithEvents(
 ): Response {
   const call = c.get('call');
   const ended = Promise.withResolvers<void>();
-  call?.lastsFor(ended.promise);
+  call.lastsFor(ended.promise);
   const response = streamSSE(c, async (stream: SSEStreamingApi) => {
     stream.onAbort(lease.abort);
-    const writer = new EventWriter(stream, call?.patience ?? null, () => {
-      call?.end('stalled');
-      call?.cut();
+    const writer = new EventWriter(stream, call.patience, () => {
+      call.end('stalled');
+      call.cut();
     });
     const send: Send = (message) => writer.message(JSON.stringify(message));
     try {
       await produce(send);
       if (closing !== null && !lease.signal.aborted) await writer.message(closing);
     } catch (error) {
-      call?.end('error');
+      call.end('error');
       if (!lease.signal.aborted) await send(toApiError(error).body());
     } finally {
       writer.close();

@@ -2,7 +2,7 @@
 import { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { toApiError } from '../errors.ts';
-import { keepAlive } from '../middleware/hold-open.ts';
+import { holdOpen } from '../middleware/hold-open.ts';
 import { EventWriter } from './event-writer.ts';
 import { uncached } from './sse.ts';
 
@@ -14,13 +14,12 @@ import { uncached } from './sse.ts';
  */
 export async function streamSoon(c: Context, open: (c: Context) => Promise<Response>): Promise<Response> {
   const call = c.get('call');
-  if (call === undefined) return open(c);
   const opening = open(contextBeside(c));
   const soon = await inTime(opening, call.patience.keepAliveSeconds * 1000);
   if (soon !== null) return c.newResponse(soon.body, soon);
 
   const ended = Promise.withResolvers<void>();
-  keepAlive(c, ended.promise);
+  holdOpen(c, ended.promise);
   call.lastsFor(ended.promise);
   const response = streamSSE(c, async (stream) => {
     stream.onAbort(() => call.hangUp());

@@ -6,9 +6,12 @@ import type { EngineEvent } from '../../engine/request.ts';
 export interface Client {
   /** The name of the key; null where access is open. */
   readonly keyName: string | null;
-  /** `GenerateRequest.cacheKey`: two clients never share it, so that neither can tell what the other has asked. */
+  /** `GenerateRequest.cacheKey`. No two clients share it, so neither can tell what the other has asked. */
   readonly cacheKey: string;
 }
+
+/** The client of a call until access is decided, and in a public area. */
+const NOBODY: Client = { keyName: null, cacheKey: '' };
 
 /** How long the service waits for what, in seconds. */
 export interface Patience {
@@ -29,8 +32,7 @@ export class Call {
   readonly address: string;
   readonly patience: Patience;
   readonly start = performance.now();
-  /** Set once access has been decided. */
-  client: Client | null = null;
+  client = NOBODY;
   /** The first that applied; null while everything goes well. */
   ending: Ending | null = null;
   promptTokens = 0;
@@ -100,7 +102,6 @@ export class Call {
 
 declare module 'hono' {
   interface ContextVariableMap {
-    /** Absent where an app is used without its service, as some tests do: then there is no deadline, log or key. */
-    call?: Call;
+    call: Call;
   }
 }

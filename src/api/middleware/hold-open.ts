@@ -1,11 +1,11 @@
-/** Holds a Workers request's context open past a disconnect; a no-op where the runtime needs none. */
+/** Holds a Workers request's context open after a disconnect. Does nothing on a runtime that needs none. */
 import type { Context } from 'hono';
 
 /**
- * Without it workerd freezes a handler whose client has gone, so `finally` never runs; and a model load started by
- * that request would hang for everybody who waits for it.
+ * Without it workerd freezes a handler whose client has gone, so `finally` never runs, and a model load that the
+ * request started would hang for everybody who waits for it.
  */
-export function keepAlive(c: Context, work: Promise<unknown>): void {
+export function holdOpen(c: Context, work: Promise<unknown>): void {
   const settled = work.catch(() => {});
   try {
     c.executionCtx.waitUntil(settled);

@@ -12,9 +12,8 @@ export interface RateLimiter {
 export function limitRate(limiter: RateLimiter): MiddlewareHandler {
   return async function rate(c, next) {
     const call = c.get('call');
-    if (call === undefined) throw new Error('rates are limited for a call');
     if (areaOf(c) !== 'api') return next();
-    const keyName = call.client?.keyName ?? null;
+    const { keyName } = call.client;
     const seconds = await limiter.take(keyName === null ? `address:${call.address}` : `key:${keyName}`);
     if (seconds === null) return next();
     const message = `Too many requests from ${keyName === null ? 'this address' : 'this key'}; try again later.`;

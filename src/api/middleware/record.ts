@@ -35,7 +35,7 @@ export function recordOf(c: Context, call: Call, status: number): RequestRecord 
     route: route?.path ?? null,
     status,
     ending: call.ending,
-    key: call.client?.keyName ?? null,
+    key: call.client.keyName,
     prompt_tokens: call.promptTokens,
     cached_tokens: call.cachedTokens,
     completion_tokens: call.completionTokens,

@@ -1,7 +1,7 @@
 /** `GET /health`: whether the model is loaded, the room in its KV pool, the bytes it holds. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Host } from '../host.ts';
-import { keepAlive } from '../middleware/hold-open.ts';
+import { holdOpen } from '../middleware/hold-open.ts';
 
 const healthSchema = z
   .object({
@@ -31,7 +31,7 @@ export function registerHealth(app: OpenAPIHono, host: Host): void {
     const model = host.modelName;
     if (state.status !== 'ok') {
       // A probe warms a fresh isolate; the answer does not wait for it.
-      keepAlive(c, host.engine());
+      holdOpen(c, host.engine());
       return c.json({ ...state, model }, 503);
     }
     const { freeTokens, maxTokens, memory } = state.engine.model;

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createApp } from '../../../src/api/app.ts';
 import { createHost, type Engine } from '../../../src/api/host.ts';
 import { ModelLoadError } from '../../../src/model/errors.ts';
 import { createFakeEngine } from '../../support/engines/fake-engine.ts';
+import { openApp } from '../../support/hosts/open-app.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
 function appThatLoads(load: () => Promise<Engine>) {
-  return createApp(createHost({ modelName: 'fake', settings: { maxTokens: 16, bodyLimitBytes: 4096 }, load }));
+  return openApp(createHost({ modelName: 'fake', settings: { maxTokens: 16, bodyLimitBytes: 4096 }, load }));
 }
 
 const complete = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"prompt":"x"}' };

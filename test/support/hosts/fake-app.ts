@@ -1,7 +1,8 @@
 /** The real app around a fake engine, called without a socket. */
-import { createApp } from '../../../src/api/app.ts';
+
 import { createHost } from '../../../src/api/host.ts';
 import { createFakeEngine, type FakeOptions } from '../engines/fake-engine.ts';
+import { openApp } from './open-app.ts';
 
 export const BODY_LIMIT = 1024 * 1024;
 const JSON_BODY = { 'content-type': 'application/json' };
@@ -18,7 +19,7 @@ export interface Answer {
 export function fakeApp(options: FakeOptions = {}, maxTokens = 1024) {
   const engine = createFakeEngine(options);
   const settings = { maxTokens, bodyLimitBytes: BODY_LIMIT };
-  const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
+  const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
 
   async function ask(path: string, init?: RequestInit): Promise<Answer> {
     const response = await app.request(path, init);

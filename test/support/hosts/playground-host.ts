@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
-import { createApp } from '../../../src/api/app.ts';
 import { createHost } from '../../../src/api/host.ts';
 import { isolatePage } from '../../../src/api/models/files.ts';
 import { convert } from '../../../src/convert/convert.ts';
@@ -16,6 +15,7 @@ import { directorySource } from '../../../src/sources/directory.ts';
 import { ByteTokenizer, EOS } from '../engines/byte-tokenizer.ts';
 import { FakeModel } from '../engines/fake-model.ts';
 import { fixture } from '../engines/models.ts';
+import { openApp } from './open-app.ts';
 import type { SocketHost } from './socket-hosts.ts';
 import { withAssets } from './static-site.ts';
 
@@ -87,7 +87,7 @@ export const REFUSED_KEY = 'refused';
 /** @param isolated as hosts serve the page: with the headers that let its workers share memory */
 export async function startPlayground({ isolated = true } = {}): Promise<PlaygroundHost> {
   const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024 };
-  const app = createApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
+  const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
   const tiny = await tinyModel();
   const models = JSON.parse(await readFile('dist/assets/playground/models.json', 'utf8')) as object[];
   const site = new Hono();

@@ -1,0 +1,11 @@
+/** The real app without access, limits or files around it, as most tests of single routes need it. */
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { createApp } from '../../../src/api/app.ts';
+import type { Host } from '../../../src/api/host.ts';
+import { Drain } from '../../../src/api/middleware/drain.ts';
+import { readSettings } from '../../../src/hosts/settings.ts';
+
+export function openApp(host: Host): OpenAPIHono {
+  const { patience } = readSettings({});
+  return createApp(host, patience, { address: () => null, cut() {}, record() {}, drain: new Drain() });
+}
