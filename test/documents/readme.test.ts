@@ -1,13 +1,13 @@
 /** The README's request and answer are real, and its figures are those of docs/measurements.md and of the model card. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createApp } from '../../src/api/app.ts';
 import { createHost } from '../../src/api/host.ts';
 import { assembleEngine } from '../../src/hosts/assemble.ts';
 import { readSettings } from '../../src/hosts/settings.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { kernelModules } from '../support/engines/kernels.ts';
 import { messages } from '../support/hosts/fake-app.ts';
+import { openApp } from '../support/hosts/open-app.ts';
 import { tableOf } from './markdown.ts';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -17,7 +17,7 @@ test('the curl of the README gets the answer of the README', async () => {
   const settings = readSettings({});
   const load = () =>
     assembleEngine({ ...settings, source: directorySource(`models/${settings.model}`), kernels: kernelModules });
-  const app = createApp(createHost({ modelName: settings.model, settings, load }));
+  const app = openApp(createHost({ modelName: settings.model, settings, load }));
   const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
   const events = messages(await (await app.request('/v1/completions', init)).text());
   expect(events.pop()).toBe('[DONE]');
