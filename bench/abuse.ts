@@ -1,4 +1,4 @@
-/** Load and abuse in full: random cancels, slow readers, spoiled bodies, killed hosts. Counts what is left behind. */
+/** Load and abuse in full: random cancels, slow readers, spoiled bodies, killed hosts. Counts leftovers. */
 import { cancelStorm, socketStorm } from '../test/abuse/cancels.ts';
 import { fuzz, fuzzOverSocket } from '../test/abuse/fuzz.ts';
 import { killAndRestart } from '../test/abuse/kill.ts';
@@ -7,12 +7,11 @@ import { startTinyNode, tinyModels } from '../test/abuse/tiny-host.ts';
 import { tinyService } from '../test/abuse/tiny-service.ts';
 import { bundleWorker } from '../test/support/hosts/bare-workerd.ts';
 import { startNodeProcess } from '../test/support/hosts/node-process.ts';
+import { size } from './settings.ts';
 
-const REQUESTS = 9000;
-const REQUESTS_OVER_SOCKETS = 1000;
-const READERS = 50;
-const BODIES = 19_000;
-const BODIES_OVER_SOCKETS = 1000;
+/** Of them a tenth over sockets. Spoiled bodies are twice as many, a twentieth of them over a socket. */
+const ALL_REQUESTS = 10_000;
+const MOST_READERS = 50;
 
 /** A line for whoever watches. */
 function told<T extends object>(name: string, result: T): T {
@@ -21,20 +20,23 @@ function told<T extends object>(name: string, result: T): T {
 }
 
 export async function run(): Promise<object> {
+  const requests = size('BENCH_REQUESTS', ALL_REQUESTS, 10);
+  const overSockets = Math.floor(requests / 10);
+  const readers = Math.min(MOST_READERS, Math.ceil(requests / 200));
   const service = await tinyService();
-  const cancels = told('cancels', await cancelStorm(service, REQUESTS));
-  const socketCancels = told('cancels over sockets', await socketStorm(service, REQUESTS_OVER_SOCKETS, 100_000));
-  const bodies = told('bodies', await fuzz(service, BODIES));
-  const socketBodies = told('bodies over a socket', await fuzzOverSocket(service, BODIES_OVER_SOCKETS, 1_000_000));
+  const cancels = told('cancels', await cancelStorm(service, requests - overSockets));
+  const socketCancels = told('cancels over sockets', await socketStorm(service, overSockets, 100_000));
+  const bodies = told('bodies', await fuzz(service, 2 * requests - overSockets));
+  const socketBodies = told('bodies over a socket', await fuzzOverSocket(service, overSockets, 1_000_000));
 
   const flood = await bundleWorker('flood-worker.ts');
   const fake = await bundleWorker('fake-worker.ts');
   try {
     const node = await startNodeProcess('flood-node.ts');
-    const nodeReaders = told('slow readers, node', await slowReaders(node, READERS));
+    const nodeReaders = told('slow readers, node', await slowReaders(node, readers));
     await node.stop();
     const workerd = await flood.start(0);
-    const workerdReaders = told('slow readers, workerd', await slowReaders(workerd, READERS));
+    const workerdReaders = told('slow readers, workerd', await slowReaders(workerd, readers));
     await workerd.stop();
     const models = await tinyModels();
     const long = { max_tokens: 30_000, logit_bias: { 256: -100 } };

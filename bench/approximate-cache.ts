@@ -1,11 +1,10 @@
 /**
- * What `decoding.approximate_cache` does to a text: forwards over stale KV against exact ones on the same canvas, and whole
- * texts with it against texts without, with the forwards, positions and milliseconds of both.
+ * The effect of `decoding.approximate_cache` on a text. Forwards over stale KV are compared with exact ones on the same
+ * canvas, and whole texts with it with whole texts without it: ids, forwards, positions and milliseconds.
  *
- * MODEL is any converted model, in `models` or in the folder that MODELS_DIR names. One whose context is not `full` is read as if it were,
- * which is not what it was trained for: its figures are of trained weights, but not of a model that anybody would serve so.
+ * MODEL is any converted model, in `models` or in the folder MODELS_DIR. A model whose context is not `full` is read as
+ * if it were. It was not trained for that, so its figures are of trained weights, but not of a model to serve like this.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mean } from '../eval/score.ts';
 import { completionRequestSchema } from '../src/api/completions/schema.ts';
@@ -19,18 +18,16 @@ import { directorySource } from '../src/sources/directory.ts';
 import { withConfig } from '../test/support/engines/families.ts';
 import { kernelModules } from '../test/support/engines/kernels.ts';
 import { median, round } from './median.ts';
-import { rounds } from './rounds.ts';
+import { LONG_PROMPT, PROMPTS } from './prompts.ts';
+import { modelName, setting, size } from './settings.ts';
 import { Shadow, ShadowedModel } from './shadowed-model.ts';
 
-const MODEL = process.env.MODEL ?? 'seedling-135m';
-/** Where it is. */
-const MODELS = process.env.MODELS_DIR ?? 'models';
-/** Their beginnings are the prompts. */
-const FILES = ['sampler/draw', 'engine/bpe', 'api/errors', 'kernels/arena', 'sources/http', 'convert/hub'] as const;
+const MODEL = modelName();
+const MODELS = setting('MODELS_DIR') ?? 'models';
 const PROMPT_TOKENS = 96;
-/** New tokens, in blocks. A model that is read as full where it was not trained for it writes one token for ever if there are more. */
+/** Blocks of new tokens. With more of them, a model that was not trained for full context repeats one token. */
 const BLOCKS = 2;
-/** What Fast-dLLM takes for a model that has no blocks of its own. */
+/** Fast-dLLM's choice for a model that has no blocks of its own. */
 const LONGEST_BLOCK = 32;
 const WAYS = {
   prefix: { kind: 'prefix', refresh: null },
@@ -88,7 +85,7 @@ class Comparison {
 }
 
 export async function run(): Promise<object> {
-  const files = FILES.slice(0, rounds(FILES.length));
+  const texts = contexts().slice(0, size('BENCH_PROMPTS', Number.POSITIVE_INFINITY));
   const settings = readSettings(process.env);
   const source = directorySource(join(MODELS, MODEL));
   const { contextAttention, blockLength } = await readModelConfig(source);
@@ -106,9 +103,8 @@ export async function run(): Promise<object> {
   const shadowed = new Engine(new ShadowedModel(engine.model, shadows, block), engine.tokenizer, settings.queue);
 
   let [tokens, forwards] = [0, 0];
-  for (const file of files) {
-    const code = await readFile(new URL(`../src/${file}.ts`, import.meta.url), 'utf8');
-    const prompt = engine.tokenizer.encode(code).slice(0, PROMPT_TOKENS);
+  for (const code of texts) {
+    const prompt = engine.tokenizer.encode(code).slice(-PROMPT_TOKENS);
     const exact = await decode(engine, prompt, length, { block_length: block });
     tokens += exact.ids.length;
     forwards += exact.cost.nfe;
@@ -117,20 +113,25 @@ export async function run(): Promise<object> {
       comparison.add(exact, await decode(engine, prompt, length, fields));
     }
     await decode(shadowed, prompt, length, { block_length: block });
-    console.log(`behind ${PROMPT_TOKENS} tokens of ${file}: ${JSON.stringify(exact.text)}`);
+    console.log(`after ${JSON.stringify(code.slice(-40))}: ${JSON.stringify(exact.text)}`);
   }
   const ways = comparisons.map((comparison) => comparison.summary());
   for (const { way, ...figures } of ways) console.log(`${way}: ${JSON.stringify(figures)}`);
   return {
     model: engine.model.config.name,
     trained_for: contextAttention,
-    prompts: files.length,
+    prompts: texts.length,
     prompt_tokens: PROMPT_TOKENS,
     block_length: block,
     tokens,
     forwards,
     ways,
   };
+}
+
+/** Each prompt of the benches after all the others, so that there is a context to approximate. */
+function contexts(): string[] {
+  return PROMPTS.map((prompt) => [LONG_PROMPT, ...PROMPTS.filter((other) => other !== prompt), prompt].join('\n'));
 }
 
 async function decode(engine: Engine, prompt: ArrayLike<number>, tokens: number, decoding: object): Promise<Decoded> {
@@ -144,11 +145,10 @@ async function decode(engine: Engine, prompt: ArrayLike<number>, tokens: number,
   const said = new Map<number, number>();
   let text = '';
   for await (const event of engine.generate(resolveRequest(body, engine.model, readSettings({})))) {
-    if (event.type === 'step')
-      for (const [i, offset] of event.positions.entries()) said.set(offset, event.ids[i] ?? -1);
+    if (event.type === 'step') for (const [i, offset] of event.positions.entries()) said.set(offset, event.ids[i]!);
     if (event.type === 'block') text += event.text;
     if (event.type !== 'done') continue;
-    const ids = Array.from({ length: event.usage.completionTokens }, (_, offset) => said.get(offset) ?? -1);
+    const ids = Array.from({ length: event.usage.completionTokens }, (_, offset) => said.get(offset)!);
     return { ids, text, cost: event.cost };
   }
   throw new Error('the engine ended without its last event');

@@ -9,7 +9,7 @@ import { Stopwatch, type TimedCompletion } from './timed-completion.ts';
 
 const settings = readSettings({});
 
-/** What a request's `decoding` object says. Empty: the server's default. */
+/** A request's `decoding` object. Empty is the server's default. */
 export type DecodingFields = Readonly<Record<string, unknown>>;
 
 export interface OwnCompletion {
@@ -18,7 +18,7 @@ export interface OwnCompletion {
   readonly cost: Cost;
 }
 
-/** What such a request does on a server, without the server. @throws ZodError where the API knows no such decoding */
+/** The same as such a request on a server, without the server. @throws ZodError on a decoding that the API does not know */
 export async function completeTimed(
   engine: Engine,
   prompt: string,

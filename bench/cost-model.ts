@@ -1,12 +1,12 @@
-/** What a forward costs by its number of positions, and which width pays best. Arithmetic only. */
+/** The cost of a forward by its number of positions, and the width that pays best. Arithmetic only. */
 
-/** What a forward of M positions asks of the core: `bytes` whatever M is, `macs` for each position. */
+/** The work of a forward of M positions: `bytes` for any M, `macs` for each position. */
 export interface Work {
   readonly bytes: number;
   readonly macs: number;
 }
 
-/** What the core gives. */
+/** The speed of one core. */
 export interface Host {
   /** GB/s */
   readonly bandwidth: number;

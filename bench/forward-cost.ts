@@ -1,4 +1,4 @@
-/** The clock on single forwards of the default model, and how much work one is. */
+/** The time of single forwards of the default model, and the work in one. */
 import type { ModelConfig } from '../src/model/config.ts';
 import { GROUP, type Manifest, rowBytes } from '../src/model/manifest.ts';
 import type { DiffusionModel, KvCache } from '../src/model/model.ts';
@@ -8,8 +8,8 @@ import type { Work } from './cost-model.ts';
 const CONTEXT = 128;
 
 export class ForwardClock {
-  private readonly model: DiffusionModel;
-  private readonly cache: KvCache;
+  readonly #model: DiffusionModel;
+  readonly #cache: KvCache;
 
   /** @param widest forward that will be timed. */
   static async create(model: DiffusionModel, widest: number): Promise<ForwardClock> {
@@ -19,22 +19,22 @@ export class ForwardClock {
   }
 
   private constructor(model: DiffusionModel, cache: KvCache) {
-    this.model = model;
-    this.cache = cache;
+    this.#model = model;
+    this.#cache = cache;
   }
 
   /** Milliseconds of one forward. @param rows `all`: the LM head for every position; `last`: for one. */
   async time(positions: number, rows: 'all' | 'last'): Promise<number> {
-    const ids = someIds(positions, this.model.config);
+    const ids = someIds(positions, this.#model.config);
     const start = performance.now();
-    await this.model.commit(ids, this.cache, { rows });
+    await this.#model.commit(ids, this.#cache, { rows });
     const elapsed = performance.now() - start;
-    this.cache.truncate(CONTEXT);
+    this.#cache.truncate(CONTEXT);
     return elapsed;
   }
 
   close(): void {
-    this.cache.free();
+    this.#cache.free();
   }
 }
 

@@ -1,17 +1,17 @@
 /**
- * The matrix products of the default model, one thread: own kernels and onnxruntime-web's in turns, medians over rounds (and, under
- * `fastest`, the fastest rounds).
+ * The matrix products of the default model on one thread. Own kernels and onnxruntime-web's take turns. Figures are medians
+ * over rounds; under `fastest` they are those of the fastest rounds.
  *
- * `gmacs` and `gmacs_int8` are the GEMMs alone; in the ratios both sides start from float activations. Both ratios are of
- * the int4 kernel, which is what the model runs on: `ratio_ort_int8` to the fastest product that onnxruntime-web has,
- * `ratio_ort_int4` to the one of the same weights. `ratio_int8_ort_int8` compares int8 with int8.
+ * `gmacs` and `gmacs_int8` are the GEMMs alone. In the ratios both sides start from float activations. The model runs on
+ * the int4 kernel: `ratio_ort_int8` compares it with the fastest product of onnxruntime-web, `ratio_ort_int4` with the
+ * product of the same weights. `ratio_int8_ort_int8` compares int8 with int8.
  */
-import { cpus } from 'node:os';
 import * as ort from 'onnxruntime-web/wasm';
 import { kernelFlavour } from '../src/kernels/kernels.ts';
 import { Bench, randomFloats } from '../test/support/engines/kernels.ts';
 import { median, round } from './median.ts';
 import { dynamicQuantizeMatMul, matMulNBits } from './onnx-graph.ts';
+import { size } from './settings.ts';
 import { sumKernel } from './sum-kernel.ts';
 
 /** [K, n] of the default model's layers and head. */
@@ -23,18 +23,17 @@ const SHAPES = [
   [576, 49152],
 ] as const;
 const ROWS = [1, 2, 4, 8, 16, 32] as const;
-const ROUNDS = 9;
-/** A round repeats a product until it has lasted about this long. */
+/** A round repeats a product for about this long. */
 const ROUND_MS = 3;
 const LARGEST = 576 * 49152;
-/** Copies of the largest matrix: together more than the caches hold, as all the weights of a forward are. */
+/** Copies of the largest matrix. Together they are larger than the caches, as the weights of a forward are. */
 const COPIES = 5;
 const INT4_BYTES = 0.5 + 2 / 32;
 
-/** Returns a promise where it takes one. */
+/** May return a promise. */
 type Product = () => unknown;
 
-/** What stands for a product's rounds. On a shared machine the fastest one is the only steady figure. */
+/** One figure for all rounds of a product. On a shared machine only the fastest round is steady. */
 type Statistic = 'median' | 'fastest';
 type Times<Name extends string> = Record<Name, Record<Statistic, number>>;
 
@@ -50,7 +49,7 @@ async function times<Name extends string>(products: Record<Name, Product>): Prom
     repeats[name] = Math.max(1, Math.round(ROUND_MS / (performance.now() - start)));
     samples[name] = [];
   }
-  for (let i = 0; i < ROUNDS; i++) {
+  for (let i = 0; i < size('BENCH_ROUNDS', 9); i++) {
     for (const name of names) {
       const start = performance.now();
       for (let j = 0; j < repeats[name]; j++) {
@@ -64,7 +63,7 @@ async function times<Name extends string>(products: Record<Name, Product>): Prom
   return Object.fromEntries(entries) as Times<Name>;
 }
 
-/** Weights and activations at fixed addresses. Any bytes are weights, so nothing is repacked. */
+/** Weights and activations at fixed addresses. Any bytes are valid weights, so nothing is repacked. */
 class Operands {
   readonly bench = new Bench(kernelFlavour(), 180 << 20);
   readonly weights = this.bench.arena.take(COPIES * LARGEST * INT4_BYTES);
@@ -104,7 +103,7 @@ class Operands {
     };
   }
 
-  /** Bytes of weights (with their scales) and of the same memory added up, per second: both out of the caches. */
+  /** Times of one row over all copies, and of adding up the same bytes. Neither fits the caches. */
   async bandwidth(): Promise<Times<'gemm' | 'sum'>> {
     const sum = await sumKernel(this.bench.arena.memory);
     const bytes = LARGEST * INT4_BYTES;
@@ -152,7 +151,7 @@ function summary(measured: readonly Measured[], bandwidth: Times<'gemm' | 'sum'>
   const byRows = (name: string) => Object.fromEntries(ROWS.map((rows) => [rows, round(median(speeds(name, rows)), 1)]));
   const ratio = (own: string, other: string) => {
     const theirs = speeds(other, 32);
-    return round(median(speeds(own, 32).map((speed, i) => speed / (theirs[i] ?? Number.NaN))));
+    return round(median(speeds(own, 32).map((speed, i) => speed / theirs[i]!)));
   };
   const rate = (ms: number) => round((COPIES * LARGEST * INT4_BYTES) / ms / 1e6, 1);
   return {
@@ -191,6 +190,5 @@ export async function run(): Promise<object> {
     ...summary(measured, bandwidth, 'median'),
     fastest: summary(measured, bandwidth, 'fastest'),
     flavour: kernelFlavour(),
-    processor: cpus()[0]?.model ?? 'unknown',
   };
 }

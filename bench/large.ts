@@ -1,9 +1,9 @@
 /**
- * A model of 1.5 billion parameters at 4 bits in one WASM memory: what it takes to convert, to load and to run. Weights are
- * random, in the shape of Fast-dLLM v2 1.5B; the KV pool is so large that the weights lie behind the first 2 GiB.
+ * A model of 1.5 billion parameters at 4 bits in one WASM memory: the cost of converting, loading and running it. Weights
+ * are random, in the shape of Fast-dLLM v2 1.5B. The KV pool is so large that some addresses are above 2 GiB.
  *
- * BENCH_LARGE=DIRECTORY keeps checkpoint and model there and uses them again; otherwise they are deleted. BENCH_REHEARSAL=1
- * runs the same on two narrow layers: its figures say nothing, but that all of it works.
+ * BENCH_LARGE=FOLDER keeps checkpoint and model in that folder and uses them again. Otherwise they are deleted.
+ * BENCH_REHEARSAL=1 runs the same on two narrow layers. Its figures say nothing; it shows that everything works.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,18 +16,18 @@ import { kernelFlavour } from '../src/kernels/kernels.ts';
 import { completeGreedily, openEngine } from '../test/support/engines/engine.ts';
 import { round } from './median.ts';
 import { FAST_DLLM_V2_1_5B, writeRandomCheckpoint } from './random-checkpoint.ts';
+import { setting, size } from './settings.ts';
 
-const REHEARSAL = Boolean(process.env.BENCH_REHEARSAL);
+const REHEARSAL = setting('BENCH_REHEARSAL') === '1';
 const SHAPE = REHEARSAL
   ? { ...FAST_DLLM_V2_1_5B, hiddenSize: 256, intermediateSize: 512, numLayers: 2, numHeads: 2 }
   : FAST_DLLM_V2_1_5B;
 const NAME = REHEARSAL ? 'random-rehearsal' : 'random-1.5b';
-const TOKENS = 16;
 const PROMPT = 'function isPrime(n) {\n';
 const MIB = 2 ** 20;
 
 export async function run(): Promise<object> {
-  const kept = process.env.BENCH_LARGE;
+  const kept = setting('BENCH_LARGE');
   const directory = kept || (await mkdtemp(join(tmpdir(), 'seedling-large-')));
   try {
     const conversion = existsSync(join(directory, NAME, 'manifest.json')) ? {} : await convertIn(directory);
@@ -40,7 +40,7 @@ export async function run(): Promise<object> {
 async function convertIn(directory: string): Promise<object> {
   const checkpoint = join(directory, 'checkpoint');
   const bytes = await writeRandomCheckpoint(checkpoint, SHAPE);
-  // A process of its own, whose peak is the conversion's.
+  // In a process of its own, so that its peak is that of the conversion.
   const cli = new URL('../src/convert/cli.ts', import.meta.url).pathname;
   const semantics = ['--logit-shift', '--context-attention', 'block_causal', '--block-length', '32'];
   const start = performance.now();
@@ -58,7 +58,7 @@ async function convertIn(directory: string): Promise<object> {
 }
 
 async function runIn(directory: string): Promise<object> {
-  // Unless told otherwise: all that 32-bit addresses reach.
+  // Everything that 32-bit addresses reach, unless set.
   process.env.MEMORY_BUDGET_MIB ??= '4096';
   process.env.KV_TOKENS ??= REHEARSAL ? '1024' : '65536';
   const before = memoryUsage();
@@ -74,7 +74,7 @@ async function runIn(directory: string): Promise<object> {
     ['block_8', 8],
   ] as const) {
     const { tokens, cost } = await completeGreedily(engine, PROMPT, {
-      maxTokens: TOKENS,
+      maxTokens: size('BENCH_TOKENS', 16),
       blockLength,
       threshold: null,
     });
@@ -92,9 +92,9 @@ async function runIn(directory: string): Promise<object> {
       scratch: mib(memory.scratch),
       total: mib(memory.total),
     },
-    /** What is resident: pages of the KV pool that no token reached are not. */
+    /** Resident. Pages of the KV pool that no token reached are not. */
     rss_mib: { before: mib(before.rss), loaded: mib(loaded.rss), peak: Math.round(resourceUsage().maxRSS / 1024) },
-    /** JavaScript's own. The WASM memory counts among neither. */
+    /** JavaScript's own memory. The WASM memory is in neither. */
     js_mib: { heap: mib(loaded.heapUsed), buffers: mib(loaded.arrayBuffers) },
     tokens_per_s: speeds,
     flavour: kernelFlavour(),

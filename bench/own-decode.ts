@@ -7,8 +7,8 @@ import { LONG_PROMPT, salted } from './prompts.ts';
 import { tokensPerSecond } from './timed-completion.ts';
 
 /**
- * `ar` is the baseline of the others; `default` is what a request gets that does not choose: drafts are verified, and the
- * width is what pays on this host. `unverified` decides as the model was trained to.
+ * `ar` is the baseline. `default` is a request that does not choose: drafts are verified, and the width is the one that
+ * pays on this host. `unverified` decides as in training.
  */
 const MODES = {
   ar: { block_length: 1 },
@@ -18,7 +18,7 @@ const MODES = {
 export type Mode = keyof typeof MODES;
 const MODE_NAMES = Object.keys(MODES) as Mode[];
 
-/** Shorter completions are too short to time. */
+/** The speed of a shorter completion is not counted. */
 const LEAST_TOKENS = 16;
 
 export interface ModeSummary {
@@ -34,14 +34,14 @@ export interface ModeSummary {
 
 export class OwnDecode {
   readonly engine: Engine;
-  private readonly runs = new Map<Mode, OwnCompletion[]>(MODE_NAMES.map((mode) => [mode, []]));
-  private readonly ratios = new Map<Mode, number[]>(MODE_NAMES.map((mode) => [mode, []]));
-  private readonly prefills: number[] = [];
-  private readonly longPrefillRates: number[] = [];
+  readonly #runs = new Map<Mode, OwnCompletion[]>(MODE_NAMES.map((mode) => [mode, []]));
+  readonly #ratios = new Map<Mode, number[]>(MODE_NAMES.map((mode) => [mode, []]));
+  readonly #prefills: number[] = [];
+  readonly #longPrefillRates: number[] = [];
 
   static async open(model: string): Promise<OwnDecode> {
     const engine = await openEngine(model);
-    // The WASM engine compiles the kernels once more when they have become hot.
+    // The WASM engine compiles the kernels again once they are hot.
     await completeTimed(engine, salted(LONG_PROMPT), 16, MODES.default);
     return new OwnDecode(engine);
   }
@@ -55,40 +55,40 @@ export class OwnDecode {
     let baseline = Number.NaN;
     for (const mode of MODE_NAMES) {
       const run = await completeTimed(this.engine, prompt, tokens, MODES[mode]);
-      this.runs.get(mode)?.push(run);
+      this.#runs.get(mode)!.push(run);
       if (run.timed.tokens < LEAST_TOKENS) continue;
       const speed = tokensPerSecond(run.timed);
       if (mode === 'ar') baseline = speed;
-      if (!Number.isNaN(baseline)) this.ratios.get(mode)?.push(speed / baseline);
+      if (!Number.isNaN(baseline)) this.#ratios.get(mode)!.push(speed / baseline);
     }
   }
 
   /** A prompt of 69 tokens, and one of about 256. */
   async prefill(): Promise<void> {
-    this.prefills.push((await completeTimed(this.engine, salted(LONG_PROMPT), 1, MODES.ar)).cost.prefillMs);
+    this.#prefills.push((await completeTimed(this.engine, salted(LONG_PROMPT), 1, MODES.ar)).cost.prefillMs);
     const { cost, promptTokens } = await completeTimed(this.engine, salted(LONG_PROMPT.repeat(4)), 1, MODES.ar);
-    this.longPrefillRates.push((promptTokens / cost.prefillMs) * 1000);
+    this.#longPrefillRates.push((promptTokens / cost.prefillMs) * 1000);
   }
 
   summary(): ReadonlyMap<Mode, ModeSummary> {
     return new Map(
       MODE_NAMES.map((mode) => {
-        const ratio = round(median(this.ratios.get(mode) ?? []));
-        return [mode, { ...summarize(this.runs.get(mode) ?? []), ratio }] as const;
+        const ratio = round(median(this.#ratios.get(mode)!));
+        return [mode, { ...summarize(this.#runs.get(mode)!), ratio }] as const;
       }),
     );
   }
 
   get prefillMs(): number {
-    return round(median(this.prefills), 1);
+    return round(median(this.#prefills), 1);
   }
 
   get prefillTokensPerSecond(): number {
-    return round(median(this.longPrefillRates), 0);
+    return round(median(this.#longPrefillRates), 0);
   }
 }
 
-/** Speed over the runs that are long enough, forwards and positions over all. */
+/** Speed of the runs that are long enough; forwards and positions of all runs. */
 function summarize(runs: readonly OwnCompletion[]): Omit<ModeSummary, 'ratio'> {
   const sum = (of: (run: OwnCompletion) => number) => runs.reduce((total, run) => total + of(run), 0);
   const tokens = sum((run) => run.timed.tokens);

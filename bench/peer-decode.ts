@@ -9,23 +9,27 @@ import { transformersJsModules } from './peers/transformers-js.ts';
 import { type TimedCompletion, tokensPerSecond } from './timed-completion.ts';
 
 const OWN = 'seedling';
-export type PeerName = 'wllama' | 'transformers-js';
+export const PEERS = ['wllama', 'transformers-js'] as const;
+export type PeerName = (typeof PEERS)[number];
 
 export class PeerDecode {
-  /** Why transformers.js is not among the peers; null where it is. */
+  /** Why transformers.js is not among the peers. Null if it is. */
   readonly absence: string | null;
-  private readonly browser: Browser;
-  private readonly site: BenchSite;
-  private readonly pages: ReadonlyMap<string, ContenderPage>;
-  private readonly runs = new Map<string, TimedCompletion[]>();
-  private readonly ratios = new Map<string, number[]>();
+  readonly #browser: Browser;
+  readonly #site: BenchSite;
+  readonly #pages: ReadonlyMap<string, ContenderPage>;
+  readonly #runs = new Map<string, TimedCompletion[]>();
+  readonly #ratios = new Map<string, number[]>();
 
-  static async open(): Promise<PeerDecode> {
-    const gguf = await baseGguf();
-    const { files, absence } = await transformersJsFiles();
-    const site = await startSite({ gguf, transformersJs: files });
+  /** Null without peers: Seedling alone is measured in Node. */
+  static async open(peers: readonly PeerName[]): Promise<PeerDecode | null> {
+    if (peers.length === 0) return null;
     const browser = await launchChromium();
-    const names: string[] = [OWN, 'wllama', ...(files ? ['transformers-js'] : [])];
+    const gguf = await baseGguf();
+    const wanted = peers.includes('transformers-js');
+    const { files, absence } = wanted ? await transformersJsFiles() : { files: null, absence: 'not asked for' };
+    const site = await startSite({ gguf, transformersJs: files });
+    const names: string[] = [OWN, ...peers.filter((name) => name === 'wllama' || files)];
     const pages = new Map<string, ContenderPage>();
     try {
       for (const name of names) {
@@ -48,32 +52,32 @@ export class PeerDecode {
     pages: ReadonlyMap<string, ContenderPage>,
     absence: string | null,
   ) {
-    this.browser = browser;
-    this.site = site;
-    this.pages = pages;
+    this.#browser = browser;
+    this.#site = site;
+    this.#pages = pages;
     this.absence = absence;
   }
 
-  /** One prompt through everyone, in turn. */
+  /** One prompt on every page, in turn. */
   async decode(prompt: string, tokens: number): Promise<void> {
     let own = Number.NaN;
-    for (const [name, page] of this.pages) {
+    for (const [name, page] of this.#pages) {
       const run = await page.complete(prompt, tokens);
-      push(this.runs, name, run);
+      push(this.#runs, name, run);
       const speed = tokensPerSecond(run);
       if (name === OWN) own = run.tokens >= tokens / 4 ? speed : Number.NaN;
-      else if (!Number.isNaN(own)) push(this.ratios, name, own / speed);
+      else if (!Number.isNaN(own)) push(this.#ratios, name, own / speed);
     }
   }
 
   /** Speed of Seedling over that of a peer: the median over prompts and rounds. Null where the peer is absent. */
   ratio(peer: PeerName): number | null {
-    return this.pages.has(peer) ? round(median(this.ratios.get(peer) ?? [])) : null;
+    return this.#pages.has(peer) ? round(median(this.#ratios.get(peer)!)) : null;
   }
 
   /** Tokens per second and milliseconds to the first token, medians. Null where the contender is absent. */
   figures(name: PeerName | typeof OWN): { speed: number; firstMs: number } | null {
-    const runs = this.runs.get(name);
+    const runs = this.#runs.get(name);
     if (!runs) return null;
     return {
       speed: round(median(runs.map(tokensPerSecond).filter(Number.isFinite)), 1),
@@ -82,12 +86,12 @@ export class PeerDecode {
   }
 
   async stop(): Promise<void> {
-    await this.browser.close();
-    await this.site.stop();
+    await this.#browser.close();
+    await this.#site.stop();
   }
 }
 
-/** This peer needs an export that PyTorch makes: where that fails, the bench goes on without it and says why. */
+/** This peer needs an export that PyTorch makes. If that fails, the bench goes on without it and says why. */
 async function transformersJsFiles(): Promise<{ files: PeerFiles['transformersJs']; absence: string | null }> {
   try {
     return { files: { model: await onnxModel(), modules: await transformersJsModules() }, absence: null };

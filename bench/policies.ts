@@ -1,25 +1,26 @@
 /**
- * Decoding rules against each other: how much of the text is that of block length 1, and how many held-out lines are filled
- * exactly, by forwards a token and by milliseconds a token. Draws docs/policies.svg.
+ * Decoding rules compared: how much of the text agrees with block length 1, and how many held-out lines are filled exactly,
+ * by forwards a token and by milliseconds a token. Draws docs/policies.svg.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { decodeIds } from '../eval/decode-ids.ts';
 import { evenStarts, readHeldoutPackages, shareOf } from '../eval/heldout-tokens.ts';
 import { type Hole, lineHole } from '../eval/holes.ts';
 import { sharedPrefix } from '../eval/score.ts';
-import { readEvalSettings } from '../eval/settings.ts';
+import { type EvalSettings, readEvalSettings } from '../eval/settings.ts';
 import { completionRequestSchema } from '../src/api/completions/schema.ts';
 import { resolveRequest } from '../src/api/generate/resolve.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { readSettings } from '../src/hosts/settings.ts';
 import { openEngine, openTokenizer } from '../test/support/engines/engine.ts';
 import { round } from './median.ts';
-import { PROMPTS } from './prompts.ts';
+import { promptsUpTo } from './prompts.ts';
+import { setting, size } from './settings.ts';
 import { type Series, svgPlots } from './svg-plot.ts';
 
 const BLOCK = 8;
 const MAX_TOKENS = 32;
-const HOLES = Number(process.env.BENCH_HOLES ?? 24);
 const WINDOW_TOKENS = 160;
 
 /** A rule and the values of its parameter, from careful to bold. */
@@ -43,19 +44,19 @@ const RULES: readonly { readonly name: string; readonly decoding: readonly objec
   },
 ];
 
-/** Curves that a plot has colours for; the others are dashed. */
+/** A plot has this many colours. Further curves are dashed. */
 const COLOURS = 6;
 
-/** Drafts with a check: the text is that of block length 1 by construction, only the cost differs. */
+/** Checked drafts: the text is that of block length 1 by construction, and only the cost differs. */
 const VERIFIED = { name: 'verify', decoding: [0.9, 0.6, 0.3].map((threshold) => ({ verify: true, threshold })) };
 
 interface Point {
   readonly rule: string;
   readonly decoding: object;
-  /** Share of the text, from its start, that block length 1 writes too. */
+  /** Share of the text, from its start, that agrees with block length 1. */
   readonly agreement: number;
-  /** Share of held-out lines that are filled exactly. */
-  readonly exact_lines: number;
+  /** Share of held-out lines that are filled exactly. Null without held-out lines. */
+  readonly exact_lines: number | null;
   readonly nfe_per_token: number;
   readonly ms_per_token: number;
 }
@@ -92,41 +93,55 @@ class Runner {
 export async function run(): Promise<object> {
   const settings = readEvalSettings(process.env);
   const engine = await openEngine(settings.model);
-  const holes = await lineHoles(settings.model);
+  const count = size('BENCH_HOLES', 24, 0);
+  const holes = count === 0 ? [] : await lineHoles(settings, count);
+  const prompts = promptsUpTo(size('BENCH_PROMPTS', Number.POSITIVE_INFINITY));
+  const maxTokens = size('BENCH_TOKENS', MAX_TOKENS);
   const reference: string[] = [];
   const single = new Runner(engine);
-  for (const prompt of PROMPTS) reference.push(await single.complete(prompt, null, MAX_TOKENS, { block_length: 1 }));
+  for (const prompt of prompts) reference.push(await single.complete(prompt, null, maxTokens, { block_length: 1 }));
+  const task: Task = { prompts, reference, holes, maxTokens };
   const points: Point[] = [];
   for (const { name, decoding } of [...RULES, VERIFIED]) {
-    for (const one of decoding) points.push(await measure(engine, name, one, reference, holes));
+    for (const one of decoding) points.push(await measure(engine, name, one, task));
   }
-  await writeFile('docs/policies.svg', draw(points));
-  return { suite: 'policies', block_length: BLOCK, prompts: PROMPTS.length, holes: holes.length, points };
+  const drawings = setting('BENCH_DRAWINGS') ?? 'docs';
+  await mkdir(drawings, { recursive: true });
+  await writeFile(join(drawings, 'policies.svg'), draw(points));
+  return { model: settings.model, block_length: BLOCK, prompts: prompts.length, holes: holes.length, points };
+}
+
+/** What every rule decodes. */
+interface Task {
+  readonly prompts: readonly string[];
+  /** Their texts at block length 1. */
+  readonly reference: readonly string[];
+  readonly holes: readonly Hole[];
+  readonly maxTokens: number;
 }
 
 async function measure(
   engine: Engine,
   rule: string,
   decoding: object,
-  reference: readonly string[],
-  holes: readonly Hole[],
+  { prompts, reference, holes, maxTokens }: Task,
 ): Promise<Point> {
   const runner = new Runner(engine);
   const asked = { verify: false, block_length: BLOCK, ...decoding };
   let agreement = 0;
-  for (const [i, prompt] of PROMPTS.entries()) {
-    agreement += sharedPrefix(reference[i] ?? '', await runner.complete(prompt, null, MAX_TOKENS, asked));
+  for (const [i, prompt] of prompts.entries()) {
+    agreement += sharedPrefix(reference[i]!, await runner.complete(prompt, null, maxTokens, asked));
   }
   const { nfe, ms, tokens } = runner;
   let exact = 0;
   for (const { prefix, middle, suffix } of holes) {
-    exact += Number((await runner.complete(prefix, suffix, MAX_TOKENS, asked)) === middle);
+    exact += Number((await runner.complete(prefix, suffix, maxTokens, asked)) === middle);
   }
   const point = {
     rule,
     decoding,
-    agreement: round(agreement / PROMPTS.length),
-    exact_lines: round(exact / holes.length),
+    agreement: round(agreement / prompts.length),
+    exact_lines: holes.length === 0 ? null : round(exact / holes.length),
     nfe_per_token: round(nfe / tokens),
     ms_per_token: round(ms / tokens, 1),
   };
@@ -134,11 +149,11 @@ async function measure(
   return point;
 }
 
-async function lineHoles(model: string): Promise<Hole[]> {
-  const packages = await readHeldoutPackages(readEvalSettings(process.env));
-  const tokenizer = await openTokenizer(model);
+async function lineHoles(settings: EvalSettings, count: number): Promise<Hole[]> {
+  const packages = await readHeldoutPackages(settings);
+  const tokenizer = await openTokenizer(settings.model);
   const windows = packages.flatMap(({ tokens }, index) =>
-    evenStarts(tokens.length, WINDOW_TOKENS, shareOf(HOLES, index, packages.length)).map((start) =>
+    evenStarts(tokens.length, WINDOW_TOKENS, shareOf(count, index, packages.length)).map((start) =>
       decodeIds(tokenizer, tokens.subarray(start, start + WINDOW_TOKENS)),
     ),
   );
@@ -151,10 +166,12 @@ function draw(points: readonly Point[]): string {
       name,
       marks: true,
       dashed: i >= COLOURS,
-      points: points.filter(({ rule }) => rule === name).map((point) => [point.nfe_per_token, point[y]]),
+      points: points
+        .filter(({ rule }) => rule === name)
+        .flatMap((point) => (point[y] === null ? [] : [[point.nfe_per_token, point[y]] as const])),
     }));
   const x = { label: 'forwards a token', scale: 'linear', ticks: [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5] } as const;
-  const most = Math.max(0.25, ...points.map((point) => point.exact_lines));
+  const most = Math.max(0.25, ...points.map((point) => point.exact_lines ?? 0.25));
   const quarter = Math.ceil(most * 20) / 20;
   return svgPlots(
     [

@@ -1,4 +1,4 @@
-/** What one core of this host can do at most, whatever the kernel: bytes of memory and int8 products a second. */
+/** The limits of one core of this host for any kernel: bytes of memory and int8 products a second. */
 import asc from 'assemblyscript/asc';
 import { sumKernel } from './sum-kernel.ts';
 
@@ -41,11 +41,11 @@ type Sum = Awaited<ReturnType<typeof sumKernel>>;
 type Multiply = (from: number, times: number) => number;
 
 export class Probe {
-  private readonly sum: Sum;
-  private readonly multiply: Multiply;
-  private readonly bytes: number;
+  readonly #sum: Sum;
+  readonly #multiply: Multiply;
+  readonly #bytes: number;
 
-  /** @param bytes to stream: as many as a forward reads, so that caches help neither more nor less. */
+  /** @param bytes to stream: as many as a forward reads, so that caches help as much as there. */
   static async create(bytes: number): Promise<Probe> {
     const { error, binary, stderr } = await asc.compileString(SOURCE, {
       runtime: 'stub',
@@ -56,29 +56,29 @@ export class Probe {
     if (error || !binary) throw error ?? new Error(stderr.toString());
     const whole = Math.ceil(bytes / 64) * 64;
     const memory = new WebAssembly.Memory({ initial: Math.ceil((START + whole) / 65_536) });
-    // Pages that were never written are all one page of zeros, and would come from a cache.
+    // All pages that were never written are the same page of zeros, which a cache would hold.
     new Uint8Array(memory.buffer).fill(3);
     const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { env: { memory, abort: () => {} } });
     return new Probe(await sumKernel(memory), instance.exports.multiply as Multiply, whole);
   }
 
   private constructor(sum: Sum, multiply: Multiply, bytes: number) {
-    this.sum = sum;
-    this.multiply = multiply;
-    this.bytes = bytes;
+    this.#sum = sum;
+    this.#multiply = multiply;
+    this.#bytes = bytes;
   }
 
   /** GB/s of one pass over the bytes. */
   bandwidth(): number {
     const start = performance.now();
-    this.sum(START, this.bytes);
-    return this.bytes / (performance.now() - start) / 1e6;
+    this.#sum(START, this.#bytes);
+    return this.#bytes / (performance.now() - start) / 1e6;
   }
 
   /** GMAC/s of int8 products in the registers. */
   products(): number {
     const start = performance.now();
-    this.multiply(START, TURNS);
+    this.#multiply(START, TURNS);
     return (TURNS * PRODUCTS_PER_TURN) / (performance.now() - start) / 1e6;
   }
 }

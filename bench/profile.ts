@@ -1,9 +1,9 @@
 /**
- * Where the time of a forward goes: the default model's decoder with a clock around every kernel.
- * M = 1: a decoding step; 8: a block, every row predicted; 64: a tile of the prefill, the last row predicted.
+ * The time of a forward by kernel: the default model's decoder with a clock around every kernel.
+ * M = 1 is a decoding step. M = 8 is a block, every row predicted. M = 64 is a tile of the prefill, the last row predicted.
  *
- * A forward is always the same sequence of calls, so each call counts with its fastest round: what a shared machine adds
- * falls out. How much of a forward the kernels account for is the median over whole rounds.
+ * A forward is always the same sequence of calls, so each call counts with its fastest round. That removes the noise of a
+ * shared machine. The share of a forward that the kernels account for is the median over whole rounds.
  */
 
 import { Arena } from '../src/kernels/arena.ts';
@@ -17,12 +17,12 @@ import { createWorkspace, workspaceBytes } from '../src/model/workspace.ts';
 import { directorySource } from '../src/sources/directory.ts';
 import { kernelModules } from '../test/support/engines/kernels.ts';
 import { median, round } from './median.ts';
+import { modelName, setting, size } from './settings.ts';
 
-const MODEL = process.env.MODEL ?? 'seedling-135m';
-/** Positions before the forward: attention is measured over a context, not over nothing. */
+const MODEL = modelName();
+/** Positions before the forward, so that attention has a context. */
 const CONTEXT = 128;
 const TOKENS = 256;
-const ROUNDS = Number(process.env.ROUNDS ?? 15);
 const WIDTHS = [
   { rows: 1, predicted: 1 },
   { rows: 8, predicted: 8 },
@@ -35,7 +35,7 @@ interface Call {
 }
 type Clock = Call[];
 
-/** The same kernels; each call adds its milliseconds to `clock`, the GEMMs under their shape. */
+/** The same kernels. Each call adds its milliseconds to `clock`; a GEMM is labelled with its shape. */
 function timed(kernels: Kernels, clock: Clock): Kernels {
   const entries = Object.entries(kernels).filter(([, kernel]) => typeof kernel === 'function');
   return Object.fromEntries(
@@ -68,7 +68,7 @@ async function openDecoder(clock: Clock, flavour: KernelFlavour) {
 
 export async function run(): Promise<object> {
   const clock: Clock = [];
-  const flavour = (process.env.KERNELS as KernelFlavour | undefined) ?? kernelFlavour();
+  const flavour = (setting('BENCH_KERNELS') as KernelFlavour | undefined) ?? kernelFlavour();
   const { config, decoder, pageTokens, pages } = await openDecoder(clock, flavour);
   const forward = (rows: number, start: number, predicted: number) => {
     const ids = Int32Array.from({ length: rows }, (_, i) => 1000 + (((start + i) * 37) % 20000));
@@ -83,16 +83,16 @@ export async function run(): Promise<object> {
   for (let at = 0; at < CONTEXT; at += 64) forward(64, at, 1);
 
   const rounds = WIDTHS.map(() => [] as { total: number; calls: Clock }[]);
-  for (let i = 0; i < ROUNDS; i++) {
+  for (let i = 0; i < size('BENCH_ROUNDS', 15); i++) {
     for (const [w, { rows, predicted }] of WIDTHS.entries()) {
       clock.length = 0;
       const total = forward(rows, CONTEXT, predicted);
-      rounds[w]?.push({ total, calls: [...clock] });
+      rounds[w]!.push({ total, calls: [...clock] });
     }
   }
   const result: Record<string, object> = {};
   for (const [w, { rows }] of WIDTHS.entries()) {
-    const runs = rounds[w] ?? [];
+    const runs = rounds[w]!;
     const accounted = median(runs.map(({ total, calls }) => sum(calls) / total));
     const fastest = byKernel(runs.map((r) => r.calls));
     const total = sum(fastest);
@@ -113,9 +113,10 @@ const sum = (calls: readonly Call[]) => calls.reduce((total, { ms }) => total + 
 /** Each call's fastest round, added up by label, the most expensive first. */
 function byKernel(rounds: readonly Clock[]): Call[] {
   const totals = new Map<string, number>();
-  for (const [i, { label }] of (rounds[0] ?? []).entries()) {
-    const fastest = Math.min(...rounds.map((calls) => calls[i]?.ms ?? Number.NaN));
-    totals.set(label, (totals.get(label) ?? 0) + fastest);
+  for (const [i, { label }] of rounds[0]!.entries()) {
+    const fastest = Math.min(...rounds.map((calls) => calls[i]!.ms));
+    const sum = totals.get(label);
+    totals.set(label, sum === undefined ? fastest : sum + fastest);
   }
   return Array.from(totals, ([label, ms]) => ({ label, ms })).sort((a, b) => b.ms - a.ms);
 }

@@ -1,6 +1,6 @@
 /**
- * A Hugging Face directory of random weights in bfloat16, in shards: what a checkpoint of a given shape costs to convert and
- * to run, without the checkpoint. Memory: one block of noise, whatever the size.
+ * A Hugging Face directory of random weights in bfloat16, in shards. It stands in for a checkpoint of that shape where only
+ * the cost matters. Memory: one block of noise for any size.
  */
 import { type FileHandle, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ export const FAST_DLLM_V2_1_5B: DecoderConfig = {
   qkNorm: false,
 };
 
-/** Ids behind the byte-pair tokens, as in Qwen's tokenizers. */
+/** Ids after the byte-pair tokens, as in Qwen's tokenizers. */
 const END_OF_TEXT = 151643;
 export const MASK = 151665;
 

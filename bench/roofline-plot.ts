@@ -53,7 +53,7 @@ function gainPlot({ measured, roofline, starved, acceptances }: RooflineFigures)
     const best = acceptances.map((acceptance) => bestWidth(costs, acceptance));
     return {
       name,
-      points: best.map(({ speedup }, i) => [acceptances[i] ?? 0, speedup]),
+      points: best.map(({ speedup }, i) => [acceptances[i]!, speedup]),
       labels: style.dashed ? [] : best.map(({ positions }) => String(positions)),
       ...style,
     };

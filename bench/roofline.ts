@@ -1,8 +1,9 @@
 /**
- * What a forward costs by its width on this host, beside what memory bandwidth and arithmetic explain of it; and the
- * width that would pay best at an acceptance rate, here and where a core has less bandwidth. Draws docs/roofline.svg.
+ * The cost of a forward by its width on this host, beside the cost that memory bandwidth and arithmetic predict. Also the
+ * width that pays best at each acceptance rate, here and on a core with less bandwidth. Draws docs/roofline.svg.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { kernelFlavour } from '../src/kernels/kernels.ts';
 import { readManifest } from '../src/model/weights.ts';
 import { directorySource } from '../src/sources/directory.ts';
@@ -12,18 +13,17 @@ import { ForwardClock, forwardWork } from './forward-cost.ts';
 import { median, round } from './median.ts';
 import { Probe } from './probe.ts';
 import { drawRoofline, type RooflineFigures } from './roofline-plot.ts';
-import { rounds } from './rounds.ts';
+import { modelName, setting, size } from './settings.ts';
 
-const MODEL = process.env.MODEL ?? 'seedling-135m';
+const MODEL = modelName();
 const WIDTHS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64] as const;
 const WIDEST = 64;
 const ACCEPTANCES = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95] as const;
-/** GB/s of a core on hosts that have less: a loaded server, a small one. */
+/** GB/s of a core on a loaded server and on a small one. */
 const LESS_BANDWIDTH = [5, 2.5] as const;
-const DRAWING = 'docs/roofline.svg';
 
 export async function run(): Promise<object> {
-  const repeats = rounds(15);
+  const repeats = size('BENCH_ROUNDS', 15);
   const { model } = await openEngine(MODEL);
   const work = forwardWork(await readManifest(directorySource(`models/${MODEL}`)), model.config);
   const probe = await Probe.create(work.bytes);
@@ -46,9 +46,9 @@ export async function run(): Promise<object> {
       const ms = await clock.time(width, 'all');
       if (width === 1) one = ms;
       if (i < 0) continue; // the engine still compiles
-      times.get(width)?.push(ms);
-      // Of the same round: what slows the whole machine for a while falls out.
-      ratios.get(width)?.push(ms / one);
+      times.get(width)!.push(ms);
+      // Within one round, so that a slow while of the machine cancels out.
+      ratios.get(width)!.push(ms / one);
     }
     const wide = await clock.time(WIDEST, 'last');
     if (i < 0) continue;
@@ -60,7 +60,7 @@ export async function run(): Promise<object> {
   const medians = (of: ReadonlyMap<number, readonly number[]>) => new Map([...of].map(([m, all]) => [m, median(all)]));
   const ms = medians(times);
   const measured = medians(ratios);
-  const rate = (WIDEST * work.macs) / (ms.get(WIDEST) ?? Number.NaN) / 1e6;
+  const rate = (WIDEST * work.macs) / ms.get(WIDEST)! / 1e6;
   const here: Host = { bandwidth: median(bandwidths), rate };
   const figures: RooflineFigures = {
     measured,
@@ -70,24 +70,28 @@ export async function run(): Promise<object> {
     bandwidth: here.bandwidth,
     rate,
   };
-  await mkdir('docs', { recursive: true });
-  await writeFile(DRAWING, drawRoofline(figures));
+  const drawings = setting('BENCH_DRAWINGS') ?? 'docs';
+  const drawing = join(drawings, 'roofline.svg');
+  await mkdir(drawings, { recursive: true });
+  await writeFile(drawing, drawRoofline(figures));
 
   for (const [width, cost] of measured) {
     console.log(
-      `${width} positions: ${round(ms.get(width) ?? 0, 1)} ms, ${round(cost)} of one; roofline ${round(figures.roofline.get(width) ?? 0)}`,
+      `${width} positions: ${round(ms.get(width)!, 1)} ms, ${round(cost)} of one; roofline ${round(figures.roofline.get(width)!)}`,
     );
   }
   console.log(
     `bandwidth ${round(here.bandwidth, 1)} GB/s (SIMD sum of as many bytes), forwards multiply at ${round(rate, 1)} GMAC/s, ` +
-      `registers at ${round(median(products), 1)}; drew ${DRAWING}`,
+      `registers at ${round(median(products), 1)}; drew ${drawing}`,
   );
   return {
+    model: MODEL,
+    rounds: repeats,
     ms: rounded(ms),
     cost: rounded(measured),
     roofline: rounded(figures.roofline),
     bandwidth_gb_s: round(here.bandwidth, 1),
-    weights_gb_s: round(work.bytes / (ms.get(1) ?? Number.NaN) / 1e6, 1),
+    weights_gb_s: round(work.bytes / ms.get(1)! / 1e6, 1),
     forward_gmac_s: round(rate, 1),
     register_gmac_s: round(median(products), 1),
     prefill_64_tokens_per_s: round((WIDEST / median(prefillMs)) * 1000, 0),

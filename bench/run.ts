@@ -1,16 +1,72 @@
-/** `npm run bench -- <suite>`: speed and memory. */
-import { runSuite } from '../scripts/run-suite.ts';
+/** `npm run bench -- SUITE`: speed and memory. `npm run bench -- all` runs every suite and keeps what they print. */
+import { type Command, runSuite, type Suite } from '../scripts/suites.ts';
+import { runAll } from './all.ts';
+import { BENCH_SETTINGS, type BenchSetting } from './settings.ts';
 
-await runSuite('bench', {
-  abuse: () => import('./abuse.ts'),
-  'approximate-cache': () => import('./approximate-cache.ts'),
-  decode: () => import('./decode.ts'),
-  kernels: () => import('./kernels.ts'),
-  large: () => import('./large.ts'),
-  policies: () => import('./policies.ts'),
-  profile: () => import('./profile.ts'),
-  roofline: () => import('./roofline.ts'),
-  runtimes: () => import('./runtimes.ts'),
-  serve: () => import('./serve.ts'),
-  threads: () => import('./threads.ts'),
-});
+function suite(about: string, settings: readonly BenchSetting[], load: Suite['load']): Suite {
+  return { about, settings, load };
+}
+
+const suites = {
+  kernels: suite('matrix products, beside onnxruntime-web', ['BENCH_ROUNDS'], () => import('./kernels.ts')),
+  decode: suite(
+    'tokens per second, beside peers in Chromium; start and memory in workerd',
+    ['MODEL', 'BENCH_ROUNDS', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'BENCH_PEERS'],
+    () => import('./decode.ts'),
+  ),
+  serve: suite(
+    'workerd under 1, 4 and 16 clients',
+    ['BENCH_ROUNDS', 'BENCH_REQUESTS', 'BENCH_TOKENS'],
+    () => import('./serve.ts'),
+  ),
+  roofline: suite(
+    'the cost of a forward by its width, and what explains it',
+    ['MODEL', 'BENCH_ROUNDS', 'BENCH_DRAWINGS'],
+    () => import('./roofline.ts'),
+  ),
+  profile: suite(
+    'the time of a forward by kernel',
+    ['MODEL', 'BENCH_ROUNDS', 'BENCH_KERNELS'],
+    () => import('./profile.ts'),
+  ),
+  threads: suite('one thread against several', ['MODEL', 'BENCH_ROUNDS', 'BENCH_TOKENS'], () => import('./threads.ts')),
+  runtimes: suite(
+    'own kernels, ONNX on WASM, ONNX on WebGPU',
+    ['MODEL', 'BENCH_RUNTIMES', 'BENCH_BLOCKS', 'BENCH_ROUNDS', 'BENCH_PROMPTS', 'BENCH_TOKENS'],
+    () => import('./runtimes.ts'),
+  ),
+  policies: suite(
+    'decoding rules by forwards and by milliseconds a token',
+    ['MODEL', 'BENCH_HOLES', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'BENCH_DRAWINGS'],
+    () => import('./policies.ts'),
+  ),
+  'approximate-cache': suite(
+    'what an approximate cache changes under full context',
+    ['MODEL', 'MODELS_DIR', 'BENCH_PROMPTS'],
+    () => import('./approximate-cache.ts'),
+  ),
+  large: suite(
+    'random weights of 1.5 billion parameters',
+    ['BENCH_LARGE', 'BENCH_REHEARSAL', 'BENCH_TOKENS'],
+    () => import('./large.ts'),
+  ),
+  abuse: suite(
+    'random cancels, slow readers, spoiled bodies, killed hosts',
+    ['BENCH_REQUESTS'],
+    () => import('./abuse.ts'),
+  ),
+};
+
+const bench: Command = {
+  name: 'bench',
+  suites,
+  settings: BENCH_SETTINGS,
+  extra: [
+    '',
+    'npm run bench -- all [SUITE ...] [--out FILE]: every suite in a process of its own, all results in one file.',
+  ],
+};
+
+const [name, ...rest] = process.argv.slice(2);
+if (name === 'all') await runAll(Object.keys(suites), rest);
+else await runSuite(bench, name);

@@ -1,7 +1,7 @@
 /**
  * The default model on each runtime of this machine: milliseconds of a forward by its positions, and tokens per second at
- * several block lengths. On a software adapter, where a forward takes seconds, the figures say nothing about GPUs, and sizes
- * are cut. `RUNTIMES` (names), `BLOCKS` (lengths), `PROMPTS` and `TOKENS` (how many) and `BENCH_ROUNDS` set them.
+ * several block lengths. On a software adapter a forward takes seconds: sizes are cut, and the figures say nothing about
+ * GPUs.
  */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -16,11 +16,11 @@ import { chooseFastest, isSoftware } from '../test/support/engines/software-adap
 import { completeTimed } from './complete-timed.ts';
 import { ForwardClock } from './forward-cost.ts';
 import { median, round } from './median.ts';
-import { PROMPTS, salted } from './prompts.ts';
-import { rounds } from './rounds.ts';
+import { PROMPTS, promptsUpTo, salted } from './prompts.ts';
+import { choice, modelName, setting, size } from './settings.ts';
 import { tokensPerSecond } from './timed-completion.ts';
 
-const MODEL = process.env.MODEL ?? 'seedling-135m';
+const MODEL = modelName();
 const KV_TOKENS = 512;
 const QUEUE = { concurrency: 1, waiting: 1, seconds: 600 };
 
@@ -45,15 +45,13 @@ const CUT: Sizes = { blocks: [1, 4], prompts: 1, tokens: 4, rounds: 1 };
 
 function sizesFor(adapter: string): Sizes {
   const standard = isSoftware(adapter) ? CUT : FULL;
-  const { BLOCKS, PROMPTS: prompts, TOKENS } = process.env;
   const sizes = {
-    blocks: BLOCKS ? BLOCKS.split(',').map(Number) : standard.blocks,
-    prompts: Number(prompts || standard.prompts),
-    tokens: Number(TOKENS || standard.tokens),
-    rounds: rounds(standard.rounds),
+    blocks: setting('BENCH_BLOCKS')?.split(',').map(Number) ?? standard.blocks,
+    prompts: size('BENCH_PROMPTS', standard.prompts),
+    tokens: size('BENCH_TOKENS', standard.tokens),
+    rounds: size('BENCH_ROUNDS', standard.rounds),
   };
-  if (standard === CUT)
-    console.log('  a software adapter: what BLOCKS, PROMPTS, TOKENS and BENCH_ROUNDS leave open is cut');
+  if (standard === CUT) console.log('  a software adapter: sizes that are not set are cut');
   console.log(
     `  blocks of ${sizes.blocks}, ${sizes.prompts} prompts of ${sizes.tokens} tokens, ${sizes.rounds} rounds`,
   );
@@ -73,10 +71,8 @@ export async function run(): Promise<object> {
   const config = await readModelConfig(source);
   const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
   const figures: Record<string, Figures> = {};
-  for (const name of (process.env.RUNTIMES || Object.keys(LOADERS).join(',')).split(',')) {
-    const load = LOADERS[name];
-    if (!load) throw new Error(`RUNTIMES must name some of ${Object.keys(LOADERS).join(', ')}, not ${name}`);
-    const model = await load();
+  for (const name of choice('BENCH_RUNTIMES', Object.keys(LOADERS))) {
+    const model = await LOADERS[name]!();
     const adapter = model.adapter ?? `own kernels on ${cpus()[0]?.model ?? 'an unknown processor'}, one thread`;
     console.log(`${name}: ${adapter}`);
     const sizes = sizesFor(adapter);
@@ -84,14 +80,14 @@ export async function run(): Promise<object> {
     const tokens_per_s = await timeCompletions(new Engine(model, tokenizer, QUEUE), sizes);
     figures[name] = { adapter, ...sizes, forward_ms, tokens_per_s };
   }
-  return { model: MODEL, ...figures };
+  return { model: MODEL, runtimes: figures };
 }
 
 async function timeForwards(model: DiffusionModel, sizes: Sizes): Promise<Record<string, number>> {
   const clock = await ForwardClock.create(model, Math.max(...sizes.blocks));
   const times: Record<string, number> = {};
   for (const positions of sizes.blocks) {
-    // Not counted: on WebGPU it compiles shaders.
+    // The first one is not counted: on WebGPU it compiles shaders.
     await clock.time(positions, 'all');
     const all: number[] = [];
     for (let i = 0; i < sizes.rounds; i++) all.push(await clock.time(positions, 'all'));
@@ -107,7 +103,7 @@ async function timeCompletions(engine: Engine, sizes: Sizes): Promise<Record<str
   for (const block_length of sizes.blocks) {
     const all: number[] = [];
     for (let i = 0; i < sizes.rounds; i++) {
-      for (const prompt of PROMPTS.slice(0, sizes.prompts)) {
+      for (const prompt of promptsUpTo(sizes.prompts)) {
         const { timed } = await completeTimed(engine, salted(prompt), sizes.tokens, { block_length });
         all.push(tokensPerSecond(timed));
       }

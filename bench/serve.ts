@@ -1,14 +1,15 @@
 /**
- * The deployed Worker in workerd under 1, 4 and 16 streaming clients. The same 16 requests are served each time, by one
- * client after another or by all of them at once, so what differs is only how the isolate shares itself out.
+ * The deployed Worker in workerd under 1, 4 and 16 streaming clients. The same 16 requests are served each time, one after
+ * another or at once, so the only difference is how the isolate divides its time.
  */
+import { InputError } from '../scripts/suites.ts';
 import { median, percentile, round } from './median.ts';
 import { PROMPT_OF_24, salted } from './prompts.ts';
-import { rounds } from './rounds.ts';
+import { size } from './settings.ts';
 import { type StreamedCompletion, streamCompletion } from './streamed-completion.ts';
 import { type Isolate, startIsolate } from './workerd.ts';
 
-/** 16 times 24 + 32 tokens fit the 1,024 of the default KV pool together. */
+/** 16 requests of 24 + 32 tokens fit together into the 1,024 of the default KV pool. */
 const PROMPT_TOKENS = 24;
 const MAX_TOKENS = 32;
 const REQUESTS = 16;
@@ -18,22 +19,26 @@ const CLIENTS = [1, 4, 16] as const;
 interface Load {
   /** Tokens per second of all clients together. */
   readonly aggregate: number;
-  /** Of every request. */
+  /** Of every request, to its first text. */
   readonly firstMs: readonly number[];
   /** Tokens per second of the slowest client over the fastest's. */
   readonly fairness: number;
-  /** The same of forwards: without what a text's predictability does to tokens per forward. */
+  /** The same in forwards: tokens per forward depend on the text, forwards do not. */
   readonly forwardFairness: number;
 }
 
 export async function run(): Promise<object> {
-  const repeats = rounds(5);
+  const repeats = size('BENCH_ROUNDS', 5);
+  const requests = size('BENCH_REQUESTS', REQUESTS);
+  const maxTokens = size('BENCH_TOKENS', MAX_TOKENS);
+  const most = CLIENTS.at(-1)!;
+  if (requests % most !== 0) throw new InputError(`BENCH_REQUESTS must be a multiple of ${most}, not ${requests}`);
   const isolate = await startIsolate();
   const loads = new Map<number, Load[]>(CLIENTS.map((clients) => [clients, []]));
   try {
-    await serve(isolate, 1, 1);
+    await serve(isolate, { clients: 1, requests: 1, maxTokens });
     for (let i = 0; i < repeats; i++) {
-      for (const clients of CLIENTS) loads.get(clients)?.push(await serve(isolate, clients, REQUESTS));
+      for (const clients of CLIENTS) loads.get(clients)!.push(await serve(isolate, { clients, requests, maxTokens }));
     }
     const { wasm, heap, buffers } = await isolate.memory();
     return report(loads, wasm + heap + buffers);
@@ -42,14 +47,21 @@ export async function run(): Promise<object> {
   }
 }
 
-/** `requests` completions, shared equally by `clients` that each wait for one to end before the next. */
-async function serve(isolate: Isolate, clients: number, requests: number): Promise<Load> {
+interface LoadSize {
+  readonly clients: number;
+  /** Of all clients together. */
+  readonly requests: number;
+  readonly maxTokens: number;
+}
+
+/** Completions, shared equally by clients that each wait for one to end before the next. */
+async function serve(isolate: Isolate, { clients, requests, maxTokens }: LoadSize): Promise<Load> {
   const start = performance.now();
   const perClient = await Promise.all(
     Array.from({ length: clients }, async () => {
       const done: StreamedCompletion[] = [];
       for (let i = 0; i < requests / clients; i++) {
-        done.push(await streamCompletion(isolate.client, { prompt: salted(PROMPT_OF_24), maxTokens: MAX_TOKENS }));
+        done.push(await streamCompletion(isolate.client, { prompt: salted(PROMPT_OF_24), maxTokens }));
       }
       return done;
     }),
@@ -94,8 +106,9 @@ function report(loads: ReadonlyMap<number, readonly Load[]>, isolateBytes: numbe
     );
   }
   console.log(`isolate at the end: ${round(isolateBytes / (1 << 20), 1)} MiB`);
-  // Rounds alternate, so a round's own ratio is free of what drifts between rounds.
-  const ratios = (loads.get(16) ?? []).map((run, i) => run.aggregate / (loads.get(1)?.[i]?.aggregate ?? Number.NaN));
+  // Rounds alternate, so the ratio within a round is free of drift between rounds.
+  const alone = loads.get(1)!;
+  const ratios = loads.get(16)!.map((run, i) => run.aggregate / alone[i]!.aggregate);
   const last = rows.at(-1);
   const by = <T>(of: (row: (typeof rows)[number]) => T) =>
     Object.fromEntries(rows.map((row) => [row.clients, of(row)]));

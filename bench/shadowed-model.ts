@@ -1,4 +1,4 @@
-/** A model of full context, each of whose forwards is also run over stale KV, to see how far apart the two are. */
+/** A model of full context that runs each forward over stale KV too, and measures how far apart the two are. */
 
 import { Mean } from '../eval/score.ts';
 import type {
@@ -13,11 +13,11 @@ import type {
 } from '../src/model/model.ts';
 import { ApproximateCache, type ApproximateCacheSettings } from '../src/sampler/approximate-cache.ts';
 
-/** One way to approximate, and how far its forwards are from exact ones on the same canvas; exact ones do not count. */
+/** One way to approximate, and how far its forwards are from exact ones on the same canvas. Its exact forwards are left out. */
 export class Shadow {
-  /** Whether the most probable id is another. One entry a position. */
+  /** Whether the most probable id differs. One entry a position. */
   readonly otherId = new Mean();
-  /** How far the probability of the exact forward's id is from the exact one. */
+  /** Difference of the probability of the exact forward's id. */
   readonly probDifference = new Mean();
   largestDifference = 0;
   readonly #settings: ApproximateCacheSettings;
@@ -56,8 +56,9 @@ export class Shadow {
   }
 
   #record(stale: Predictions): void {
-    for (const [row, id] of (this.#exact?.ids ?? []).entries()) {
-      const difference = Math.abs((this.#exact?.probs[row] ?? 0) - (stale.targetProbs?.[row] ?? 0));
+    const { ids, probs } = this.#exact!;
+    for (const [row, id] of ids.entries()) {
+      const difference = Math.abs(probs[row]! - stale.targetProbs![row]!);
       this.otherId.add(stale.ids[row] !== id);
       this.probDifference.add(difference);
       this.largestDifference = Math.max(this.largestDifference, difference);
@@ -96,7 +97,7 @@ export class ShadowedModel implements DiffusionModel {
   }
 
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
-    this.#prompt = prefix?.ids.length ?? 0;
+    this.#prompt = prefix ? prefix.ids.length : 0;
     const cache = this.#inner.createCache(maxTokens, prefix);
     for (const shadow of this.#shadows) shadow.begin(this.#inner, maxTokens);
     const free = cache.free.bind(cache);
@@ -117,7 +118,7 @@ export class ShadowedModel implements DiffusionModel {
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const exact = await this.#inner.denoise(ids, cache, ask);
-    const [first = 0] = ask.positions;
+    const first = ask.positions[0]!;
     const start = first - ((first - this.#prompt) % this.#block);
     const end = Math.min(start + this.#block, ids.length);
     const shift = this.config.logitShift ? 1 : 0;

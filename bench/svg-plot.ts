@@ -1,4 +1,4 @@
-/** Line plots as SVG text, side by side, for the documents: their colours follow the reader's light or dark page. */
+/** Line plots as SVG text, side by side, for the documents. Their colours follow the reader's light or dark page. */
 
 export interface Axis {
   readonly label: string;
@@ -109,7 +109,7 @@ type Scale = (value: number) => number;
 /** Values to pixels, to a tenth. */
 function scale({ scale: kind, ticks }: Axis, from: number, to: number): Scale {
   const project = kind === 'log2' ? Math.log2 : (value: number) => value;
-  const low = project(ticks[0] ?? 0);
+  const low = project(ticks[0]!);
   const high = project(ticks.at(-1) ?? 1);
   return (value) => Number((from + ((project(value) - low) / (high - low)) * (to - from)).toFixed(1));
 }

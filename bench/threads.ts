@@ -1,10 +1,10 @@
 /**
- * The default model (or MODEL) on 1, 2, ... threads, as many as the machine has processors, up to 8: how much faster a prompt
- * of 256 tokens is prefilled and 16 tokens are decoded one at a time, milliseconds of a forward behind 256 tokens by its width,
- * in turns, and whether all predict the same. `shared` is one thread on the build for a shared memory: what sharing alone costs.
- * What is not split shows in `npm run bench -- profile`. BENCH_ROUNDS=1 rehearses it.
+ * The default model on 1, 2, ... threads, up to one a processor and to 8. Measured in turns: a prefill of 256 tokens, 16
+ * tokens decoded one at a time, and a forward after 256 tokens by its width. Also whether all predict the same bits.
+ * `shared` is one thread on the build for a shared memory: its difference from `1` is the cost of sharing.
+ * `npm run bench -- profile` shows the kernels that are not split.
  */
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { nodeThreads } from '../src/hosts/node/threads.ts';
 import { readSettings } from '../src/hosts/settings.ts';
@@ -14,12 +14,11 @@ import { readModelConfig } from '../src/model/weight-source.ts';
 import { directorySource } from '../src/sources/directory.ts';
 import { kernelModules, sharedKernelModules } from '../test/support/engines/kernels.ts';
 import { median, round } from './median.ts';
-import { rounds } from './rounds.ts';
+import { size } from './settings.ts';
 
 const WIDTHS = [1, 2, 4, 8, 32, 64] as const;
 const CONTEXT = 256;
 const MOST_THREADS = 8;
-const DECODED = 16;
 const STAGES = ['prefill', 'decode'] as const;
 
 interface Runner {
@@ -62,25 +61,27 @@ async function forward({ model, cache, times }: Runner, width: number): Promise<
   return predictions;
 }
 
-/** The greedy text behind the context, one token at a time. */
-async function complete({ model, times }: Runner): Promise<number[]> {
-  const cache = model.createCache(CONTEXT + DECODED);
+/** The greedy text after the context, one token at a time. */
+async function complete({ model, times }: Runner, tokens: number): Promise<number[]> {
+  const cache = model.createCache(CONTEXT + tokens);
   const ids: number[] = [];
   let start = performance.now();
   const stop = (stage: (typeof STAGES)[number], tokens: number) => {
     times.get(stage)?.push((performance.now() - start) / tokens);
     start = performance.now();
   };
-  const last = async (input: Int32Array) => ids.push((await model.commit(input, cache, { rows: 'last' })).ids[0] ?? 0);
+  const last = async (input: Int32Array) => ids.push((await model.commit(input, cache, { rows: 'last' })).ids[0]!);
   await last(text(CONTEXT, 0));
   stop('prefill', CONTEXT);
-  for (let i = 0; i < DECODED; i++) await last(Int32Array.of(ids.at(-1) ?? 0));
-  stop('decode', DECODED);
+  for (let i = 0; i < tokens; i++) await last(Int32Array.of(ids.at(-1)!));
+  stop('decode', tokens);
   cache.free();
   return ids;
 }
 
 export async function run(): Promise<object> {
+  const repeats = size('BENCH_ROUNDS', 20);
+  const tokens = size('BENCH_TOKENS', 16);
   const most = Math.min(MOST_THREADS, availableParallelism());
   const counts = Array.from({ length: most - 1 }, (_, i) => i + 2);
   const runners = [await open('1', 1), await open('shared', 1)];
@@ -89,7 +90,7 @@ export async function run(): Promise<object> {
   try {
     for (const runner of runners) for (const width of WIDTHS) await forward(runner, width);
     for (const { times } of runners) for (const list of times.values()) list.length = 0;
-    for (let i = 0; i < rounds(20); i++) {
+    for (let i = 0; i < repeats; i++) {
       for (const width of WIDTHS) {
         const answers: string[] = [];
         for (const runner of runners) {
@@ -99,7 +100,7 @@ export async function run(): Promise<object> {
         identical &&= new Set(answers).size === 1;
       }
       const texts: string[] = [];
-      for (const runner of runners) texts.push((await complete(runner)).join());
+      for (const runner of runners) texts.push((await complete(runner, tokens)).join());
       identical &&= new Set(texts).size === 1;
     }
   } finally {
@@ -115,14 +116,13 @@ export async function run(): Promise<object> {
           Object.fromEntries(ms(runner).map(([what, time]) => [what, round(value(what, time))])),
         ]),
       );
-    const one = (what: number | string) => alone.get(what as number) ?? Number.NaN;
+    const one = (what: number | string) => alone.get(what as number)!;
     return { ms: table((_, time) => time), speedup: table((what, time) => one(what) / time) };
   };
   return {
     identical,
     ...figures(median),
-    /** On a shared machine the fastest round is the only steady figure. */
+    /** On a shared machine only the fastest round is steady. */
     fastest: figures((times) => Math.min(...times)),
-    processor: cpus()[0]?.model ?? 'unknown',
   };
 }

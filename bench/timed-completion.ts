@@ -1,4 +1,4 @@
-/** One greedy completion with the two times that every contender has: to the first token, and from there to the last. */
+/** One greedy completion with its two times: to the first token, and from there to the last. */
 
 export interface TimedCompletion {
   readonly tokens: number;
@@ -16,18 +16,18 @@ export function tokensPerSecond({ tokens, restMs }: TimedCompletion): number {
 
 /** Takes the time of a completion token by token. */
 export class Stopwatch {
-  private readonly start = performance.now();
-  private first = Number.NaN;
-  private last = Number.NaN;
+  readonly #start = performance.now();
+  #first = Number.NaN;
+  #last = Number.NaN;
 
   /** A token, or several at once, have come. */
   token(): void {
-    this.last = performance.now();
-    if (Number.isNaN(this.first)) this.first = this.last;
+    this.#last = performance.now();
+    if (Number.isNaN(this.#first)) this.#first = this.#last;
   }
 
   /** @param tokens how many came. */
   stop(tokens: number, text: string): TimedCompletion {
-    return { tokens, firstMs: this.first - this.start, restMs: this.last - this.first, text };
+    return { tokens, firstMs: this.#first - this.#start, restMs: this.#last - this.#first, text };
   }
 }

@@ -1,4 +1,4 @@
-/** The deployed Worker in workerd: time to the first token, with and without the load of the model, and memory. */
+/** The deployed Worker in workerd: memory, and time to the first token with and without the load of the model. */
 import { median, round } from './median.ts';
 import { PROMPT_OF_32, salted } from './prompts.ts';
 import { streamCompletion } from './streamed-completion.ts';
@@ -10,7 +10,7 @@ export interface WorkerStart {
   readonly memory: IsolateMemory;
 }
 
-/** @param requests to take the warm time from */
+/** @param requests whose median is the warm time */
 export async function measureWorkerStart(requests: number): Promise<WorkerStart> {
   const isolate = await startIsolate();
   const firstMs = async () => {

@@ -2,25 +2,25 @@
 import OpenAI from 'openai';
 import { unstable_startWorker } from 'wrangler';
 
-/** Bytes of the isolate: three parts that do not overlap. */
+/** Bytes of the isolate. The three parts do not overlap. */
 export interface IsolateMemory {
   /** The model's WASM memory, as `/health` reports it. */
   readonly wasm: number;
   /** V8 heap in use. */
   readonly heap: number;
-  /** What backs array buffers. */
+  /** Memory of array buffers. */
   readonly buffers: number;
 }
 
 export interface Isolate {
   readonly url: URL;
-  /** Refusals are not tried again: a bench has to show them. */
+  /** It does not retry: a bench has to show a refusal. */
   readonly client: OpenAI;
   memory(): Promise<IsolateMemory>;
   stop(): Promise<void>;
 }
 
-/** What `npm run dev` sets. */
+/** As `npm run dev` sets them. */
 const OPEN = { ACCESS: { type: 'plain_text', value: 'open' }, RATE_LIMIT: { type: 'plain_text', value: '0' } } as const;
 
 export type Bindings = NonNullable<Parameters<typeof unstable_startWorker>[0]['bindings']>;
@@ -60,14 +60,20 @@ async function wasmBytes(url: URL): Promise<number> {
   return health.memory_bytes.total;
 }
 
-/** workerd does not answer `HeapProfiler.collectGarbage`: garbage not yet collected is counted. */
+/** `Runtime.getHeapUsage` of the inspector, in bytes. */
+interface HeapUsage {
+  readonly usedSize: number;
+  readonly backingStorageSize: number;
+}
+
+/** workerd does not answer `HeapProfiler.collectGarbage`, so garbage that is not yet collected is counted. */
 async function heapUsage(inspector: URL): Promise<{ heap: number; buffers: number }> {
   const targets = (await (await fetch(new URL('/json', inspector))).json()) as { webSocketDebuggerUrl: string }[];
-  // The inspector proxy turns away what does not look like a local browser.
+  // The inspector proxy refuses a caller that does not look like a local browser.
   const headers = { origin: 'http://localhost', 'user-agent': 'seedling-bench' };
-  const socket = new WebSocket(targets[0]?.webSocketDebuggerUrl ?? '', { headers } as unknown as string[]);
+  const socket = new WebSocket(targets[0]!.webSocketDebuggerUrl, { headers } as unknown as string[]);
   try {
-    const usage = await new Promise<Record<string, number>>((resolve, reject) => {
+    const usage = await new Promise<HeapUsage>((resolve, reject) => {
       socket.onerror = () => reject(new Error(`no connection to the inspector at ${inspector}`));
       socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: 'Runtime.getHeapUsage' }));
       socket.onmessage = (event: MessageEvent<string>) => {
@@ -75,7 +81,7 @@ async function heapUsage(inspector: URL): Promise<{ heap: number; buffers: numbe
         if (message.id === 1) resolve(message.result);
       };
     });
-    return { heap: usage.usedSize ?? Number.NaN, buffers: usage.backingStorageSize ?? Number.NaN };
+    return { heap: usage.usedSize, buffers: usage.backingStorageSize };
   } finally {
     socket.close();
   }

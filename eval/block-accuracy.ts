@@ -1,14 +1,14 @@
 /**
- * How often a model's best guess is the real token: the definitions of the recipe's `evaluate.py`, on the forwards that
- * decoding runs. A block's first token is predicted causally, by the commit before it; the others by a denoise of the
- * block over everything committed before it.
+ * How often a model's best guess is the real token, by the definitions of the recipe's `evaluate.py` and on the forwards of
+ * decoding. The commit before a block predicts its first token causally. A denoise of the block predicts the others, over
+ * everything that was committed before.
  */
 import type { DiffusionModel, KvCache } from '../src/model/model.ts';
 import { uniform } from '../src/sampler/random.ts';
 import { Mean } from './score.ts';
 
 export const BLOCK = 8;
-/** The smallest normal float32: what the kernels round to 0 counts as 87 nats, not as infinitely many. */
+/** The smallest normal float32. A probability that the kernels round to 0 counts as 87 nats, not as infinitely many. */
 const LEAST_PROBABILITY = 2 ** -126;
 /** Of the masks. */
 const SEED = 1234;
@@ -18,7 +18,7 @@ export class BlockAccuracy {
   /** Causal cross-entropy; the softmax leaves the mask token out. */
   readonly nats = new Mean();
   readonly half = new Mean();
-  /** Position k + 1 of a block whose positions are all masked. */
+  /** Position k + 1 of a block, all of it masked. */
   readonly lookahead = Array.from({ length: BLOCK }, () => new Mean());
   /** The same with the first token visible. */
   readonly known = Array.from({ length: BLOCK }, () => new Mean());
@@ -42,7 +42,7 @@ export class BlockAccuracy {
   }
 
   async #add(ids: Int32Array, cache: KvCache): Promise<void> {
-    // Whether the best causal guess for the position after the committed ones is right.
+    // Whether the best causal guess for the next position is right.
     let nextRight: boolean | undefined;
     for (let start = 0; start < ids.length; start += BLOCK) {
       const block = ids.subarray(start, start + BLOCK);
@@ -56,7 +56,7 @@ export class BlockAccuracy {
         for (const [k, right] of await this.#denoised(block, () => true, cache)) this.lookahead[k]!.add(right);
         for (const [k, right] of await this.#denoised(block, (k) => k > 0, cache)) this.known[k]!.add(right);
       }
-      // The last one has no next token: its own stands in, and is not counted.
+      // The last position has no next token. Its own id stands in, and is not counted.
       const targets = block.map((id, row) => ids[start + row + 1] ?? id); // (B)
       const { ids: next, targetProbs } = await this.#model.commit(block, cache, { rows: 'all', targets });
       const rights = Array.from(next.subarray(0, ids.length - start - 1), (id, row) => id === targets[row]);

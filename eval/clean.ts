@@ -1,8 +1,7 @@
 /**
- * Editing on held-out functions: how often it leaves right code alone, and how often it mends one token that was changed,
- * put in or left out.
+ * Editing on held-out functions: how often it leaves right code alone, and how often it repairs one token that was changed,
+ * inserted or deleted.
  */
-
 import { round } from '../bench/median.ts';
 import { DEFAULT_EDITING, type EditResult } from '../src/engine/editing/edit-request.ts';
 import type { Engine } from '../src/engine/engine.ts';
@@ -29,7 +28,7 @@ export async function run(): Promise<object> {
   const mended: Record<string, object> = {};
   const clean = await leaveAlone(engine, take(CLEAN));
   for (const kind of corruptions) mended[kind] = await mend(engine, tokenizer, take(CORRUPTED), kind);
-  return { suite: 'clean', model: settings.model, settings: DEFAULT_EDITING, clean, mended };
+  return { model: settings.model, settings: DEFAULT_EDITING, clean, mended };
 }
 
 async function leaveAlone(engine: Engine, functions: readonly HeldoutFunction[]): Promise<object> {
@@ -87,7 +86,7 @@ async function mend(
   return {
     functions: fixed.count,
     fixed: fixed.rounded,
-    /** A span that was weighed touches the place. */
+    /** A weighed span touches the place. */
     suspected: suspected.rounded,
     unchanged: unchanged.rounded,
     ...costs.summary(),

@@ -20,11 +20,12 @@ export async function run(): Promise<object> {
   console.log(`generated code: ${sandbox.description}`);
   const samples = await Samples.open(settings.samples);
   const engine = await openEngine(settings.model);
-  const ours = await solve(settings.model, engine, problems, sandbox, samples, settings.decoding);
-  const report = { suite: 'complete', isolation: sandbox.description, ...ours };
+  const maxTokens = settings.tokens ?? MAX_TOKENS;
+  const ours = await solve(settings.model, engine, problems, sandbox, samples, settings.decoding, maxTokens);
+  const report = { isolation: sandbox.description, ...ours };
   if (settings.baseline === '0') return report;
   const baseline = await openBaseline(settings.baseline, settings.cache);
-  const theirs = await solve(baseline.name, baseline.engine, problems, sandbox, samples, AUTOREGRESSIVE);
+  const theirs = await solve(baseline.name, baseline.engine, problems, sandbox, samples, AUTOREGRESSIVE, maxTokens);
   return { ...report, baseline: { ...theirs, conversion_s: baseline.conversionSeconds } };
 }
 
@@ -35,12 +36,13 @@ async function solve(
   sandbox: Sandbox,
   samples: Samples,
   decoding: EvalDecoding,
+  maxTokens: number,
 ): Promise<object> {
-  const writer = new Writer(engine, MAX_TOKENS, decoding, [FUNCTION_END]);
+  const writer = new Writer(engine, maxTokens, decoding, [FUNCTION_END]);
   const outcomes = new Outcomes();
   const progress = new Progress(model, problems.length);
   for (const { task_id, prompt, test } of problems) {
-    // A line break belongs to the indentation after it in the tokenizer's eyes: the model writes both.
+    // The tokenizer joins a line break with the indentation after it, so the model writes both.
     const start = prompt.trimEnd();
     const completion = await writer.write(start);
     const body = completion && functionBody(start, completion);

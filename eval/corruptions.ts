@@ -8,7 +8,7 @@ export type Corruption = (typeof corruptions)[number];
 
 export interface Corrupted {
   readonly text: string;
-  /** Where the wrong token stands, or would: UTF-16 units of `text`. */
+  /** Where the wrong token stands, or the deleted one stood: UTF-16 units of `text`. */
   readonly start: number;
   readonly end: number;
   readonly was: string;
@@ -19,8 +19,8 @@ export interface Corrupted {
 const EDGE = 4;
 
 /**
- * Changes a token of a text to another one of the text, puts one in before it, or takes it out. Blank tokens stay and are
- * not put in.
+ * Replaces a token of a text by another of its tokens, inserts one before it, or deletes it. Blank tokens stay and are not
+ * inserted.
  * @returns null when the text has no two such tokens
  */
 export function corrupt(text: string, tokenizer: Tokenizer, kind: Corruption, seed: number): Corrupted | null {

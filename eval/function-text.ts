@@ -1,4 +1,4 @@
-/** Where generated text stops being the function that was asked for. */
+/** Where a generated function ends. */
 import ts from 'typescript';
 import type { Completion } from '../test/support/engines/engine.ts';
 
@@ -8,16 +8,16 @@ import type { Completion } from '../test/support/engines/engine.ts';
  */
 export const FUNCTION_END = '\n}';
 
-/** Whether a text is a whole program of TypeScript, of which JavaScript is one. Types are not checked. */
+/** Whether a text is a whole program of TypeScript or JavaScript. Types are not checked. */
 function parses(program: string): boolean {
   const { diagnostics } = ts.transpileModule(program, { reportDiagnostics: true });
   return diagnostics?.length === 0;
 }
 
 /**
- * A generated body with the closing brace that the stop string took away. A text that ended by itself may have closed its
- * function already, within a line; one that reached its limit stays as it is.
- * @param start what the model was given of the function: up to its opening brace
+ * A generated body with the closing brace that the stop string removed. A text that ended by itself may have closed its
+ * function within a line already. A text that reached its limit stays as it is.
+ * @param start the part of the function in the prompt: up to its opening brace
  */
 export function functionBody(start: string, { text, finishReason }: Pick<Completion, 'text' | 'finishReason'>): string {
   if (finishReason === 'length' || parses(start + text)) return `${text}\n`;

@@ -1,4 +1,4 @@
-/** Whole functions of the held-out packages: code that people wrote and that works. */
+/** Whole functions of the held-out packages: working code that people wrote. */
 import type { Tokenizer } from '../src/engine/tokenizer/tokenizer.ts';
 import { decodeIds } from './decode-ids.ts';
 import { evenStarts, type HeldoutPackage, shareOf } from './heldout-tokens.ts';

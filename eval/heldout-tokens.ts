@@ -1,7 +1,8 @@
-/** The recipe's held-out packages, tokenized: what no model of ours was trained on. */
+/** The recipe's held-out packages, tokenized. No model of ours was trained on them. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { InputError } from '../scripts/suites.ts';
 import { readNpyUint16 } from './npy.ts';
 import type { EvalSettings } from './settings.ts';
 
@@ -16,7 +17,7 @@ export interface HeldoutPackage {
 
 /**
  * In the manifest's order.
- * @throws Error when a token file is missing, naming the command that makes it
+ * @throws InputError when a token file is missing, naming the command that makes it
  */
 export async function readHeldoutPackages({ cache }: EvalSettings): Promise<HeldoutPackage[]> {
   const { packages } = manifestSchema.parse(JSON.parse(await readFile(MANIFEST, 'utf8')));
@@ -26,8 +27,8 @@ export async function readHeldoutPackages({ cache }: EvalSettings): Promise<Held
       .map(async ({ name }) => {
         const path = join(cache, 'tokens', 'heldout', `${name.replace(/^@/, '').replaceAll('/', '-')}.npy`);
         const file = await readFile(path).catch((error) => {
-          throw new Error(
-            `${path} cannot be read (${error.code}): (cd models/recipe && python -m recipe corpus --split heldout) makes it`,
+          throw new InputError(
+            `${path} cannot be read (${error.code}): cd models/recipe && python -m recipe corpus --split heldout makes it`,
           );
         });
         return { name, tokens: readNpyUint16(file) };
@@ -35,7 +36,7 @@ export async function readHeldoutPackages({ cache }: EvalSettings): Promise<Held
   );
 }
 
-/** How many of `count` the package at `index` of `packages` gives: the first ones give one more. */
+/** The share of `count` that the package at `index` of `packages` gives. The first packages give one more. */
 export function shareOf(count: number, index: number, packages: number): number {
   return Math.floor(count / packages) + Number(index < count % packages);
 }

@@ -1,8 +1,7 @@
 /**
- * The model on held-out packages: accuracies as the recipe's `evaluate.py` defines them, here on the quantized weights,
- * and how many tokens a forward decides at each threshold against block length 1.
+ * The model on held-out packages: the accuracies that the recipe's `evaluate.py` defines, here on the quantized weights,
+ * and the tokens that a forward decides at each threshold, compared with block length 1.
  */
-
 import { round } from '../bench/median.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { completeGreedily, openEngine } from '../test/support/engines/engine.ts';
@@ -15,7 +14,7 @@ import { AUTOREGRESSIVE, type EvalDecoding, readEvalSettings } from './settings.
 const LENGTH = 256;
 const SEQUENCES = 64;
 const THRESHOLDS = [0.7, 0.8, 0.9, 0.95];
-/** Verified greedy decoding, at the threshold that the server takes for it. */
+/** Verified greedy decoding, at the server's threshold for it. */
 const VERIFIED_BLOCKS = [4, 8];
 const PROMPTS = 16;
 const PROMPT_TOKENS = 128;
@@ -34,19 +33,19 @@ export async function run(): Promise<object> {
     progress.step(`causal ${accuracy.causal.rounded}, half masked ${accuracy.half.rounded}`);
   }
   const prompts = heldoutSequences(packages, Math.min(PROMPTS, settings.limit ?? PROMPTS), PROMPT_TOKENS);
-  const rows = await drafts(engine, prompts);
+  const newTokens = settings.tokens ?? NEW_TOKENS;
+  const rows = await drafts(engine, prompts, newTokens);
   return {
-    suite: 'heldout',
     model: settings.model,
     sequences: sequences.length,
     block_length: BLOCK,
     ...accuracy.summary(),
-    drafts: { prompts: prompts.length, new_tokens: NEW_TOKENS, rows },
+    drafts: { prompts: prompts.length, new_tokens: newTokens, rows },
   };
 }
 
-/** Per way of decoding: tokens a forward, and what of the text of block length 1 is left. */
-async function drafts(engine: Engine, prompts: readonly Int32Array[]): Promise<object[]> {
+/** For each way of decoding: tokens a forward, and the share of the text that agrees with block length 1. */
+async function drafts(engine: Engine, prompts: readonly Int32Array[], maxTokens: number): Promise<object[]> {
   const { blockLength } = engine.model.config;
   const ways: EvalDecoding[] = [
     ...THRESHOLDS.map((threshold) => ({ blockLength, threshold, verify: false })),
@@ -55,7 +54,7 @@ async function drafts(engine: Engine, prompts: readonly Int32Array[]): Promise<o
   const progress = new Progress('drafts', prompts.length * (1 + ways.length));
   const baseline: string[] = [];
   for (const prompt of prompts) {
-    baseline.push((await completeGreedily(engine, prompt, { maxTokens: NEW_TOKENS, ...AUTOREGRESSIVE })).text);
+    baseline.push((await completeGreedily(engine, prompt, { maxTokens, ...AUTOREGRESSIVE })).text);
     progress.step('block 1');
   }
   const rows = [];
@@ -63,7 +62,7 @@ async function drafts(engine: Engine, prompts: readonly Int32Array[]): Promise<o
     let [tokens, nfe, positions] = [0, 0, 0];
     const [equal, prefix, similarity] = [new Mean(), new Mean(), new Mean()];
     for (const [i, prompt] of prompts.entries()) {
-      const got = await completeGreedily(engine, prompt, { maxTokens: NEW_TOKENS, ...way });
+      const got = await completeGreedily(engine, prompt, { maxTokens, ...way });
       const wanted = baseline[i]!;
       tokens += got.tokens;
       nfe += got.cost.nfe;

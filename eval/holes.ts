@@ -1,4 +1,4 @@
-/** Holes in held-out code for infill, cut at the boundaries that training uses too. */
+/** Holes in held-out code for infill, cut at the same boundaries as in training. */
 import { uniform } from '../src/sampler/random.ts';
 
 export interface Hole {
@@ -7,7 +7,7 @@ export interface Hole {
   readonly suffix: string;
 }
 
-/** Shortest line, without its indentation, that is worth guessing. */
+/** The shortest line that becomes a hole, without its indentation. */
 const LEAST_LINE = 8;
 const MOST_WORDS = 24;
 
@@ -20,7 +20,7 @@ function central(text: string, at: number): boolean {
   return at >= text.length / 4 && at < (3 * text.length) / 4;
 }
 
-/** One line without its indentation and its line break, or null when the text has none worth it. */
+/** One line without its indentation and its line break, or null when the text has no line that is long enough. */
 export function lineHole(text: string, seed: number): Hole | null {
   const lines = [...text.matchAll(/^([ \t]*)(\S.*)$/gm)].map((line) => {
     const start = line.index + line[1]!.length;
@@ -33,7 +33,7 @@ export function lineHole(text: string, seed: number): Hole | null {
 
 /** From the start of one word (or sign) to that of another, up to 24 further on; null when there are none. */
 export function spanHole(text: string, seed: number): Hole | null {
-  // Wherever two word characters do not meet: as the recipe cuts its spans.
+  // Everywhere but between two word characters, as the recipe cuts its spans.
   const boundaries = [...text.matchAll(/(?<![\p{L}\p{N}])|(?![\p{L}\p{N}])/gu)].map(({ index }) => index);
   const first = boundaries.filter((at) => at > 0 && central(text, at));
   const start = first[Math.floor(uniform(seed, 0) * first.length)];

@@ -34,7 +34,8 @@ export async function run(): Promise<object> {
   const samples = await Samples.open(settings.samples);
   const engine = await openInfillEngine(settings.model);
   const tokenizer = await openTokenizer(settings.model);
-  const infiller = (maxTokens: number) => new Writer(engine, maxTokens, settings.decoding, []);
+  const infiller = (maxTokens: number) =>
+    new Writer(engine, Math.min(maxTokens, settings.tokens ?? maxTokens), settings.decoding, []);
 
   const count = Math.min(HOLES, settings.limit ?? HOLES);
   const windows = packages.flatMap(({ tokens }, index) =>
@@ -59,7 +60,6 @@ export async function run(): Promise<object> {
     progress.step(`${outcomes.passed} passed`);
   }
   return {
-    suite: 'infill',
     model: settings.model,
     isolation: sandbox.description,
     line,
@@ -99,7 +99,7 @@ async function fillHoles(
   return { holes: holes.length, ...scores.summary(), ...infiller.cost, seconds: progress.seconds };
 }
 
-/** How near the middles are to those that were cut out. A middle that did not fit counts as an empty one. */
+/** How near the middles are to the original ones. One that did not fit the context counts as empty. */
 class Scores {
   readonly exact = new Mean();
   readonly #similarity = new Mean();

@@ -1,6 +1,6 @@
 /**
- * What a host can do to keep generated code to itself. Namespaces of Linux, through unshare(1): no network, nothing but
- * its own processes, every mount read-only. A user namespace first, as it needs no privilege and gives none.
+ * How a host isolates generated code: namespaces of Linux, through unshare(1). No network, only its own processes, every
+ * mount read-only. A user namespace comes first, because it needs no privilege and gives none.
  */
 import { spawnSync } from 'node:child_process';
 import type { EvalSettings } from './settings.ts';
@@ -8,7 +8,7 @@ import type { EvalSettings } from './settings.ts';
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const MEMORY_KIB = 1 << 20;
 
-/** Wall-clock seconds, kept by the caller; the CPU time that the process itself may take is a second more. */
+/** Wall-clock seconds, which the caller enforces. The limit of CPU time, which the process has, is a second more. */
 export const TIME_LIMIT_S = 10;
 
 const READ_ONLY =

@@ -1,4 +1,4 @@
-/** NumPy's .npy files, as far as the recipe writes them: one dimension of little-endian uint16. */
+/** The .npy files (NumPy) that the recipe writes: one dimension of little-endian uint16. */
 
 const MAGIC = '\x93NUMPY';
 
@@ -9,7 +9,7 @@ const MAGIC = '\x93NUMPY';
  */
 export function readNpyUint16(file: Uint8Array): Uint16Array {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  // A byte each; TextDecoder's latin1 is windows-1252.
+  // One character a byte. TextDecoder's latin1 is windows-1252.
   const latin1 = (from: number, to: number) => String.fromCharCode(...file.subarray(from, to));
   if (latin1(0, MAGIC.length) !== MAGIC) throw new Error('not an .npy file');
   const [start, length] = view.getUint8(6) === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
@@ -18,7 +18,7 @@ export function readNpyUint16(file: Uint8Array): Uint16Array {
   if (!header.includes("'descr': '<u2'") || count === undefined) {
     throw new Error(`want one dimension of uint16, the file has ${header.trim()}`);
   }
-  // A copy, so that the elements are aligned; a Buffer's slice() would be none.
+  // A copy, so that the elements are aligned. A Buffer's slice() would not copy.
   const data = new Uint8Array(file.subarray(start + length, start + length + 2 * Number(count)));
   if (data.byteLength !== 2 * Number(count)) throw new Error(`the file ends before its ${count} elements do`);
   return new Uint16Array(data.buffer);

@@ -1,7 +1,7 @@
-/** Counts of what became of the problems. */
+/** How many problems had which outcome. */
 import type { Outcome } from './sandbox.ts';
 
-/** `too_long`: the prompt and the answer do not fit the context; nothing was generated. */
+/** `too_long`: prompt and answer do not fit the context, so nothing was generated. */
 export type Result = Outcome | 'too_long';
 
 export class Outcomes {
@@ -18,7 +18,7 @@ export class Outcomes {
     return this.#counts.passed;
   }
 
-  /** Fields of the report. One greedy answer a problem, so pass@1 is the share that passed. */
+  /** Fields of the report. There is one greedy answer a problem, so pass@1 is the share that passed. */
   summary(): Record<string, unknown> {
     const problems = Object.values(this.#counts).reduce((sum, count) => sum + count, 0);
     const pass = problems === 0 ? null : Number((this.#counts.passed / problems).toFixed(4));

@@ -20,13 +20,19 @@ export async function run(): Promise<object> {
   const engine = await openEngine(settings.model);
   const { model } = settings;
   const edited = await solve(model, new EditInPlace(engine), problems, sandbox, samples);
-  const regenerated = await solve(model, new Regenerate(engine, settings.decoding), problems, sandbox, samples);
-  const report = { suite: 'repair', isolation: sandbox.description, ...edited, regenerated };
+  const regenerated = await solve(
+    model,
+    new Regenerate(engine, settings.decoding, settings.tokens),
+    problems,
+    sandbox,
+    samples,
+  );
+  const report = { isolation: sandbox.description, ...edited, regenerated };
   if (settings.baseline === '0') return report;
   const baseline = await openBaseline(settings.baseline, settings.cache);
   const theirs = await solve(
     baseline.name,
-    new Regenerate(baseline.engine, AUTOREGRESSIVE),
+    new Regenerate(baseline.engine, AUTOREGRESSIVE, settings.tokens),
     problems,
     sandbox,
     samples,

@@ -25,13 +25,14 @@ export function regeneratePrompt({ declaration, buggy_solution, entry_point }: R
   return `// ${entry_point} has a bug:\n${start}\n${buggy_solution.trimEnd()}\n\n// Fix the bug in ${entry_point}:\n${start}`;
 }
 
-/** Writes the body again from a prompt that shows the bug: what any left-to-right model can do. */
+/** Writes the body again from a prompt that shows the bug. Any left-to-right model can do that. */
 export class Regenerate implements Repairer {
   readonly name = 'regenerate';
   readonly #writer: Writer;
 
-  constructor(engine: Engine, decoding: EvalDecoding) {
-    this.#writer = new Writer(engine, MAX_TOKENS, decoding, [FUNCTION_END]);
+  /** @param maxTokens new tokens of a repair at most */
+  constructor(engine: Engine, decoding: EvalDecoding, maxTokens = MAX_TOKENS) {
+    this.#writer = new Writer(engine, maxTokens, decoding, [FUNCTION_END]);
   }
 
   async repair(problem: RepairProblem): Promise<string | null> {

@@ -1,4 +1,4 @@
-/** What a model answered, kept for people to read. */
+/** A file of answers, for people to read. */
 import { appendFile, writeFile } from 'node:fs/promises';
 
 export class Samples {

@@ -30,20 +30,20 @@ export class Sandbox {
   constructor(wanted: EvalSettings['isolation'], timeLimitS = TIME_LIMIT_S) {
     this.#timeLimitS = timeLimitS;
     this.#isolation = pickIsolation(wanted);
-    // The interpreter itself: a version manager's shim needs an environment.
+    // The interpreter itself, because a version manager's shim needs an environment.
     const found = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' });
     if (found.status !== 0) throw new Error('python3 is needed to run Python programs');
     this.#python = [found.stdout.trim(), '-I', '-'];
   }
 
-  /** For the report: what was in force. */
+  /** The isolation in force, for the report. */
   get description(): string {
     return this.#isolation.description;
   }
 
   /**
-   * Runs a program, tests at its end included. It has passed when it reaches its last line and exits with 0: a word that
-   * it cannot know is printed there, so that an early exit is no success.
+   * Runs a program with its tests at its end. It passes if it reaches its last line and exits with 0. That line prints a
+   * word that the program cannot know, so that an early exit is no success.
    */
   async run(language: Language, program: string): Promise<Outcome> {
     const word = randomUUID();
@@ -72,18 +72,18 @@ export class Sandbox {
 
   #spawn(interpreter: readonly string[], source: string, cwd: string): Promise<Ended> {
     const [command = '', ...args] = [...this.#isolation.wrapper, ...interpreter];
-    // Its own process group, so that what it has started ends with it.
+    // A process group of its own, so that its children end with it.
     const child = spawn(command, args, { cwd, env: this.#isolation.environment, detached: true });
     let output = '';
     let errors = '';
-    // The end of what it prints counts, the beginning of what it complains about.
+    // The end of stdout counts, and the beginning of stderr.
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
       output = (output + part).slice(-MOST_OUTPUT);
     });
     child.stderr.setEncoding('utf8').on('data', (part: string) => {
       errors = (errors + part).slice(0, MOST_OUTPUT);
     });
-    // A program that ends before it was read leaves a closed pipe.
+    // A program that ends before it is read leaves a closed pipe.
     child.stdin.on('error', () => {});
     child.stdin.end(source);
     return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** How near a text is to the one wanted. */
+/** How near a text is to the wanted one. */
 import { distance } from 'fastest-levenshtein';
 
 /** 1 - Levenshtein distance / length of the longer text, over UTF-16 units: 1 for equal texts, 0 for nothing alike. */
@@ -7,7 +7,7 @@ export function editSimilarity(a: string, b: string): number {
   return longer === 0 ? 1 : 1 - distance(a, b) / longer;
 }
 
-/** Characters that a text shares with the one wanted from the start, over the length of the one wanted. */
+/** Length of the common prefix of a text and the wanted one, over the length of the wanted one. */
 export function sharedPrefix(wanted: string, text: string): number {
   if (wanted.length === 0) return Number(text.length === 0);
   let at = 0;

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
+import { InputError } from '../scripts/suites.ts';
 import type { EvalSettings } from './settings.ts';
 
 /** One file of problems. */
 interface ProblemSet<T> {
   readonly file: string;
-  /** Where it comes from, for whoever lacks it. */
+  /** Where to get it, for the error when it is missing. */
   readonly source: string;
   readonly schema: z.ZodType<T>;
 }
@@ -56,12 +57,12 @@ export type InfillProblem = z.infer<typeof INFILL.schema>;
 
 /**
  * The first problems of a set, up to the limit.
- * @throws Error when the file is missing, saying how to name its folder; or when it is not the set
+ * @throws InputError when the file is missing, saying how to name its folder; ZodError when it is not the set
  */
 export async function readProblems<T>(set: ProblemSet<T>, { sets, limit }: EvalSettings): Promise<T[]> {
   const path = join(sets, set.file);
   const bytes = await readFile(path).catch((error) => {
-    throw new Error(
+    throw new InputError(
       `${path} cannot be read (${error.code}). Put ${set.file} (from ${set.source} on GitHub) into a folder and run ` +
         'SEEDLING_EVAL=FOLDER npm run eval -- SUITE',
     );

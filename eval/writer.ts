@@ -1,5 +1,4 @@
-/** Greedy completions for evaluations, with what they cost. */
-
+/** Greedy completions for evaluations, with their cost. */
 import { round } from '../bench/median.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { type Completion, completeGreedily } from '../test/support/engines/engine.ts';
@@ -49,7 +48,7 @@ export class Writer {
   get cost(): Record<string, unknown> {
     const { blockLength, threshold, verify } = this.#decoding;
     return {
-      // Null is the default of the server.
+      // Null is the server's default.
       decoding: { block_length: blockLength, threshold, verify },
       ended_before_limit: round(this.#ended / this.#completions, 4),
       tokens: this.#tokens,

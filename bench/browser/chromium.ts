@@ -1,18 +1,19 @@
 /** Headless Chromium, and one page in it for each contender of the decode bench. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { InputError } from '../../scripts/suites.ts';
 import type { TimedCompletion } from '../timed-completion.ts';
 import type { BenchSite } from './site.ts';
 
-/** Where Debian's package puts it. */
+/** The path of Debian's package. */
 export const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** WebGPU on the adapter that Chromium brings and that needs no graphics card. */
+/** WebGPU on Chromium's own adapter, which needs no graphics card. */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 export async function launchChromium({ softwareGpu = false } = {}): Promise<Browser> {
   if (!existsSync(EXECUTABLE)) {
-    throw new Error(`${EXECUTABLE} is missing: install Debian's package chromium, or name a Chromium in CHROMIUM`);
+    throw new InputError(`${EXECUTABLE} is missing: install Debian's package chromium, or name a Chromium in CHROMIUM`);
   }
   // Without a user namespace to isolate in (root, containers) it starts only unsandboxed; all pages are the bench's own.
   const args = ['--no-sandbox', ...(softwareGpu ? SOFTWARE_GPU : [])];
@@ -21,9 +22,9 @@ export async function launchChromium({ softwareGpu = false } = {}): Promise<Brow
 
 /** A page with its model loaded. Contenders run one at a time: the others' pages are idle. */
 export class ContenderPage {
-  /** What was loaded, in words. */
+  /** The loaded model, in words. */
   readonly description: string;
-  private readonly page: Page;
+  readonly #page: Page;
 
   static async open(browser: Browser, site: BenchSite, name: string): Promise<ContenderPage> {
     const page = await browser.newPage();
@@ -41,11 +42,11 @@ export class ContenderPage {
   }
 
   private constructor(page: Page, description: string) {
-    this.page = page;
+    this.#page = page;
     this.description = description;
   }
 
   complete(prompt: string, tokens: number): Promise<TimedCompletion> {
-    return this.page.evaluate(([text, count]) => contender.complete(text, count), [prompt, tokens] as const);
+    return this.#page.evaluate(([text, count]) => contender.complete(text, count), [prompt, tokens] as const);
   }
 }

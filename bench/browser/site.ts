@@ -1,4 +1,4 @@
-/** What the pages of the decode bench load, on a local port: their bundles, the models and the peers' files. */
+/** A local server of the files that the pages of the decode bench load: their bundles, the models and the peers' files. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';

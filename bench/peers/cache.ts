@@ -1,4 +1,4 @@
-/** Where what the benches fetch and make is kept: SEEDLING_CACHE, shared with the training recipe. */
+/** The folder of everything that the benches fetch and make: SEEDLING_CACHE, shared with the training recipe. */
 import { spawn } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ export function cachePath(...parts: readonly string[]): string {
   return join(process.env.SEEDLING_CACHE ?? join(homedir(), '.cache', 'seedling'), ...parts);
 }
 
-/** Runs a command to its end. @throws Error with its last words */
+/** Runs a command to its end. @throws Error with the end of its output */
 export async function runCommand(command: string, args: readonly string[], cwd?: string): Promise<void> {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let words = '';

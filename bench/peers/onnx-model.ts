@@ -1,4 +1,4 @@
-/** The same base model as ONNX for transformers.js, exported here: no hub is needed. */
+/** The same base model as ONNX for transformers.js. It is exported here, so no hub is needed. */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const PACKAGES = [
   'accelerate',
 ] as const;
 
-/** The same as SmolLM2's, but for the name of the mask token. */
+/** SmolLM2's tokenizer. Only the name of the mask token differs. */
 const TOKENIZER = 'models/seedling-135m/tokenizer.json';
 
 /**

@@ -1,4 +1,4 @@
-/** transformers.js, which npm installs apart from this repository: with onnxruntime-web it is 190 MB. */
+/** transformers.js. npm installs it outside this repository, because it is 190 MB with onnxruntime-web. */
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachePath, runCommand } from './cache.ts';
