@@ -1,6 +1,6 @@
 /**
- * What the converter knows of a checkpoint, whatever file it came from: shapes, recorded semantics, tokenizer, and
- * tensors under Hugging Face's names that can be read by row ranges.
+ * What the converter knows of a checkpoint, whatever its file format: shapes, recorded semantics, tokenizer, and
+ * tensors under Hugging Face's names. Tensors can be read by row ranges.
  */
 import type { InfillFrame, ModelConfig } from '../model/config.ts';
 

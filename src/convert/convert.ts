@@ -1,4 +1,7 @@
-/** A checkpoint to a model directory (models/README.md). Memory: a few million weights, whatever the model's size. */
+/**
+ * Converts a checkpoint to a model directory (models/README.md). It holds a few million weights at a time, whatever
+ * the model's size.
+ */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelConfig } from '../model/config.ts';

@@ -1,3 +1,4 @@
+/** Converts unquantized element types (little-endian) to float32. */
 /// <reference lib="esnext.float16" />
 /** Unquantized element types, little-endian, to float32. */
 

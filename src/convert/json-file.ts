@@ -1,4 +1,4 @@
-/** JSON files of a Hugging Face directory, checked against a schema. */
+/** Reads JSON files of a Hugging Face directory and checks them against a schema. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A file read by byte ranges into a buffer that is reused. */
+/** Reads a file by byte ranges into a buffer that it reuses. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { ConversionError } from './checkpoint.ts';
 

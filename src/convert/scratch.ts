@@ -1,4 +1,4 @@
-/** Buffers that grow to the largest size asked for and are then reused, so that a conversion allocates only once. */
+/** Buffers that grow to the largest size asked for and are then reused. So a conversion allocates only once. */
 
 export class Scratch {
   #buffer = new ArrayBuffer(0);

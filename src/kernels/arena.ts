@@ -1,4 +1,7 @@
-/** Hands out addresses of one fixed WASM memory, once. Nothing is returned: sizes are planned before allocation. */
+/**
+ * Hands out addresses of one fixed WASM memory, each once. No memory comes back: all sizes are planned before
+ * allocation.
+ */
 
 /** The first page holds the kernels' constants. */
 const BASE = 65536;

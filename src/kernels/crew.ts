@@ -1,4 +1,7 @@
-/** Products on several threads over one shared memory: this one and helpers, which take pieces of the outputs. */
+/**
+ * Runs matrix products on several threads over one shared memory. The calling thread and its helpers each take pieces
+ * of the outputs.
+ */
 import { type Arena, align } from './arena.ts';
 import type { Kernels } from './kernels.ts';
 import { BLOCK_BYTES, MOST_PRODUCTS, Pieces } from './pieces.ts';

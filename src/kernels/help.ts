@@ -1,4 +1,4 @@
-/** The whole life of a helper thread of a `Crew`. */
+/** The main loop of a helper thread of a `Crew`. */
 import type { HelperTask } from './crew.ts';
 import { instantiateModule } from './kernels.ts';
 import { Pieces } from './pieces.ts';

@@ -1,10 +1,10 @@
 /**
- * Products in shared memory, cut into pieces of outputs that threads take one by one. Every thread that works on them holds
- * a `Pieces` of its own on the same bytes.
+ * Matrix products in shared memory, cut into pieces of outputs. Threads take the pieces one by one. Every thread has a
+ * `Pieces` of its own on the same bytes.
  *
- * One word, the ticket, says what is left: (generation << 8) | pieces that nobody took. Taking one is a compare-and-swap of
- * the ticket, and products are rewritten only when the count is 0 and all pieces are done: so whoever took a piece reads
- * products that stay.
+ * One word, the ticket, says what is left: (generation << 8) | pieces that nobody took. A thread takes a piece by a
+ * compare-and-swap of the ticket. Products are rewritten only when the count is 0 and all pieces are done. So a thread
+ * that took a piece reads products that do not change.
  */
 import type { Kernels } from './kernels.ts';
 import { F32, INT4, multiply } from './products.ts';

@@ -1,4 +1,4 @@
-/** The matrix products of a forward. What runs them, one thread or several, does not change a bit of them. */
+/** The matrix products of a forward. One thread and several threads give the same bits. */
 import type { Kernels } from './kernels.ts';
 
 /** Type of the weights: which kernel multiplies them. */

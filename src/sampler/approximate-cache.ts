@@ -1,4 +1,4 @@
-/** Denoising under full context without running the whole canvas in every forward. */
+/** Denoises under full context without running the whole canvas in every forward (Fast-dLLM, arXiv 2505.22618). */
 import type { Predictions } from '../model/model.ts';
 import type { Forwards } from './forwards.ts';
 

@@ -1,4 +1,4 @@
-/** The block loop: masks in, decided ids out. Pure but for the model it is given. */
+/** The block loop: masks go in, decided ids come out. It is pure except for the model that it is given. */
 import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import { ApproximateCache, type ApproximateCacheSettings } from './approximate-cache.ts';

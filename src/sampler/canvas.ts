@@ -1,3 +1,7 @@
+/**
+ * The completion while it is written: ids and masks, and what the current forward changed. Prompt tokens that run
+ * together with it lie at negative offsets.
+ */
 import type { ModelConfig } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import type { Alternative, StepEvent } from './events.ts';

@@ -1,3 +1,4 @@
+/** How the ids of a request are drawn: temperature, cuts, penalties, and one uniform for each completion offset. */
 import type { Adjustment, Sampling } from '../model/model.ts';
 import { adjustmentOf, type LogitRules, TokenTally } from './logit-rules.ts';
 import { uniform } from './random.ts';

@@ -1,4 +1,4 @@
-/** What a sampler says while it works. Offsets count from the first id of the completion. */
+/** The events that a sampler yields. Offsets count from the first id of the completion. */
 
 export interface Alternative {
   readonly id: number;

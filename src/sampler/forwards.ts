@@ -1,3 +1,4 @@
+/** One request's way to the model: every forward yields to the event loop, checks for abort, and is counted. */
 import { gridOrigin } from '../model/config.ts';
 import type { Advanced, CommitAsk, DenoiseAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
 import type { Draw } from './draw.ts';

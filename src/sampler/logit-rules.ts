@@ -1,3 +1,4 @@
+/** Penalties and biases on logits before an id is chosen, in OpenAI's terms. All values are finite. */
 import type { Adjustment } from '../model/model.ts';
 
 /** What moves logits before an id is chosen, in OpenAI's terms. All values finite. */

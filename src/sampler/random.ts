@@ -1,6 +1,6 @@
 /**
- * Uniforms by address rather than by sequence: the draw for an offset depends on the seed and the offset alone,
- * so the same seed gives the same text on every host, whatever the order in which positions are decided.
+ * Uniforms by address and not by sequence. The draw for an offset depends only on the seed and the offset. So the same
+ * seed gives the same text on every host, whatever the order of decisions.
  */
 
 /** MurmurHash3's 32-bit finalizer (Appleby): every input bit flips every output bit with probability about 1/2. */

@@ -1,3 +1,4 @@
+/** Lets requests take turns, one forward at a time. */
 import { nextMacrotask } from './macrotask.ts';
 
 interface Lane {

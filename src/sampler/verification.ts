@@ -1,3 +1,4 @@
+/** Checks drafts against the causal predictions of the forward that commits them. */
 import type { Predictions } from '../model/model.ts';
 import type { Canvas } from './canvas.ts';
 

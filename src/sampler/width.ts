@@ -1,3 +1,4 @@
+/** Decides how far ahead a forward looks: where its window of masks ends. */
 import { type CostCurve, costOf } from '../model/cost-curve.ts';
 
 /** How far ahead a forward looks: the end of the window of masks that it predicts. */

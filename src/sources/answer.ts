@@ -1,4 +1,4 @@
-/** What the sources that ask over HTTP have in common: an answer, or an error that names the file. */
+/** What all HTTP sources share: they get an answer, or throw an error that names the file. */
 import { ModelLoadError } from '../model/errors.ts';
 
 /** @throws ModelLoadError naming the file, for no answer and for any that is not a success */

@@ -1,4 +1,7 @@
-/** Chunks as a byte stream, pulled one at a time. Chunks are handed over: their buffers are detached. */
+/**
+ * Turns chunks into a byte stream that is pulled one chunk at a time. The reader gets each chunk itself: its buffer is
+ * detached.
+ */
 export function byteStream(
   chunks: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {

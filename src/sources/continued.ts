@@ -1,4 +1,4 @@
-/** Files whose beginning is kept while they arrive: a page that was closed in the middle goes on there when it comes back. */
+/** Keeps the beginning of a file while it arrives. A page that was closed in the middle goes on from there. */
 import { byteStream } from './byte-stream.ts';
 
 /** Where beginnings of files lie. */

@@ -1,4 +1,4 @@
-/** Kept files in a directory: the Node host. */
+/** Keeps files in a directory. The Node host uses it. */
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileStore } from './stored.ts';

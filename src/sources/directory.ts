@@ -1,4 +1,4 @@
-/** A model's files in a directory: the Node host, tests and benches. */
+/** A model's files in a directory, for the Node host, tests and benches. */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelLoadError } from '../model/errors.ts';

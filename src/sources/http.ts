@@ -1,4 +1,4 @@
-/** A model's files below a URL: any server of static files, whether or not it knows ranges. */
+/** A model's files under a URL. Any server of static files will do, with or without ranges. */
 import { ModelLoadError } from '../model/errors.ts';
 import type { WeightSource } from '../model/weight-source.ts';
 import { parseJson } from './answer.ts';

@@ -1,4 +1,4 @@
-/** A file's bytes over HTTP, continued where a transfer broke (RFC 9110, sections 13.1.5 and 14). */
+/** Reads a file over HTTP and continues where a transfer broke (RFC 9110, sections 13.1.5 and 14). */
 
 export interface Patience {
   /** Failures in a row before giving up. A connection that brought a megabyte starts the count again. */

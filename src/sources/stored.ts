@@ -1,4 +1,4 @@
-/** Keeps a copy of every file that passes, and reads from it from then on: a second start needs no network. */
+/** Keeps a copy of every file that passes, and reads from the copy from then on. A second start needs no network. */
 import { ModelLoadError } from '../model/errors.ts';
 import type { WeightSource } from '../model/weight-source.ts';
 import { byteStream, streamText } from './byte-stream.ts';

@@ -1,3 +1,4 @@
+/** Converts GGUF element and block types to float32. A block holds 32 weights of one row. */
 /// <reference lib="esnext.float16" />
 /** GGUF element and block types to float32. A block holds 32 weights of one row. */
 import { ELEMENT_BYTES, type ElementType, elementsToFloat32 } from '../elements.ts';

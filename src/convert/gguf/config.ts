@@ -1,4 +1,4 @@
-/** Shapes and semantics out of a GGUF's metadata. */
+/** Reads shapes and semantics from a GGUF file's metadata. */
 
 import {
   type Checkpoint,

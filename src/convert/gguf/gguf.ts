@@ -1,4 +1,4 @@
-/** Tensors of a GGUF file under Hugging Face's names and in Hugging Face's row order. */
+/** Reads the tensors of a GGUF file, under Hugging Face's names and in Hugging Face's row order. */
 import { type GGUFParseOutput, gguf } from '@huggingface/gguf';
 import { ConversionError, rowsAndColumns, type Shape, type TensorReader } from '../checkpoint.ts';
 import { RangeFile } from '../range-file.ts';

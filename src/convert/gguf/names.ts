@@ -1,4 +1,4 @@
-/** GGUF tensor names and row order to Hugging Face's. */
+/** Translates GGUF's tensor names and row order to Hugging Face's. */
 
 const TOP: Readonly<Record<string, string>> = {
   'token_embd.weight': 'model.embed_tokens.weight',

@@ -1,4 +1,4 @@
-/** The byte-level BPE in a GGUF's metadata as a Hugging Face tokenizer.json. */
+/** Writes the byte-level BPE of a GGUF file's metadata as a Hugging Face tokenizer.json. */
 import { z } from 'zod';
 import { ConversionError, type TokenizerFacts } from '../checkpoint.ts';
 import { checkJson } from '../json-file.ts';

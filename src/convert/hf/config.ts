@@ -1,4 +1,4 @@
-/** A Hugging Face config.json, and the refusals: what the forward pass would get wrong without a word. */
+/** Reads a Hugging Face config.json, and refuses every feature that the forward pass would silently get wrong. */
 import { z } from 'zod';
 import { ConversionError, type DecoderConfig, type FamilyMask, type Semantics } from '../checkpoint.ts';
 import { checkJson } from '../json-file.ts';

@@ -1,4 +1,7 @@
-/** Tensors of a Hugging Face directory: model.safetensors, or shards listed by model.safetensors.index.json. */
+/**
+ * Reads the tensors of a Hugging Face directory: model.safetensors, or the shards that model.safetensors.index.json
+ * lists.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-/** Tokenizer files of a Hugging Face directory. */
+/** Reads the tokenizer files of a Hugging Face directory. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
- * The Hub's cache directory, as its tools in Python and JavaScript write it: `blobs/<hash>` is the content, and
- * `snapshots/<commit>/<path>` a link to it.
+ * The Hub's cache directory, as its tools in Python and JavaScript write it. `blobs/<hash>` is the content.
+ * `snapshots/<commit>/<path>` is a link to it.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';

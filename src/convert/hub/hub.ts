@@ -1,4 +1,4 @@
-/** A checkpoint's files from the Hugging Face Hub, in the cache that the Hub's other tools share. */
+/** Fetches a checkpoint's files from the Hugging Face Hub into the cache that the Hub's other tools share. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

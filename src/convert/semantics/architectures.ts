@@ -1,6 +1,6 @@
 /**
- * The one table of checkpoint families: which decoder an `architectures` entry is, and what its own code fixes that
- * its files do not say. Nothing else in the converter knows a family's name.
+ * The one table of checkpoint families. A row says which decoder an `architectures` entry is, and what the family's
+ * own code fixes without writing it into a file. No other part of the converter knows a family's name.
  */
 import type { ModelConfig } from '../../model/config.ts';
 import { ConversionError, type Semantics } from '../checkpoint.ts';

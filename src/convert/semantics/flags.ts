@@ -1,4 +1,4 @@
-/** Flags of `npm run convert` that say what a checkpoint means, where its files do not or do so wrongly. */
+/** Flags of `npm run convert` that say what a checkpoint means, for files that do not say it or say it wrongly. */
 import type { ModelConfig } from '../../model/config.ts';
 import { ConversionError, type Semantics } from '../checkpoint.ts';
 

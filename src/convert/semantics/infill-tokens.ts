@@ -1,4 +1,4 @@
-/** Which ids frame a hole, where a checkpoint was trained to fill one. */
+/** Finds the ids that frame a hole, for a checkpoint that was trained to fill one. */
 import type { InfillFrame } from '../../model/config.ts';
 import type { TokenizerFacts } from '../checkpoint.ts';
 

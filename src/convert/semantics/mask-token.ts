@@ -1,4 +1,4 @@
-/** Which id stands for "not decided yet". Never inferred from the size of the vocabulary. */
+/** Finds the id that stands for "not decided yet". It is never inferred from the size of the vocabulary. */
 import { ConversionError, type FamilyMask, type TokenizerFacts } from '../checkpoint.ts';
 
 /** Spellings in published checkpoints. */

@@ -1,4 +1,4 @@
-/** The ModelConfig of a checkpoint: its shapes, and its semantics from flags, then files, then conventions. */
+/** Builds the ModelConfig of a checkpoint: its shapes, and its semantics from flags, then files, then conventions. */
 import { z } from 'zod';
 import { type ModelConfig, parseModelConfig } from '../../model/config.ts';
 import { type Checkpoint, ConversionError, type Semantics } from '../checkpoint.ts';

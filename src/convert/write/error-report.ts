@@ -1,4 +1,4 @@
-/** Relative RMS error by class of tensor: what quantization costs, before any model is run. */
+/** Relative RMS error by class of tensor. It shows what quantization costs before any model runs. */
 import type { TensorType } from '../../model/manifest.ts';
 import type { SquaredSums } from './quantize.ts';
 

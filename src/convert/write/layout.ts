@@ -1,4 +1,4 @@
-/** Where every tensor lies in the shards: the pure half of writing a model (models/README.md). */
+/** Plans where every tensor lies in the shards (models/README.md). Pure: it writes nothing. */
 import { GROUP, rowBytes, type TensorType } from '../../model/manifest.ts';
 import { ConversionError, rowsAndColumns, type Shape } from '../checkpoint.ts';
 

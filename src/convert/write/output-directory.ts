@@ -1,6 +1,7 @@
 /**
- * Puts a finished model in place. While a manifest.json is there, everything it names is there: files are made in a
- * directory beside, and the manifest goes first when an old model leaves and comes last when the new one arrives.
+ * Puts a finished model in place. As long as a manifest.json is there, everything that it names is there. So files are
+ * made in a neighbouring directory. The manifest is the first file to leave with an old model and the last to arrive
+ * with a new one.
  */
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Quantizes groups of 32 weights to int4 or int8 codes with one fp16 scale each (models/README.md has the layout). */
 /// <reference lib="esnext.float16" />
 /** Groups of 32 weights to int4 or int8 codes with one fp16 scale each (models/README.md has the layout). */
 

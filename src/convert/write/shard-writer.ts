@@ -1,4 +1,4 @@
-/** Writes shards front to back, hashing as it goes: nothing is read again and nothing is held. */
+/** Writes shards from front to back and hashes them on the way. It reads nothing again and holds nothing. */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The tensors of a decoder in the order in which a forward pass reads them, with their shapes. */
+/** Lists the tensors of a decoder with their shapes, in the order in which a forward pass reads them. */
 import { ConversionError, type DecoderConfig, type Shape } from '../checkpoint.ts';
 
 export const EMBEDDING = 'model.embed_tokens.weight';

@@ -1,4 +1,4 @@
-/** Whether the checkpoint has an LM head of its own: its files decide, not `tie_word_embeddings`. */
+/** Says whether the checkpoint has an LM head of its own. Its files decide, not `tie_word_embeddings`. */
 import type { TensorReader } from '../checkpoint.ts';
 import { rowsAndColumns } from '../checkpoint.ts';
 import { rowRanges } from './row-ranges.ts';

@@ -1,3 +1,4 @@
+/** Decides whether an edit is good enough to keep. */
 import type { EditingSettings } from './settings.ts';
 
 /** What speaks for an edit. */

@@ -1,3 +1,4 @@
+/** One edit's way to the model: predictions together with the probabilities of the tokens that are there. */
 import type { DiffusionModel, KvCache, Predictions } from '../../model/model.ts';
 import { nextMacrotask } from '../macrotask.ts';
 

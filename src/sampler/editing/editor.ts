@@ -1,4 +1,4 @@
-/** Token-to-token editing: finds what the model takes for wrong, and rewrites it in place. */
+/** Token-to-token editing: it finds the tokens that the model finds improbable, and rewrites them in place. */
 import { accepts } from './accept.ts';
 import { Draft, type TokenEdit } from './draft.ts';
 import { type EditForwards, ForwardsSpent } from './edit-forwards.ts';

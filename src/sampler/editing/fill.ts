@@ -1,3 +1,4 @@
+/** Fills the masks of a hole in an edit, several at once where the model is sure. */
 import { confidence } from '../policies/confidence.ts';
 import type { EditForwards } from './edit-forwards.ts';
 import type { EditingSettings } from './settings.ts';

@@ -1,3 +1,4 @@
+/** Chooses which tokens of a span become masks, and how many masks take their place. */
 import { GROW, SHRINK } from './settings.ts';
 
 /** Which tokens of a span are masked out, and how many masks take their place. */

@@ -1,4 +1,4 @@
-/** Where the model finds a token improbable: first from its left context alone, then from both sides. */
+/** Finds tokens that the model finds improbable: first from their left context alone, then from both sides. */
 import type { Draft } from './draft.ts';
 import type { EditForwards } from './edit-forwards.ts';
 import { type EditingSettings, LONGEST_SPAN } from './settings.ts';

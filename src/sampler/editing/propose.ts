@@ -1,4 +1,4 @@
-/** Ways to rewrite a span, judged by the likelihood of the text with each of them. */
+/** Proposes ways to rewrite a span, and judges each by the likelihood of the text with it. */
 import { deletionConfidence, type Evidence } from './accept.ts';
 import { type Draft, shared, type TokenEdit } from './draft.ts';
 import type { EditForwards } from './edit-forwards.ts';

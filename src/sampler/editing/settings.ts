@@ -1,4 +1,4 @@
-/** What decides whether a token is suspected, rewritten, and how much work that may take. */
+/** Settings of an edit: when a token is suspected, when it is rewritten, and how much work that may take. */
 import { z } from 'zod';
 
 const probability = z.number().min(0).max(1);

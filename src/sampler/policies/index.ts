@@ -1,4 +1,4 @@
-/** Every policy that a request can name. A new one is a file and a line here: API, documentation and types follow. */
+/** Every policy that a request can name. A new one is a file and a line here. API, description and types follow. */
 import type * as z from 'zod';
 import { confidence } from './confidence.ts';
 import { entropyBound } from './entropy-bound.ts';
