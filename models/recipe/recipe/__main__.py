@@ -11,6 +11,7 @@ GROUPS = {
     "data": {"corpus": "data.corpus"},
     "train": {
         "train": "train.train",
+        "drafts": "train.drafts",
         "soup": "train.soup",
         "plot": "train.plot",
         "pack": "train.pack",
@@ -22,7 +23,7 @@ GROUPS = {
         "orders": "orders.orders",
         "onpolicy": "orders.onpolicy",
     },
-    "evaluate": {"evaluate": "evaluate.evaluate", "agreement": "evaluate.agreement"},
+    "evaluate": {"evaluate": "evaluate.evaluate", "agreement": "evaluate.agreement", "draft-agreement": "evaluate.draft_agreement"},
     "int4": {"export": "int4.export", "gptq": "int4.gptq", "distil-int4": "int4.distil"},
     "oracle": {"golden": "oracle.golden", "fixture": "oracle.fixture", "families": "oracle.families"},
 }

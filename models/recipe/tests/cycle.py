@@ -20,8 +20,11 @@ def circle(start: int, length: int) -> list[int]:
     return [FIRST + (start + i) % ROUND for i in range(length)]
 
 
-def cycle_model(steps: int) -> Llama:
-    """A model after so many steps of causal and masked training, all weights trained: sure causally, unsure of drafts."""
+def cycle_model(steps: int, drafts: bool = True) -> Llama:
+    """A model after so many steps of causal and masked training, all weights trained: sure causally, unsure of drafts.
+
+    Without `drafts` it has never seen a mask.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(1)
     model = Llama(TINY, TINY_MASK)
@@ -38,6 +41,6 @@ def cycle_model(steps: int) -> Llama:
         causal = F.cross_entropy(logits[:, LENGTH:-1].flatten(0, 1), ids[:, 1:].flatten())
         masked = F.cross_entropy(logits[:, : LENGTH - 1][asked], ids[:, 1:][asked])
         optimizer.zero_grad()
-        (causal + masked).backward()  # type: ignore[no-untyped-call]
+        (causal + masked if drafts else causal).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model

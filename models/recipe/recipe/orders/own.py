@@ -2,6 +2,7 @@
 
 Human code is hard to guess two tokens ahead whatever the model; its own greedy continuation is not, and decoding only needs
 agreement with that. Seed Diffusion (arXiv 2508.02193), section 3.2, distils trajectories of the model's own for the same reason.
+A text is cut where it begins to loop: what comes before is as good as any, and the loop would teach little but itself.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recipe.data.tokenizer import END_OF_TEXT
 from recipe.paths import cache_dir
 
 GRAM = 4
 LEAST_DISTINCT = 0.5
-"""A continuation with fewer different 4-grams has run into a loop: it would teach little but the loop."""
+"""A continuation with a smaller share of different 4-grams has run into a loop."""
+SPAN = 32
+"""4-grams ahead that tell a loop from a phrase that comes again."""
+LEAST_KEPT = 16
+"""Fewer own tokens than this after a beginning are not worth that beginning."""
 
 
 def loops(ids: list[int]) -> bool:
@@ -27,15 +33,38 @@ def loops(ids: list[int]) -> bool:
     return len(set(grams)) < LEAST_DISTINCT * len(grams)
 
 
+def loop_start(ids: list[int]) -> int:
+    """Where a text begins to repeat itself: the second turn of its first loop; its length, if it has none."""
+    seen = set[tuple[int, ...]]()
+    new = []
+    for at in range(len(ids) - GRAM + 1):
+        gram = tuple(ids[at : at + GRAM])
+        new.append(gram not in seen)
+        seen.add(gram)
+    for at in range(len(new) - SPAN // 4 + 1):
+        ahead = new[at : at + SPAN]
+        if not new[at] and sum(ahead) < LEAST_DISTINCT * len(ahead):
+            return at
+    return len(ids)
+
+
 def own_texts(lines: Iterable[str], length: int) -> NDArray[np.uint16]:
-    """[N, length]: beginning and continuation of each trajectory that is long enough and does not loop."""
-    texts = []
+    """[N, length]: beginning and continuation of each trajectory, cut at its loop.
+
+    The first ids of a text that is long enough are a row. The shorter texts are joined, each ended by END_OF_TEXT as in the
+    corpus, and make the last rows.
+    """
+    whole, joined = [], list[int]()
     for line in lines:
         record = json.loads(line)
-        text = [*record["prompt"], *record["ids"]]
-        if len(text) >= length and not loops(record["ids"]):
-            texts.append(text[:length])
-    return np.array(texts, dtype=np.uint16).reshape(-1, length)
+        ids = record["ids"][: loop_start(record["ids"])]
+        text = [*record["prompt"], *ids]
+        if len(text) >= length:
+            whole.append(text[:length])
+        elif len(ids) >= LEAST_KEPT:
+            joined += [*text, END_OF_TEXT]
+    rows = [joined[at : at + length] for at in range(0, len(joined) - length + 1, length)]
+    return np.array(whole + rows, dtype=np.uint16).reshape(-1, length)
 
 
 def main() -> None:

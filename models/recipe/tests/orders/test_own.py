@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from recipe.data.windows import Windows
-from recipe.orders.own import loops, own_texts
+from recipe.orders.own import LEAST_KEPT, loop_start, loops, own_texts
 from recipe.train.sequences import NoisySequences
 from recipe.train.settings import Settings
 
@@ -26,6 +26,25 @@ def test_short_and_looping_texts_are_left_out() -> None:
     texts = own_texts([good, line([1, 2], [3]), line([1, 2], [5, 6] * 10)], 8)
     assert texts.tolist() == [[1, 2, 10, 11, 12, 13, 14, 15]]
     assert own_texts([], 8).shape == (0, 8)
+
+
+def test_a_loop_starts_at_its_second_turn() -> None:
+    prose = list(range(100, 140))
+    assert loop_start(prose) == 40
+    assert loop_start([*prose, 1, 2, 3, 4, 5] + [1, 2, 3, 4, 5] * 8) == 45
+    # A phrase that comes again is none.
+    assert loop_start([*prose, 1, 2, 3, 4, 5, 6, 7, 8, *range(50, 60), 1, 2, 3, 4, 5, 6, 7, 8, *range(60, 90)]) == 96
+    assert loop_start([]) == 0
+
+
+def test_texts_are_cut_at_their_loop_and_the_shorter_ones_joined() -> None:
+    sound = list(range(100, 100 + 2 * LEAST_KEPT))
+    cut = line([1, 2], [*sound, 7, 7, 7, 7] + [7] * 40)
+    short = line([3, 4], list(range(200, 200 + LEAST_KEPT)))
+    least = line([5, 6], [*range(300, 299 + LEAST_KEPT)])
+    stream = [1, 2, *sound, 7, 0, 3, 4, *range(200, 200 + LEAST_KEPT), 0]
+    assert own_texts([cut, least, short], 50).tolist() == [stream[:50]]
+    assert own_texts([cut, short], 9).tolist() == [[1, 2, *sound[:7]], [3, 4, *range(200, 207)]]
 
 
 def test_own_texts_take_their_share_and_carry_no_causal_loss() -> None:
