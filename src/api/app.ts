@@ -6,6 +6,7 @@ import { registerChat } from './chat/route.ts';
 import { registerCompletions } from './completions/route.ts';
 import { registerEdit } from './edit/route.ts';
 import { ApiError, errorResponse } from './errors.ts';
+import { describe } from './fields/openapi.ts';
 import { toValidationError } from './fields/validation-error.ts';
 import { registerFim } from './fim/route.ts';
 import type { Host } from './host.ts';
@@ -68,6 +69,6 @@ export function createApp(
   registerTokens(app, host);
   registerModels(app, host);
   registerHealth(app, host);
-  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Seedling', version: '0.1.0' } });
+  describe(app);
   return app;
 }

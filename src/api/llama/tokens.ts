@@ -4,7 +4,7 @@ import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
 import { ApiError } from '../errors.ts';
-import { failures, jsonBody } from '../fields/openapi.ts';
+import { failures, jsonBody, refusals } from '../fields/openapi.ts';
 import { accepted, neutral, text } from '../fields/text.ts';
 import { loadEngine } from '../generate/load-engine.ts';
 import type { Host } from '../host.ts';
@@ -99,6 +99,8 @@ const propsRoute = createRoute({
       content: { 'application/json': { schema: propsSchema } },
     },
     503: failures[503],
+    504: failures[504],
+    ...refusals,
   },
 });
 

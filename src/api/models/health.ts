@@ -1,5 +1,6 @@
 /** `GET /health`: whether the model is loaded, the room in its KV pool, the bytes it holds. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { failures } from '../fields/openapi.ts';
 import type { Host } from '../host.ts';
 import { holdOpen } from '../middleware/hold-open.ts';
 
@@ -21,6 +22,7 @@ const route = createRoute({
   responses: {
     200: { description: 'Ready.', content },
     503: { description: 'Loading, or the last load failed; asking starts the next try.', content },
+    405: failures[405],
   },
 });
 

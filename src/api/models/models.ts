@@ -1,6 +1,6 @@
 /** `GET /v1/models` and `GET /v1/models/{model}`. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { errorBodySchema } from '../fields/answers.ts';
+import { failures, refusals } from '../fields/openapi.ts';
 import { requireModel } from '../generate/model-name.ts';
 import type { Host } from '../host.ts';
 
@@ -18,6 +18,7 @@ const listRoute = createRoute({
         'application/json': { schema: z.object({ object: z.literal('list'), data: z.array(modelSchema) }) },
       },
     },
+    ...refusals,
   },
 });
 
@@ -27,7 +28,8 @@ const oneRoute = createRoute({
   request: { params: z.object({ model: z.string() }) },
   responses: {
     200: { description: 'The model.', content: { 'application/json': { schema: modelSchema } } },
-    404: { description: 'No such model.', content: { 'application/json': { schema: errorBodySchema } } },
+    404: failures[404],
+    ...refusals,
   },
 });
 

@@ -51,3 +51,20 @@ test('the viewer comes without the telemetry package that it names as a dependen
     { name: 'empty-npm-package', hasInstallScript: undefined },
   ]);
 });
+
+test('keys, refused methods and deadlines are in the description, and the version is the package', async () => {
+  const { info, components, security, paths } = await document;
+  expect(info.version).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
+  expect(components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+  expect(components.securitySchemes.apiKey).toMatchObject({ type: 'apiKey', in: 'header', name: 'x-api-key' });
+  expect(security).toEqual([{ bearer: [] }, { apiKey: [] }, {}]);
+  for (const [path, methods] of Object.entries(paths as Record<string, Record<string, { responses: object }>>)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      if (path === '/v1/apply/completions') continue;
+      expect(Object.keys(responses), `${method} ${path}`).toContain('405');
+      // Nobody needs a key for it.
+      if (path !== '/health') expect(Object.keys(responses), `${method} ${path}`).toContain('401');
+      if (method === 'post') expect(Object.keys(responses), `${method} ${path}`).toContain('504');
+    }
+  }
+});
