@@ -1,4 +1,4 @@
-/** Puts an engine together from a model's files and the compiled kernels: the same for every host. */
+/** Builds an engine from a model's files and the compiled kernels. Every host uses it. */
 import { Engine } from '../engine/engine.ts';
 import type { QueueLimits } from '../engine/queue.ts';
 import { loadTokenizer } from '../engine/tokenizer/tokenizer.ts';

@@ -1,4 +1,4 @@
-/** Which runtime stands behind an engine. */
+/** Chooses the runtime of an engine: this project's kernels or ONNX Runtime. */
 import type { ModelConfig } from '../model/config.ts';
 import { NoAdapterError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';

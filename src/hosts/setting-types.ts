@@ -1,4 +1,4 @@
-/** How single settings are read: numbers, lists, hashes. */
+/** Reads single settings: numbers, lists, hashes. */
 import { z } from 'zod';
 
 /** A whole number, as a number or as text. */

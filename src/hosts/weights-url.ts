@@ -1,4 +1,4 @@
-/** The setting for weights that another server has. */
+/** Reads `WEIGHTS_URL`, the setting for weights on another server. */
 import { SettingsError } from './settings.ts';
 
 /** @throws SettingsError unless it is the address that a model's directory has. */

@@ -1,4 +1,6 @@
-/** Most ids of a position that a model names beside the chosen one: what OpenAI's chat asks for at most. */
+/** The most probable ids of a position, beside the chosen one. */
+
+/** Ids that a model names at most: as many as OpenAI's chat asks for. */
 export const MAX_ALTERNATIVES = 20;
 
 /**

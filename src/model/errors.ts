@@ -1,4 +1,6 @@
-/** The request is fine but its KV does not fit now (`retryable`) or ever. */
+/** Errors of a model: no room for a request's KV, a file that does not load, no adapter. */
+
+/** The request is fine, but its KV does not fit now (`retryable`) or ever. */
 export class OutOfMemoryError extends Error {
   override readonly name = 'OutOfMemoryError';
   readonly retryable: boolean;

@@ -1,4 +1,4 @@
-/** fp16 bits to a number. */
+/** Converts fp16 bits to a number. */
 export function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

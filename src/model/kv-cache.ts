@@ -1,4 +1,4 @@
-/** KV memory: pages of a few tokens from one pool, each written by one request and read by those that begin alike. */
+/** KV memory: pages of a few tokens from one pool. One request writes a page. Requests that begin alike read it. */
 import type { ModelConfig } from './config.ts';
 import { OutOfMemoryError } from './errors.ts';
 import type { SequenceCache } from './forward/planned-model.ts';

@@ -1,6 +1,6 @@
 /**
- * The wall between sampling and arithmetic: every runtime stands behind `DiffusionModel`.
- * Logits never cross it, only one best or drawn id per position with its probability and entropy.
+ * The wall between sampling and arithmetic. Every runtime implements `DiffusionModel`. Logits never cross the wall:
+ * for each position it returns one best or drawn id with its probability and entropy.
  */
 import type { ModelConfig } from './config.ts';
 import type { CostCurve } from './cost-curve.ts';

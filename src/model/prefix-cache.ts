@@ -1,6 +1,7 @@
 /**
- * Committed KV pages that outlive their request, as a tree: a page hangs below the page of the tokens before it. Found by
- * a chained hash of the token prefix, but served only where the ids themselves are equal. The pages stay in the pool.
+ * Committed KV pages that outlive their request, as a tree: the child of a page holds the tokens that follow. A page
+ * is found by a chained hash of the token prefix, and served only if the ids themselves are equal. The pages stay in
+ * the pool.
  */
 
 export interface CachedPage {

@@ -1,3 +1,4 @@
+/** A model's files, wherever a host finds them: Workers assets, a directory, a URL. */
 import { type ModelConfig, parseModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
 

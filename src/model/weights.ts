@@ -1,4 +1,7 @@
-/** Weight shards into WASM memory: streamed to their final place, checked, repacked there for the kernels. */
+/**
+ * Loads weight shards into WASM memory. It streams them to their final place, checks them, and repacks them there for
+ * the kernels.
+ */
 import { type Arena, align } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { ModelLoadError } from './errors.ts';

@@ -1,4 +1,4 @@
-/** Addresses of a forward pass's buffers. Planned once; a forward allocates nothing. */
+/** Addresses of a forward pass's buffers. They are planned once, and a forward allocates nothing. */
 import { type Arena, align } from '../kernels/arena.ts';
 import type { ModelConfig } from './config.ts';
 import { GROUP } from './manifest.ts';

@@ -1,4 +1,7 @@
-/** `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. Slow; for tests and small models. */
+/**
+ * `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. It is slow, and made for tests
+ * and small models.
+ */
 
 import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
 import { gridOrigin, type ModelConfig } from '../model/config.ts';

@@ -1,6 +1,6 @@
 /**
- * The oracle: every kernel of `wasm/` again, in plain TypeScript on typed arrays, written to be read.
- * Sums run in doubles, so what differs from a kernel is the kernel's rounding.
+ * The oracle: every kernel of `wasm/` again, in plain TypeScript on typed arrays, written to be read. Sums run in
+ * doubles. So a difference from a kernel is the kernel's rounding.
  */
 
 import { halfToFloat } from '../model/half-float.ts';

@@ -1,4 +1,4 @@
-/** The Node entry: environment, model files and kernels from disk meet the app here. */
+/** The Node entry. It puts the app together from the environment, model files and kernels on disk. */
 import { readFile } from 'node:fs/promises';
 import { createHost } from '../../api/host.ts';
 import { Drain } from '../../api/middleware/drain.ts';

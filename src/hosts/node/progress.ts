@@ -1,4 +1,4 @@
-/** How far a long transfer is, on stderr: one line that moves on a terminal, a few lines elsewhere. */
+/** Shows on stderr how far a long transfer is: one line that moves on a terminal, a few lines elsewhere. */
 import type { WriteStream } from 'node:tty';
 
 /** A terminal's line is drawn at most this often, in milliseconds. */

@@ -1,4 +1,4 @@
-/** Rate limits of one process, in memory. */
+/** Rate limits of one process, kept in memory. */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { RateLimiter } from '../../api/middleware/rate-limit.ts';
 

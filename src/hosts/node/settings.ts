@@ -1,4 +1,4 @@
-/** What only the Node host needs to know; the rest is `settings.ts`. */
+/** Settings that only the Node host has. Those of every host are in `src/hosts/settings.ts`. */
 import { BlockList, isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';

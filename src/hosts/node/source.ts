@@ -1,4 +1,4 @@
-/** Where the Node host finds a model: a directory, or a server whose files it keeps. */
+/** Where the Node host finds a model: in a directory, or on a server whose files it keeps. */
 import { join } from 'node:path';
 import type { WeightSource } from '../../model/weight-source.ts';
 import { directorySource } from '../../sources/directory.ts';

@@ -1,4 +1,4 @@
-/** How the Node host ends. */
+/** Stops the Node host on a signal, and lets running answers finish. */
 import { setTimeout } from 'node:timers/promises';
 import type { Drain } from '../../api/middleware/drain.ts';
 import type { NodeServer } from './server.ts';

@@ -1,4 +1,4 @@
-/** A helper thread of the Node host; `node-threads.ts` starts it. */
+/** A helper thread of the Node host. `threads.ts` starts it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { help } from '../../kernels/help.ts';
 

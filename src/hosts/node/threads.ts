@@ -1,4 +1,4 @@
-/** Helper threads of the Node host. */
+/** Starts helper threads of the Node host, for `THREADS` above 1. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Threads } from '../../kernels/crew.ts';

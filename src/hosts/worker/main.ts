@@ -1,4 +1,4 @@
-/** The Cloudflare entry: bindings, precompiled kernels and settings meet the app here, and nowhere else. */
+/** The Cloudflare entry. It puts the app together from bindings, precompiled kernels and settings. */
 import { env } from 'cloudflare:workers';
 import relaxed from '../../../build/kernels-relaxed.wasm';
 import simd from '../../../build/kernels-simd.wasm';

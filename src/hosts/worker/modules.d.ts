@@ -1,4 +1,7 @@
-/** What the Workers bundler and runtime provide. Hand-written: `wrangler types` would bring globals that clash with the DOM's. */
+/**
+ * Types of what the Workers bundler and runtime provide. They are written by hand, because the globals of `wrangler
+ * types` clash with the DOM's.
+ */
 
 declare module '*.wasm' {
   const module: WebAssembly.Module;

@@ -1,4 +1,4 @@
-/** What only the Worker needs to know: which bindings its settings ask for. */
+/** Settings that only the Worker has: which bindings they ask for. */
 import type { RateLimiter } from '../../api/middleware/rate-limit.ts';
 import type { WeightSource } from '../../model/weight-source.ts';
 import { assetsSource } from '../../sources/assets.ts';

@@ -1,4 +1,4 @@
-/** What the two execution providers of ONNX Runtime Web have to offer to `OnnxModel`. */
+/** What an execution provider of ONNX Runtime Web has to offer to `OnnxModel`. There are two providers. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import type { ModelConfig } from '../config.ts';
 import type { RuntimeName } from '../model.ts';

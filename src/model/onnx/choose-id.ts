@@ -1,4 +1,7 @@
-/** The choice of an id from a row of logits, where the plain argmax was not asked for. As `wasm/head.ts` has it. */
+/**
+ * Chooses an id from a row of logits, for requests that do not ask for the plain argmax. The rule is that of
+ * `wasm/head.ts`.
+ */
 import type { Sampling } from '../model.ts';
 
 /** Weights below this are rarely of the kept set, and many. */

@@ -1,9 +1,10 @@
 /**
- * The decoder of a `ModelConfig` as an ONNX graph over the weight shards, which MatMulNBits reads byte for byte. It is a
- * pure function of the configuration and the manifest, so it is built at load instead of being stored beside them.
+ * Builds the decoder of a `ModelConfig` as an ONNX graph over the weight shards, which MatMulNBits reads byte for
+ * byte. The graph is a pure function of the configuration and the manifest. So it is built at load and not stored
+ * beside them.
  *
- * Who sees whom is an input: attention is MatMul and Softmax with a bias, one graph for every mask. The fused attention
- * operators are causal only, or wrong on adapters with small subgroups.
+ * Who attends to whom is an input: attention is MatMul and Softmax with a bias, one graph for every mask. The fused
+ * attention operators are causal only, or wrong on adapters with small subgroups.
  */
 import type { ModelConfig } from '../config.ts';
 import { ModelLoadError } from '../errors.ts';

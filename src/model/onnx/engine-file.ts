@@ -1,3 +1,7 @@
+/**
+ * Where a page gets ONNX Runtime's own WASM from: an address, or its bytes if the page fetches them in another way
+ * (compressed, from a cache). There is one for each page and provider.
+ */
 import type { Env } from 'onnxruntime-web';
 
 /**

@@ -1,4 +1,4 @@
-/** The weight shards as they are, for a graph that names their regions. */
+/** Hands the weight shards to an ONNX graph as they are. The graph names their regions. */
 import type { ModelConfig } from '../config.ts';
 import { ModelLoadError } from '../errors.ts';
 import { GROUP, type Manifest, rowBytes, type TensorEntry, type TensorType } from '../manifest.ts';

@@ -1,4 +1,4 @@
-/** An ONNX graph, node by node. Field numbers are those of onnx.proto3. */
+/** Writes an ONNX graph node by node. Field numbers are those of onnx.proto3. */
 import { Message } from './protobuf.ts';
 
 export const FLOAT = 1;

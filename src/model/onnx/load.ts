@@ -1,4 +1,7 @@
-/** The way to ONNX Runtime: hosts import this module only where it was chosen, so that others do not carry it. */
+/**
+ * Loads a model on ONNX Runtime. Hosts import this module only if it was chosen, so that other bundles do not carry
+ * it.
+ */
 import type { ModelConfig } from '../config.ts';
 import type { CostCurve } from '../cost-curve.ts';
 import { ModelLoadError } from '../errors.ts';

@@ -1,3 +1,4 @@
+/** The KV of one request on ONNX Runtime. It keeps nothing for others: every request runs its whole prompt. */
 import type { SequenceCache } from '../forward/planned-model.ts';
 import type { KvStore } from './backend.ts';
 

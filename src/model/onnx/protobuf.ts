@@ -1,6 +1,6 @@
 /**
- * Writes protobuf messages: the wire format alone. A schema compiler would bring code generation at run time, which a
- * page's content security policy forbids, and twenty times the bytes.
+ * Writes protobuf messages: only the wire format. A schema compiler would generate code at run time, which a page's
+ * content security policy forbids, and it would bring twenty times the bytes.
  */
 
 const VARINT = 0;

@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime does one thing at a time: a second run on WebGPU before the first has ended hangs the event loop for good,
- * whatever its session. Everything that calls it waits here.
+ * Lets ONNX Runtime do one thing at a time. On WebGPU a second run before the end of the first hangs the event loop
+ * for good, whatever its session. So every call to it waits here.
  */
 let last: Promise<unknown> = Promise.resolve();
 

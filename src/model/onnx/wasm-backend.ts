@@ -1,4 +1,4 @@
-/** ONNX Runtime's CPU kernels in WASM: a cross-check, slower and larger than the project's own. */
+/** ONNX Runtime's CPU kernels in WASM. They are a cross-check, slower and larger than this project's own. */
 import type { Tensor } from 'onnxruntime-web';
 import type { ModelConfig } from '../config.ts';
 import { type Backend, type KvStore, kvNames, type Tensors } from './backend.ts';

@@ -1,4 +1,4 @@
-/** ONNX Runtime on WebGPU: a browser, Deno, or Node with Dawn. */
+/** ONNX Runtime on WebGPU: in a browser, in Deno, or on Node with Dawn. */
 import type { Tensor, TensorConstructor } from 'onnxruntime-web';
 import type { ModelConfig } from '../config.ts';
 import { NoAdapterError } from '../errors.ts';

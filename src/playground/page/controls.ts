@@ -1,4 +1,4 @@
-/** The settings form: what the reader chose, as the parts of a job. */
+/** The settings form. It turns the reader's choices into parts of a job. */
 import type { PolicyName } from '../../sampler/policies/index.ts';
 import type { Decoding } from '../shared/job.ts';
 import type { PageRuntime } from '../shared/protocol.ts';

@@ -1,4 +1,4 @@
-/** Draws at most once per frame, however often it is asked to. */
+/** Draws at most once per frame, however often it is asked to draw. */
 export class Frame {
   readonly #draw: () => void;
   #handle: number | null = null;

@@ -1,4 +1,4 @@
-/** The reader's text and choices as a job, and the place in the text that it is for. */
+/** Turns the reader's text and choices into a job, and remembers the place in the text that the job is for. */
 import type { CompleteJob, RepairJob } from '../shared/job.ts';
 import type { Controls } from './controls.ts';
 import type { CodeEditor, EditorSelection } from './editor/editor.ts';

@@ -1,4 +1,6 @@
-/** What the page remembers. Browsers that block storage refuse the very access: the page then remembers nothing. */
+/**
+ * What the page remembers. Some browsers block storage and refuse any access to it. Then the page remembers nothing.
+ */
 
 function storage(kind: 'localStorage' | 'sessionStorage'): Storage | null {
   try {

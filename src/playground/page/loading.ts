@@ -1,4 +1,4 @@
-/** What the reader sees of a model that loads in the page. */
+/** Shows the reader how far the model in the page has loaded. */
 import type { OfferedModel } from '../shared/offered-model.ts';
 import type { LoadProgress } from '../shared/protocol.ts';
 import { element } from './elements.ts';

@@ -1,4 +1,4 @@
-/** The page put together: editor, controls, runners, and the one run that can be under way. */
+/** Puts the page together: editor, controls, runners, and the one run that may be under way. */
 import type { OfferedModel } from '../shared/offered-model.ts';
 import { RunError, type Runner } from '../shared/run-event.ts';
 import { Controls } from './controls.ts';

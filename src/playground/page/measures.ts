@@ -1,4 +1,4 @@
-/** What a run has cost so far. */
+/** Adds up what a run has cost so far. */
 
 export interface Measures {
   /** Milliseconds to the first decided token; null before it. */

@@ -1,4 +1,4 @@
-/** What the page says about a run: measures, sentences, errors. */
+/** Shows what the page says about a run: measures, sentences, errors. */
 import { element } from './elements.ts';
 import type { Measures } from './measures.ts';
 

@@ -1,4 +1,4 @@
-/** How the page offers each policy: a name, a sentence, and the slider of its one parameter. */
+/** How the page offers each policy: a name, a sentence, and a slider for its one parameter. */
 import { type PolicyName, policyDefaults } from '../../sampler/policies/index.ts';
 
 export interface ParameterSlider {

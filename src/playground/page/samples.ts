@@ -1,4 +1,4 @@
-/** What the editor holds at first. */
+/** The texts that the editor holds at first. */
 import type { Language } from './editor/editor.ts';
 
 export const SAMPLES: Readonly<Record<Language, string>> = {

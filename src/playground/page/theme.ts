@@ -1,4 +1,4 @@
-/** Dark and light: the system's, until the reader says otherwise. */
+/** Dark or light: the system's choice, until the reader makes another. */
 import { settingsStore } from './keep.ts';
 
 /** @param toggle a button that is pressed while the page is dark */

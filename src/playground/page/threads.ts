@@ -1,4 +1,4 @@
-/** How many threads a model in the page gets: the reader's choice, as far as the browser shares memory among workers. */
+/** How many threads a model in the page gets: the reader's choice, if the browser shares memory among workers. */
 import { element } from './elements.ts';
 
 /** A fifth of a forward stays on one thread: with this many it is two thirds of the time that is left. */

@@ -1,4 +1,4 @@
-/** The plot of a run: forwards from left to right, positions from top to bottom, a cell for each decision. */
+/** Plots a run: forwards from left to right, positions from top to bottom, a cell for each decision. */
 import type { StepToken } from '../shared/run-event.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';

@@ -1,4 +1,4 @@
-/** What the page is told while a job runs, the same from a server and from its own worker. */
+/** The events of a running job. They are the same from a server and from the page's own worker. */
 import type { Job } from './job.ts';
 
 /** A position that a forward decided. */

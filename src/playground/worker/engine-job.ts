@@ -1,4 +1,4 @@
-/** A job through the engine, its events as the page knows them. */
+/** Runs a job through the engine, and turns its events into the page's. */
 import type { EditResult } from '../../engine/editing/edit-request.ts';
 import { DEFAULT_EDITING } from '../../engine/editing/edit-request.ts';
 import type { Engine } from '../../engine/engine.ts';

@@ -1,4 +1,7 @@
-/** Lets the page reload offline: keeps its own files and the small ones of a model. Weights are the worker's to keep. */
+/**
+ * Lets the page reload offline. It keeps the page's own files and the small files of a model. The worker keeps the
+ * weights.
+ */
 export {};
 
 declare const self: ServiceWorkerGlobalScope;

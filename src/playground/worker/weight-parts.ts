@@ -1,4 +1,7 @@
-/** Where this page keeps shards that have not come whole: in OPFS, as Cache Storage takes only what is. */
+/**
+ * Keeps the beginnings of shards that have not come whole. They are in OPFS, because Cache Storage takes only whole
+ * files.
+ */
 import type { PartStore } from '../../sources/continued.ts';
 import { opfsPartials } from '../../sources/opfs-partials.ts';
 

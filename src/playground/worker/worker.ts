@@ -1,4 +1,4 @@
-/** The worker that holds a model: loads it once, then runs jobs until the page ends it. */
+/** The worker that holds a model. It loads the model once, then runs jobs until the page ends it. */
 import type { Engine } from '../../engine/engine.ts';
 import { RequestError } from '../../engine/request.ts';
 import { ModelLoadError } from '../../model/errors.ts';

@@ -1,4 +1,4 @@
-/** The state of a completion while it is denoised. Pure: what is drawn and what is measured both come from here. */
+/** The state of a completion while it is denoised. Pure: both the drawing and the measures come from it. */
 import type { StepToken } from '../../shared/run-event.ts';
 
 export interface DraftToken {

@@ -1,4 +1,4 @@
-/** The code editor: CodeMirror with a place where a completion grows, and marks that show how it came about. */
+/** The code editor: CodeMirror with a place where a completion grows, and with marks that show how probable it was. */
 import { defaultKeymap, history, historyKeymap, isolateHistory } from '@codemirror/commands';
 import { javascript } from '@codemirror/lang-javascript';
 import { python } from '@codemirror/lang-python';

@@ -1,4 +1,7 @@
-/** The place in the editor where a completion grows, as a state field: an element, and the text that it will replace. */
+/**
+ * The place in the editor where a completion grows, as a state field: an element, and the text that the completion
+ * replaces.
+ */
 import { StateEffect, StateField } from '@codemirror/state';
 import { Decoration, type DecorationSet, EditorView, WidgetType } from '@codemirror/view';
 

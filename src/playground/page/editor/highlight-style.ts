@@ -1,4 +1,4 @@
-/** Syntax colours, from the page's own custom properties, so that both themes come from one place. */
+/** Syntax colours. They come from the page's custom properties, so both themes have one home. */
 import { HighlightStyle } from '@codemirror/language';
 import { tags } from '@lezer/highlight';
 

@@ -1,4 +1,7 @@
-/** Marks on text that a model wrote or weighed: how probable it was. They move with the text, and go with the next run. */
+/**
+ * Marks on text that a model wrote or weighed: how probable it was. They move with the text, and the next run removes
+ * them.
+ */
 import { StateEffect, StateField } from '@codemirror/state';
 import { Decoration, type DecorationSet, EditorView } from '@codemirror/view';
 

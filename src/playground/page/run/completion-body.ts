@@ -1,4 +1,4 @@
-/** Jobs as bodies of the HTTP API: what the page sends, and what it shows as a curl command. */
+/** Turns jobs into bodies of the HTTP API, for the page's requests and for its curl command. */
 import type { CompleteJob, Job, RepairJob } from '../../shared/job.ts';
 
 export interface ApiCall {

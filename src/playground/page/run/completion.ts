@@ -1,4 +1,4 @@
-/** A completion on the page: from its first mask to the text in the editor. */
+/** Runs a completion on the page: from its first mask to the text in the editor. */
 import type { CompleteJob } from '../../shared/job.ts';
 import type { RunEvent, Runner } from '../../shared/run-event.ts';
 import { DenoiseView, tokenTitle } from '../editor/denoise-view.ts';

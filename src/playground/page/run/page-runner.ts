@@ -1,4 +1,4 @@
-/** Runs jobs in the page's own worker, on a model that is loaded for the first of them. */
+/** Runs jobs in the page's own worker. The first job loads the model. */
 import type { Job } from '../../shared/job.ts';
 import type { FromWorker, LoadProgress, PageModel, ToWorker } from '../../shared/protocol.ts';
 import { RunError, type RunEvent, type Runner } from '../../shared/run-event.ts';

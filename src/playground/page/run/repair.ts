@@ -1,4 +1,4 @@
-/** A repair on the page: places as they are weighed, then the changes in the editor. */
+/** Runs a repair on the page: it shows places while they are weighed, then the changes in the editor. */
 import type { RepairJob } from '../../shared/job.ts';
 import type { RunEvent, Runner, TextChange } from '../../shared/run-event.ts';
 import type { CodeEditor } from '../editor/editor.ts';

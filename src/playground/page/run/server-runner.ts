@@ -1,4 +1,4 @@
-/** Runs jobs on the server: its stream of chunks, or its edit, as the page's events. */
+/** Runs jobs on the server, and turns its stream of chunks or its edit into the page's events. */
 import type { CompleteJob, Job, RepairJob } from '../../shared/job.ts';
 import { RunError, type RunEvent, type Runner, type StepToken, type TextChange } from '../../shared/run-event.ts';
 import { errorMessage, post } from './api-client.ts';
