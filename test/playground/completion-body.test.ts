@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { completionRequestSchema } from '../../src/api/completions/schema.ts';
+import { MOST_STEPS, resolvePolicy } from '../../src/engine/request.ts';
 import { POLICIES } from '../../src/playground/page/policies.ts';
 import { apiCall, asCurl } from '../../src/playground/page/run/completion-body.ts';
 import type { CompleteJob } from '../../src/playground/shared/job.ts';
@@ -18,6 +19,13 @@ const job: CompleteJob = {
 
 describe.each(policyNames)('the slider of %s', (policy) => {
   const { name, min, max, value, verifiedValue = value } = POLICIES[policy].slider;
+
+  test('starts at the default of the API', () => {
+    const [own, verified] = [false, true].map((verify) => resolvePolicy(policy, {}, verify));
+    // The API's steps are one for each position: no slider reaches them, so that of the baselines has a start of its own.
+    if (name === 'steps') expect([own, verified]).toMatchObject([{ steps: MOST_STEPS }, { steps: MOST_STEPS }]);
+    else expect([own, verified]).toMatchObject([{ [name]: value }, { [name]: verifiedValue }]);
+  });
 
   test.each([min, max, value, verifiedValue])('at %d is what the API takes', (parameter) => {
     const decoding = { policy, parameters: { [name]: parameter }, blockLength: 32, verify: false };

@@ -4,6 +4,7 @@ import axe from 'axe-core';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
+import { DEFAULTS, policyDefaults } from '../../src/engine/defaults.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
 import { completeGreedily, openEngine } from '../support/engines/engine.ts';
@@ -40,6 +41,14 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
   afterAll(async () => {
     await browser?.close();
     await host?.stop();
+  });
+
+  test('starts at the defaults of the API', async () => {
+    const value = (id: string) => playground.page.locator(`#${id}`).inputValue();
+    expect(await value('policy')).toBe(DEFAULTS.policy);
+    expect(await value('parameter')).toBe(String(policyDefaults(DEFAULTS.policy, true).threshold));
+    expect(await value('temperature')).toBe(String(DEFAULTS.temperature));
+    expect(await value('max-tokens')).toBe(String(DEFAULTS.maxTokens.fim));
   });
 
   test('completes on the server: masks, drafts and revisions, then text that one undo takes out', async () => {

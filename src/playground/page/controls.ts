@@ -1,4 +1,5 @@
 /** The settings form. It turns the reader's choices into parts of a job. */
+import { DEFAULTS } from '../../engine/defaults.ts';
 import type { PolicyName } from '../../sampler/policies/index.ts';
 import type { Decoding } from '../shared/job.ts';
 import type { PageRuntime } from '../shared/protocol.ts';
@@ -10,7 +11,7 @@ import { POLICIES } from './policies.ts';
 export type Mode = 'complete' | 'infill' | 'repair';
 export type Where = 'server' | 'page';
 
-/** Stops of the block length's slider; null leaves the choice to the host. */
+/** Stops of the block length's slider. Null leaves the choice to the host. */
 const BLOCK_LENGTHS = [null, 1, 2, 4, 8, 16, 32] as const;
 
 const select = (id: string) => element(id, HTMLSelectElement);
@@ -27,10 +28,14 @@ export class Controls {
   readonly #key = input('api-key');
   readonly #onChange: () => void;
 
-  /** Restores what was chosen before. @param onChange after each choice */
+  /** Shows the API's defaults, or the reader's choices of an earlier visit. @param onChange called after each choice */
   constructor(onChange: () => void) {
     this.#onChange = onChange;
     this.#policy.append(...Object.entries(POLICIES).map(([name, { label }]) => new Option(label, name)));
+    this.#policy.value = DEFAULTS.policy;
+    this.#temperature.value = String(DEFAULTS.temperature);
+    // The page writes into code, as the FIM endpoint does.
+    this.#maxTokens.value = String(DEFAULTS.maxTokens.fim);
     this.#restore();
     this.#key.value = tabStore.get('key') ?? '';
     document.addEventListener('input', ({ target }) => this.#changed(target));

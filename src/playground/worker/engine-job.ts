@@ -1,4 +1,5 @@
 /** Runs a job through the engine, and turns its events into the page's. */
+import { DEFAULTS } from '../../engine/defaults.ts';
 import type { EditResult } from '../../engine/editing/edit-request.ts';
 import { DEFAULT_EDITING } from '../../engine/editing/edit-request.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -16,12 +17,12 @@ function request({ decoding, ...job }: CompleteJob): GenerateRequest {
   return {
     context: '',
     prompt: job.prompt,
-    tokenHealing: true,
+    tokenHealing: DEFAULTS.tokenHealing,
     suffix: job.suffix,
     maxTokens: job.maxTokens,
     temperature: job.temperature,
-    topP: 1,
-    topK: 0,
+    topP: DEFAULTS.topP,
+    topK: DEFAULTS.topK,
     seed: job.seed,
     logitRules: null,
     logprobs: null,
@@ -43,8 +44,8 @@ async function* complete(engine: Engine, job: CompleteJob, signal: AbortSignal):
     if (event.type === 'block') yield { type: 'text', text: event.text };
     if (event.type === 'step') {
       const tokens = event.texts.map((text, i): StepToken => {
-        const position = event.positions[i] ?? 0;
-        return { position, text, prob: event.probs[i] ?? 0, revised: event.revised.includes(position) };
+        const position = event.positions[i]!;
+        return { position, text, prob: event.probs[i]!, revised: event.revised.includes(position) };
       });
       yield { type: 'step', tokens, remasked: [...event.remasked] };
     }

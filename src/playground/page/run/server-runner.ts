@@ -50,7 +50,9 @@ export class ServerRunner implements Runner {
       if (chunk.diffusing) yield { type: 'step', ...chunk.diffusing };
       const [choice] = chunk.choices;
       if (choice && choice.text !== '') yield { type: 'text', text: choice.text };
-      if (choice?.finish_reason) end = { finishReason: choice.finish_reason, nfe: chunk.seedling?.nfe ?? 0 };
+      if (choice?.finish_reason && chunk.seedling) {
+        end = { finishReason: choice.finish_reason, nfe: chunk.seedling.nfe };
+      }
       if (end && chunk.usage) yield { type: 'done', ...end, tokens: chunk.usage.completion_tokens };
     }
   }
