@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipe.data.filters import SOURCE
-from recipe.paths import cache_dir
+from recipe.paths import REPOSITORY_ROOT, cache_dir
 
 PERMISSIVE = {
     "0BSD": r"0BSD",
@@ -39,7 +39,7 @@ class Package:
     name: str
     version: str
     licence: str
-    kind: str  # npm | pypi (a wheel) | sdist | stdlib
+    kind: str  # npm | pypi (a wheel) | sdist | stdlib | repository (this one; `include` names folders)
     split: str  # train | heldout
     include: list[str] = field(default_factory=list)
     exclude: list[str] = field(default_factory=list)
@@ -96,6 +96,8 @@ def read_files(package: Package) -> Iterator[tuple[str, bytes]]:
         yield from _tar_files(package, "PKG-INFO", core_metadata_licence)
     elif package.kind == "stdlib":
         yield from _stdlib_files(package)
+    elif package.kind == "repository":
+        yield from _repository_files(package)
     else:
         raise ValueError(f"{package.name}: unknown kind {package.kind!r}")
 
@@ -159,3 +161,12 @@ def _stdlib_files(package: Package) -> Iterator[tuple[str, bytes]]:
         path = file.relative_to(root).as_posix()
         if package.wants(path):
             yield path, file.read_bytes()
+
+
+def _repository_files(package: Package) -> Iterator[tuple[str, bytes]]:
+    check_licence(package, npm_licence((REPOSITORY_ROOT / "package.json").read_text()))
+    for folder in package.include:
+        for file in sorted((REPOSITORY_ROOT / folder).rglob("*")):
+            path = file.relative_to(REPOSITORY_ROOT).as_posix()
+            if file.is_file() and SOURCE.search(path) and package.wants(path):
+                yield path, file.read_bytes()

@@ -25,6 +25,9 @@ RENAMED = {
 }
 """Special tokens the base model never uses on code, given a new meaning."""
 
+SHIPPED = REPOSITORY_ROOT / "models" / "seedling-135m"
+"""The shipped model has the base's tokenizer and chat template."""
+
 CONTROL_TOKEN = 3
 """GGUF token_type of a special token."""
 
@@ -63,8 +66,8 @@ def load_tokenizer() -> Tokenizer:
 
 
 def shipped_tokenizer() -> Tokenizer | None:
-    """The tokenizer of the shipped model, if it is there and has the base's vocabulary: it spares a download of 98 MB."""
-    path = REPOSITORY_ROOT / "models" / "seedling-135m" / "tokenizer.json"
+    """The tokenizer of the shipped model, if it is there and has the base's vocabulary: it saves a download of 98 MB."""
+    path = SHIPPED / "tokenizer.json"
     if not path.exists():
         return None
     tokenizer = Tokenizer.from_file(str(path))
@@ -78,11 +81,22 @@ def text_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def chat_template(path: Path | None = None) -> str:
-    """The base model's Jinja chat template."""
-    entry = gguf_reader(path or base_gguf()).get_field("tokenizer.chat_template")
+def build_chat_template() -> str:
+    """The Jinja chat template in the GGUF."""
+    entry = gguf_reader(base_gguf()).get_field("tokenizer.chat_template")
     assert entry is not None
     return str(entry.contents())
+
+
+def chat_template() -> str:
+    """The base's Jinja chat template from a file in the cache. The file is made at the first call, like the tokenizer's."""
+    path = cache_dir() / "base" / "chat_template.jinja"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        config = SHIPPED / "config.json"
+        shipped = json.loads(config.read_text())["chatTemplate"]["template"] if shipped_tokenizer() else None
+        path.write_text(shipped or build_chat_template())
+    return path.read_text()
 
 
 def tokenizer_config() -> dict[str, object]:

@@ -20,6 +20,7 @@ from recipe.model.llama import Llama
 from recipe.model.start import load_trained
 from recipe.orders.continuations import continuations
 from recipe.orders.rollout import rows_logits
+from recipe.progress import progress
 from recipe.train.adapter_run import precision
 from recipe.train.objective import clean_half, noisy_half
 
@@ -62,19 +63,20 @@ def forwards(agreed: list[int]) -> tuple[int, int]:
 
 def tokens_per_forward(model: Llama, texts: Tensor, first: int, block: int) -> float:
     """Mean over texts [N, L], each written by the model greedily from position `first` on."""
-    runs = [forwards(agreements(model, text, first, block)) for text in texts]
+    runs = [forwards(agreements(model, text, first, block)) for text in progress(texts, f"texts, block {block}")]
     return sum(tokens for tokens, _ in runs) / sum(count for _, count in runs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--adapter", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="the converted or exported model that it was trained on; the base unless given")
     parser.add_argument("--texts", type=int, default=32)
     parser.add_argument("--blocks", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model = load_trained(arguments.adapter)
+    model = load_trained(arguments.adapter, arguments.model)
     prompts = torch.stack(held_out_sequences(load_split("heldout"), arguments.texts, PROMPT))
     scores: dict[str, float] = {"texts": len(prompts)}
     with precision(prompts.device):

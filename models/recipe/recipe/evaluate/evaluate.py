@@ -18,13 +18,12 @@ from recipe.data.tokenizer import MASK_ID, text_tokenizer
 from recipe.evaluate.few_steps import BLOCKS, Beginning, few_steps_scores
 from recipe.evaluate.holes import hole_scores, line_holes
 from recipe.evaluate.repair import repair_scores
-from recipe.int4.export import load_export
 from recipe.int4.quantize import QuantizedWeights
 from recipe.model import attention
 from recipe.model.llama import Llama
-from recipe.model.lora import add_adapters, load_adapter
-from recipe.model.start import load_start
+from recipe.model.start import load_model, load_trained
 from recipe.orders.prompts import code_prompts
+from recipe.progress import progress
 from recipe.train.objective import clean_half, noisy_half
 
 BLOCK = 8
@@ -80,7 +79,7 @@ def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
     lookahead = [Tally() for _ in range(BLOCK)]  # position k + 1 of a block whose positions are all masked
     known = [Tally() for _ in range(BLOCK)]  # the same with the first id visible
     nats = 0.0
-    for index, ids in enumerate(sequences):
+    for index, ids in enumerate(progress(sequences, "sequences")):
         position = torch.arange(len(ids), device=ids.device)
         offset = position % BLOCK
         target = ids[1:]
@@ -115,9 +114,8 @@ def lost(exact: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, f
 
 def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
     """All that the flags ask for."""
-    model = load_export(arguments.model) if arguments.model else load_start()
-    if arguments.adapter != "none":
-        load_adapter(add_adapters(model), Path(arguments.adapter))
+    none = arguments.adapter == "none"
+    model = load_model(arguments.model) if none else load_trained(Path(arguments.adapter), arguments.model)
     held_out = load_split("heldout")
     sequences = held_out_sequences(held_out, arguments.sequences)
     scores = evaluate(model.eval(), sequences) if sequences else {}
@@ -128,7 +126,7 @@ def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
             scores = evaluate(model, sequences)
             scores |= lost(exact, scores)
     if arguments.parent and sequences:
-        scores |= lost(evaluate(load_export(arguments.parent), sequences), scores)
+        scores |= lost(evaluate(load_model(arguments.parent), sequences), scores)
     if arguments.repair_sequences:
         used = np.unique(np.concatenate(list(held_out.values()))).astype(np.int64)
         confusions = Confusions(token_kinds(text_tokenizer()), used)
@@ -143,10 +141,9 @@ def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    one_of = parser.add_mutually_exclusive_group()
-    one_of.add_argument("--adapter", default="none", help="path of an adapter, or none for the base model")
-    one_of.add_argument("--model", type=Path, help="an export instead of an adapter")
-    parser.add_argument("--parent", type=Path, help="the export that --model was rounded from: tells what that cost")
+    parser.add_argument("--adapter", default="none", help="path of an adapter, or none for the model without one")
+    parser.add_argument("--model", type=Path, help="converted or exported model instead of the base, also under an adapter")
+    parser.add_argument("--parent", type=Path, help="the export that --model was rounded from: reports the cost of rounding")
     parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
     parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
     parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")

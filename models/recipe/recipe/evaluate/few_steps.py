@@ -14,6 +14,7 @@ from recipe.model import attention
 from recipe.model.llama import Llama
 from recipe.orders.rollout import Rollouts, fixed, roll_out, rows_logits, threshold
 from recipe.orders.verifier import Verifier
+from recipe.progress import progress
 
 LENGTH = 32
 STEPS = (4, 8, 16)
@@ -76,7 +77,7 @@ def few_steps_scores(model: Llama, begun: list[Beginning], length: int = LENGTH,
         measured = quality(model, begun, prompts, got, one_by_one.ids)
         scores.update({f"{name}_{key}": round(value, 4) for key, value in measured.items()})
 
-    for block in blocks:
+    for block in progress(blocks, "block lengths"):
         if block == 1:
             add("block1", one_by_one)
             continue

@@ -13,6 +13,7 @@ from recipe.data.infill import document_text, healed, hole, longest_document
 from recipe.data.tokenizer import FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 from recipe.evaluate.few_steps import causal_logits, log_p
 from recipe.model.llama import Llama
+from recipe.progress import progress
 
 LEAST_CHARACTERS = 8
 TRIES = 20
@@ -57,7 +58,7 @@ def hole_scores(model: Llama, holes: list[Hole]) -> dict[str, float]:
     Exactly: greedy causal decoding writes the middle's ids and then the marker. `line`: the ids alone.
     """
     nats, bare, end_nats, exact, line = [], [], [], [], []
-    for one in holes:
+    for one in progress(holes, "holes"):
         target = [*one.middle, FIM_END]
         with_suffix, right = choices(model, [FIM_SUFFIX, *one.suffix, FIM_PREFIX, *one.prefix, FIM_MIDDLE], target)
         without, _ = choices(model, [FIM_SUFFIX, FIM_PREFIX, *one.prefix, FIM_MIDDLE], one.middle)

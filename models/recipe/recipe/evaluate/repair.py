@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recipe.data.edits import Confusions
 from recipe.model.llama import Llama
+from recipe.progress import progress
 from recipe.train.objective import clean_half, noisy_half
 
 BLOCK = 8
@@ -63,7 +64,7 @@ def predictions(model: Llama, hidden: Tensor, seen: Tensor) -> tuple[Tensor, Ten
 def repair_scores(model: Llama, sequences: list[Tensor], confusions: Confusions) -> dict[str, float]:
     """For 1..4 wrong tokens: blocks put right exactly, right tokens kept, and how well p(visible token) tells wrong from right (AUC)."""
     found = {count: Repairs() for count in COUNTS}
-    for index, ids in enumerate(sequences):
+    for index, ids in enumerate(progress(sequences, "repair")):
         device = ids.device
         rng = np.random.default_rng([4321, index])
         versions = np.stack([corrupted(ids.cpu().numpy(), count, confusions, rng) for count in COUNTS])

@@ -22,12 +22,14 @@ from torch import Tensor, nn
 from recipe.data.token_files import load_split
 from recipe.data.tokenizer import MASK_ID, text_tokenizer
 from recipe.data.windows import Windows
-from recipe.int4.export import load_export, write_model
 from recipe.int4.quantize import codes_under, rounded
 from recipe.model.converted import GROUP
+from recipe.model.exported import load_export, write_model
 from recipe.model.llama import Llama
 from recipe.model.lora import halve_base
 from recipe.paths import cache_dir
+from recipe.progress import progress
+from recipe.train import run_record
 from recipe.train.adapter_run import AdapterRun, half_precision
 from recipe.train.objective import clean_half, noisy_half
 from recipe.train.sequences import NoisySequence, NoisySequences
@@ -128,7 +130,7 @@ def put_on_grid(model: Llama, dtype: torch.dtype) -> list[GridLinear | GridEmbed
     """Makes the scales of every matrix and the norms trainable, and nothing else."""
     replaced: list[GridLinear | GridEmbedding] = []
     model.requires_grad_(False)
-    for module in list(model.modules()):
+    for module in progress(list(model.modules()), "reading scales"):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.RMSNorm):
                 child.requires_grad_(True)
@@ -239,5 +241,7 @@ def main() -> None:
     run = DistilRun(model, parent, sequences.sequence, common, settings, cache_dir() / "runs" / arguments.run, arguments.threads)
     if arguments.resume:
         run.resume()
+    inputs = {"model": arguments.model, "parent": arguments.parent}
+    run_record.write(run.folder, run_record.describe("distil-int4", settings, inputs, {"threads": arguments.threads}))
     run.train()
     write_model(model, arguments.model)

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from recipe.data.token_files import load_split
 from recipe.data.windows import Windows
-from recipe.int4.export import load_export, write_model
 from recipe.int4.quantize import REACHES, codes, rounded
 from recipe.model.attention import two_stream
 from recipe.model.converted import GROUP
+from recipe.model.exported import load_export, write_model
 from recipe.model.llama import DecoderLayer, Llama, rotary_tables
 from recipe.paths import cache_dir
+from recipe.progress import progress
 from recipe.train.adapter_run import precision
 from recipe.train.noise import draw_block_length, draw_mask
 
@@ -156,10 +157,11 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
         return [Calibration(model.embed_tokens(one)[None], block) for one, block in zip(both, blocks, strict=True)]
 
     items = embedded()
-    for layer in model.layers:
+    for layer in progress(model.layers, "calibration, layers"):
         assert isinstance(layer, DecoderLayer)
         for item in items:
             item.x = run_layer(layer, item, cos, sin)
+    print("rounding the embedding", flush=True)
     round_embedding(model, torch.cat([model.norm(item.x[0]) for item in items]))
     items = embedded()
     for number, layer in enumerate(model.layers):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from recipe.model.converted import GROUP, dequantize_int4
 from recipe.model.llama import Llama
 from recipe.model.lora import LoraLinear
+from recipe.progress import progress
 
 Floats = NDArray[np.float64]
 
@@ -158,7 +159,7 @@ class QuantizedWeights:
     def refresh(self) -> None:
         """Rounds the merged weights as they are now; to be called after every optimizer step."""
         if self.refreshed % SEARCH_EVERY == 0:
-            self.scales = [rounded(module.merged())[1] for module in self.adapted]
+            self.scales = [rounded(module.merged())[1] for module in progress(self.adapted, "searching scales")]
         else:
             self.scales = [refitted(module.merged(), scales) for module, scales in zip(self.adapted, self.scales, strict=True)]
         self.refreshed += 1

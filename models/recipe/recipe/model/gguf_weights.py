@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recipe.model.llama import Llama, LlamaConfig
 from recipe.paths import cache_dir
+from recipe.progress import progress
 
 if TYPE_CHECKING:
     import gguf
@@ -101,7 +102,7 @@ def load_base(mask_id: int, path: Path | None = None) -> Llama:
     reader = gguf_reader(path or base_gguf())
     config = read_config(reader)
     state: dict[str, Tensor] = {}
-    for tensor in reader.tensors:
+    for tensor in progress(reader.tensors, "base weights"):
         weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
         if ".attn_q." in tensor.name:
             weight = rotate_half_rows(weight, config.heads)

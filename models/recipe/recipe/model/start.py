@@ -1,7 +1,9 @@
-"""The model that training starts from: the base, with rows of their own for the ids that it never saw."""
+"""The model that training starts from: the base with its own rows for ids that it never saw, or a model made before."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +11,19 @@ import torch
 from torch import Tensor
 
 from recipe.data.tokenizer import END_OF_TEXT, FIM_END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, MASK_ID
+from recipe.errors import RecipeError
+from recipe.model.converted import load_converted
+from recipe.model.exported import load_export
 from recipe.model.gguf_weights import load_base
 from recipe.model.llama import Llama
 from recipe.model.lora import add_adapters, load_adapter
 
 
 def separate_markers(embedding: Tensor) -> None:
-    """Gives the four infill ids rows of their own, in place: embedding [V, d].
+    """Gives the four infill ids their own rows, in place: embedding [V, d].
 
-    The base's unused rows are all but one vector (cosine 0.99): nothing could tell where a suffix begins from where a middle does,
-    nor ask for the end of one. The end's row is half that of the end of a text, which the base does predict.
+    The base's unused rows are nearly one vector (cosine 0.99). With them the model could not tell where a suffix begins from where a
+    middle does, nor predict the end of one. The row of the end is half that of the end of a text, which the base does predict.
     """
     rng = np.random.default_rng(8)
     typical = float(embedding.norm(dim=1).median())
@@ -38,8 +43,43 @@ def load_start() -> Llama:
     return model
 
 
-def load_trained(adapter: Path) -> Llama:
-    """The same with an adapter, which can be trained further."""
-    model = add_adapters(load_start())
+def load_model(folder: Path | None) -> Llama:
+    """The base, or the model of a folder, in float32. The folder is a converted model (models/NAME) or an export.
+
+    Raises FileNotFoundError if the folder is neither.
+    """
+    if folder is None:
+        return load_start()
+    if (folder / "manifest.json").exists():
+        return load_converted(folder)[0]
+    if (folder / "model.safetensors").exists():
+        return load_export(folder)
+    raise FileNotFoundError(f"{folder} is neither a converted model (manifest.json) nor an export (model.safetensors)")
+
+
+def load_trained(adapter: Path, folder: Path | None = None) -> Llama:
+    """load_model(folder) with an adapter, which can be trained further."""
+    check_start(adapter, folder)
+    model = add_adapters(load_model(folder))
     load_adapter(model, adapter)
     return model
+
+
+def check_start(adapter: Path, folder: Path | None) -> None:
+    """Raises RecipeError if the run beside an adapter says that it started from another model than `folder` (None: the base)."""
+    record = adapter.parent / "settings.json"
+    if not record.exists():
+        return
+    started = json.loads(record.read_text()).get("inputs", {}).get("init_model")
+    if (started and started["sha256"]) != (folder and digest(folder)):
+        wanted = f"the model {started['path']}" if started else "the base"
+        raise RecipeError(f"{adapter} was trained on {wanted}, not on {folder or 'the base'}")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a model folder's configuration and weights."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = [p for p in sorted(path.iterdir()) if p.suffix in (".bin", ".safetensors") or p.name in ("config.json", "manifest.json")]
+    return hashlib.sha256("".join(f"{file.name} {digest(file)}\n" for file in files).encode()).hexdigest()

@@ -17,8 +17,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from recipe.int4.export import SEEDLING
 from recipe.model.attention import prefix_block_mask
+from recipe.model.exported import SEEDLING
 from recipe.paths import REPOSITORY_ROOT
 
 CASES = ((0, 8), (1, 8), (7, 8), (8, 8), (9, 8), (17, 8), (24, 0), (5, 1))

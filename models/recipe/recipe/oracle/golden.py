@@ -21,6 +21,7 @@ from recipe.model import attention
 from recipe.model.converted import load_converted
 from recipe.model.llama import Attend, Llama
 from recipe.paths import REPOSITORY_ROOT
+from recipe.progress import progress
 
 CONTINUATION = 32
 SEQUENCE = 64
@@ -81,7 +82,7 @@ def greedy(model: Llama, prompts: list[list[int]], count: int) -> list[list[int]
     """`count` causal greedy ids after each prompt. The batch is padded on the right, where causal rows never look."""
     rows = [list(prompt) for prompt in prompts]
     index = torch.arange(len(rows))
-    for _ in range(count):
+    for _ in progress(range(count), "greedy tokens"):
         width = max(map(len, rows))
         ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
         hidden = model.hidden(ids, torch.arange(width), attention.causal)

@@ -12,7 +12,6 @@ which is also what the verifier asks for. With `--draft-weight 0` the policy gra
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -34,6 +33,7 @@ from recipe.orders.rollout import Rollouts, roll_out, rows_logits, soft_threshol
 from recipe.orders.surrogate import inverse_distance, points
 from recipe.orders.verifier import Verifier
 from recipe.paths import cache_dir
+from recipe.train import run_record
 from recipe.train.adapter_run import AdapterRun
 
 
@@ -227,6 +227,7 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--run", default="onpolicy", help="name of the folder under runs/ in the cache")
     parser.add_argument("--init", type=Path, required=True, help="adapter to start from: the base itself drafts nothing")
+    parser.add_argument("--init-model", type=Path, help="the converted or exported model that it was trained on; the base unless given")
     parser.add_argument("--pool", type=int, default=256, help="prompts to draw from")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="CPU cores to use")
@@ -234,11 +235,13 @@ def main() -> None:
     torch.set_num_threads(arguments["threads"])
     settings = OnPolicySettings(**{name: arguments[name] for name in asdict(OnPolicySettings())})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_trained(arguments["init"]).to(device)
+    model = load_trained(arguments["init"], arguments["init_model"]).to(device)
     shortest = -(-32 // settings.block) * settings.block
     found = code_prompts("train", text_tokenizer(), (shortest, 4 * shortest), arguments["pool"], settings.seed)
     run = OnPolicyRun(model, [Prompt(*one) for one in found], settings, cache_dir() / "runs" / arguments["run"])
     if arguments["resume"]:
         run.resume()
-    (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    inputs = {"init_model": arguments["init_model"], "init": arguments["init"]}
+    options = {"threads": arguments["threads"], "pool": arguments["pool"]}
+    run_record.write(run.folder, run_record.describe("onpolicy", settings, inputs, options))
     run.train()

@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--adapter", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="the converted or exported model that it was trained on; the base unless given")
     parser.add_argument("--count", type=int, default=128, help="beginnings")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--pool", type=int, default=4, help="trajectories of each beginning")
@@ -61,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     generator = torch.Generator().manual_seed(arguments.seed)
-    model = load_trained(arguments.adapter)
+    model = load_trained(arguments.adapter, arguments.model)
     with arguments.out.open("w") as file:
         for indices, prompts in beginnings(arguments.prompt_tokens, arguments.count, arguments.batch, 2000 + arguments.seed):
             for turn in range(arguments.pool):

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from recipe.progress import progress
+
 
 def mixed_factors(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, Tensor]:
     """(A [r, in], B [out, r]) whose product is nearest to (1 - share) B0 A0 + share B1 A1."""
@@ -29,7 +31,7 @@ def mixed(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> 
     """An adapter's tensors, `share` of the way from the first to the second."""
     assert first.keys() == second.keys(), "the adapters belong to different models"
     result = {name: torch.lerp(tensor.float(), second[name].float(), share) for name, tensor in first.items()}
-    for name in first:
+    for name in progress(first, "tensors"):
         if name.endswith("lora_a"):
             other = name.removesuffix("a") + "b"
             pair = ((first[name].float(), first[other].float()), (second[name].float(), second[other].float()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from math import nan
@@ -23,9 +22,10 @@ from recipe.evaluate.evaluate import evaluate, held_out_sequences
 from recipe.int4.quantize import QuantizedWeights
 from recipe.model.llama import Llama
 from recipe.model.lora import add_adapters, halve_base
-from recipe.model.start import load_start, load_trained
+from recipe.model.start import load_model, load_trained
 from recipe.orders.orders import Orders
 from recipe.paths import cache_dir
+from recipe.train import run_record
 from recipe.train.adapter_run import AdapterRun, half_precision
 from recipe.train.objective import Head, Losses, sequence_loss
 from recipe.train.sequences import NoisySequence, NoisySequences
@@ -148,7 +148,8 @@ def numbers(losses: Losses) -> dict[str, float]:
     }
 
 
-def main() -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line. With --from, the settings, inputs and options of that run are the defaults."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in asdict(Settings()).items():
         flag = f"--{name.replace('_', '-')}"
@@ -157,31 +158,53 @@ def main() -> None:
         else:
             parser.add_argument(flag, type=type(default), default=default)
     parser.add_argument("--run", default="v0", help="name of the folder under runs/ in the cache")
+    parser.add_argument("--from", dest="repeated", metavar="RUN", help="repeat a run; any other flag changes that run's value")
+    parser.add_argument("--init-model", type=Path, help="converted model (models/NAME) or export to start from instead of the base")
     parser.add_argument("--init", type=Path, help="adapter to start from, with a fresh optimizer")
     parser.add_argument("--own", type=Path, help="texts of python -m recipe own, for --own-share")
     parser.add_argument("--orders", type=Path, help="orders of python -m recipe orders, for --orders-share")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=2, help="CPU cores to use")
     parser.add_argument("--eval-sequences", type=int, default=12)
-    arguments = vars(parser.parse_args())
-    torch.set_num_threads(arguments["threads"])
-    torch.manual_seed(arguments["seed"])
-    settings = Settings(**{name: arguments[name] for name in asdict(Settings())})
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = (load_trained(arguments["init"]) if arguments["init"] else add_adapters(load_start())).to(device)
-    windows = Windows(load_split("train").values(), settings.length, settings.seed)
-    workers = 1 if device.type == "cuda" else arguments["threads"]
-    if (settings.own_share > 0) != (arguments["own"] is not None):
+    parsed = parser.parse_args(arguments)
+    if parsed.repeated:
+        before = run_record.read(parsed.repeated, "train")
+        inputs = {name: Path(one["path"]) for name, one in before["inputs"].items() if one}
+        parser.set_defaults(**before["settings"], **before["options"], **inputs)
+        parsed = parser.parse_args(arguments)
+        if parsed.run == parsed.repeated:
+            parser.error("--run needs another name than the run that --from repeats")
+    if (parsed.own_share > 0) != (parsed.own is not None):
         parser.error("--own and --own-share come together")
-    if (settings.orders_share > 0) != (arguments["orders"] is not None):
+    if (parsed.orders_share > 0) != (parsed.orders is not None):
         parser.error("--orders and --orders-share come together")
-    own = np.load(arguments["own"]) if arguments["own"] else None
-    orders = Orders.load(arguments["orders"]) if arguments["orders"] else None
-    run = Run(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own, orders)
-    if arguments["resume"]:
+    return parsed
+
+
+def main() -> None:
+    arguments = parse()
+    settings = Settings(**{name: getattr(arguments, name) for name in asdict(Settings())})
+    folder = cache_dir() / "runs" / arguments.run
+    inputs = {name: getattr(arguments, name) for name in ("init_model", "init", "own", "orders")}
+    options = {"threads": arguments.threads, "eval_sequences": arguments.eval_sequences}
+    described = run_record.describe("train", settings, inputs, options)
+    if arguments.repeated:
+        run_record.check_inputs(run_record.read(arguments.repeated, "train"), described)
+
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(settings.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    base = arguments.init_model
+    model = (load_trained(arguments.init, base) if arguments.init else add_adapters(load_model(base))).to(device)
+    windows = Windows(load_split("train").values(), settings.length, settings.seed)
+    workers = 1 if device.type == "cuda" else arguments.threads
+    own = np.load(arguments.own) if arguments.own else None
+    orders = Orders.load(arguments.orders) if arguments.orders else None
+    run = Run(model, windows, settings, folder, text_tokenizer(), workers, own, orders)
+    run_record.write(folder, described)
+    if arguments.resume:
         run.resume()
     if half_precision(device) and not settings.qat:
         halve_base(model)
-    (run.folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
-    sequences = [ids.to(device) for ids in held_out_sequences(load_split("heldout"), arguments["eval_sequences"])]
+    sequences = [ids.to(device) for ids in held_out_sequences(load_split("heldout"), arguments.eval_sequences)]
     run.train((lambda m: evaluate(m, sequences)) if sequences else None)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from recipe.int4.export import hugging_face_config
 from recipe.int4.quantize import QuantizedWeights, quantize_int4, refitted, rounded, rounded_with
 from recipe.model import attention
 from recipe.model.converted import dequantize_int4, load_converted
+from recipe.model.exported import hugging_face_config
 from recipe.model.llama import Llama
 from recipe.model.lora import LoraLinear, adapter_state, add_adapters, merged_state
 from recipe.oracle.fixture import MASK, VOCABULARY, write_fixture

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from recipe.int4.export import hugging_face_config
 from recipe.model import attention
+from recipe.model.exported import hugging_face_config
 from recipe.model.gguf_weights import rotate_half_rows, target_name
 from recipe.model.llama import Llama
 from recipe.model.lora import adapter_state, add_adapters, load_adapter, merged_state, save_adapter

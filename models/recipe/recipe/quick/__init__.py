@@ -1,0 +1,1 @@
+"""The whole way on a small corpus, from packages to a served completion."""
