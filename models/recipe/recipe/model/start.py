@@ -67,10 +67,11 @@ def load_trained(adapter: Path, folder: Path | None = None) -> Llama:
 
 def check_start(adapter: Path, folder: Path | None) -> None:
     """Raises RecipeError if the run beside an adapter says that it started from another model than `folder` (None: the base)."""
-    record = adapter.parent / "settings.json"
-    if not record.exists():
+    path = adapter.parent / "settings.json"
+    record = json.loads(path.read_text()) if path.exists() else {}
+    if "init_model" not in record.get("inputs", {}):
         return
-    started = json.loads(record.read_text()).get("inputs", {}).get("init_model")
+    started = record["inputs"]["init_model"]
     if (started and started["sha256"]) != (folder and digest(folder)):
         wanted = f"the model {started['path']}" if started else "the base"
         raise RecipeError(f"{adapter} was trained on {wanted}, not on {folder or 'the base'}")
