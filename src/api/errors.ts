@@ -1,4 +1,4 @@
-/** Errors as OpenAI's clients expect them: `{"error": {message, type, param, code}}` with a fitting status. */
+/** Errors in OpenAI's form: `{"error": {message, type, param, code}}` with a fitting status. */
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';

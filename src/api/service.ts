@@ -1,4 +1,7 @@
-/** The app as it is served: after access, limits, headers and a log, and with the files that a host has. */
+/**
+ * The app as a host serves it. Access, limits, headers and a log come first. The host's own files come after the
+ * routes.
+ */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';

@@ -1,3 +1,4 @@
+/** How much room a request needs in the KV pool, and how it takes that room. */
 import { OutOfMemoryError } from '../model/errors.ts';
 import type { CachePrefix, DiffusionModel, KvCache } from '../model/model.ts';
 import { contextLimit } from './generation/prompt-length.ts';

@@ -1,3 +1,4 @@
+/** A request that holds its memory. This is the one place that frees it. */
 import type { KvCache } from '../model/model.ts';
 import type { Place } from './queue.ts';
 

@@ -1,3 +1,4 @@
+/** Turns the messages of a chat into a prompt, with the model's own template. */
 import { Template } from '@huggingface/jinja';
 import type { ModelConfig } from '../model/config.ts';
 import { RequestError } from './request.ts';

@@ -1,4 +1,6 @@
-/** Requests wait here in order of arrival until there is room, so that small late ones never starve a large early one. */
+/**
+ * Requests wait here in order of arrival until there is room. So small late requests never starve a large early one.
+ */
 
 export interface QueueLimits {
   /** Requests that run at once at most. */

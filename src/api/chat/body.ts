@@ -1,4 +1,4 @@
-/** Builds `chat.completion` bodies and chunks. */
+/** Builds the `chat.completion` bodies and chunks of an answer. */
 import type { BlockEvent, DoneEvent, EngineStep, TextToken } from '../../engine/request.ts';
 import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
 import { stepOf } from '../generate/step.ts';

@@ -1,4 +1,7 @@
-/** Builds `text_completion` bodies and chunks: one id, one creation time, one model name per request. */
+/**
+ * Builds the `text_completion` bodies and chunks of an answer. A request has one id, one creation time, one model
+ * name.
+ */
 
 import type { BlockEvent, DoneEvent, EngineStep, PromptEvent, TextToken } from '../../engine/request.ts';
 import { characters } from '../../engine/tokenizer/token-places.ts';

@@ -1,4 +1,4 @@
-/** The bodies of `/v1/completions`: OpenAI's fields, each honoured or refused by name, and the `decoding` extension. */
+/** The bodies of `/v1/completions`: OpenAI's fields, each honoured or refused by name, and the extensions. */
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';

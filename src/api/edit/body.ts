@@ -1,4 +1,4 @@
-/** Builds `edit.completion` bodies, and the chunks that Continue reads as those of a chat. */
+/** Builds `edit.completion` bodies, and chunks that Continue reads as those of a chat. */
 import type { EditResult, EditSpan } from '../../engine/editing/edit-request.ts';
 import type { EditChunk, EditCompletion } from './schema.ts';
 import { type EditTask, editedCode, extensionOf, spanOf } from './task.ts';

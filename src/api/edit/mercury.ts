@@ -1,4 +1,4 @@
-/** Mercury's edit prompt: one user message with tags around what the model is told. */
+/** Reads Mercury's edit prompt: one user message with tags around its parts. */
 
 export interface TaggedEdit {
   /** Of the current file, before and behind what is to be edited. */

@@ -1,4 +1,4 @@
-/** `POST /v1/edit/completions`; and why there is no `/v1/apply/completions`. */
+/** `POST /v1/edit/completions`; and `/v1/apply/completions`, which is always refused. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { ApiError } from '../errors.ts';
 import { errorBodySchema } from '../fields/answers.ts';

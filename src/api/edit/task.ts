@@ -1,4 +1,6 @@
-/** From a body of `/v1/edit/completions` to what the engine edits, and back from its result to the caller's code. */
+/**
+ * Turns a body of `/v1/edit/completions` into a request to the engine, and the engine's result into the caller's code.
+ */
 import {
   DEFAULT_EDITING,
   type EditRequest,

@@ -1,4 +1,4 @@
-/** Parts that the answers of several endpoints have. */
+/** Schemas of parts that the answers of several endpoints share. */
 import { z } from '@hono/zod-openapi';
 
 export const errorBodySchema = z

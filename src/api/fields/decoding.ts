@@ -1,4 +1,4 @@
-/** The `decoding` extension: which policy, with which of its parameters, over which blocks. */
+/** The `decoding` extension: a policy, its parameters, and the blocks that it works on. */
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import {

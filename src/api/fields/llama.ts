@@ -1,4 +1,4 @@
-/** Fields of llama.cpp's server that its clients send: what is served, and what is accepted and changes nothing. */
+/** Fields that clients of llama.cpp's server send: those that are honoured, and those that change nothing. */
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import { accepted, neutral } from './text.ts';

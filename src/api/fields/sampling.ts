@@ -1,4 +1,4 @@
-/** How ids are chosen from a position's distribution: OpenAI's fields, and `top_k`. */
+/** Fields for drawing ids from a position's distribution: OpenAI's, and `top_k`. */
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 

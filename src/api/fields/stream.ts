@@ -1,4 +1,4 @@
-/** Whether an answer comes in pieces, and which. */
+/** Fields that choose whether an answer is a stream, and what a stream contains. */
 import { z } from '@hono/zod-openapi';
 import { neutral } from './text.ts';
 

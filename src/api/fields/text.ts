@@ -1,4 +1,4 @@
-/** Kinds of fields that several endpoints have. */
+/** Kinds of fields that several endpoints share. */
 import { z } from '@hono/zod-openapi';
 
 const LONGEST_STOP = 500;

@@ -1,4 +1,4 @@
-/** The first thing that zod found wrong, as an OpenAI error that names the field. */
+/** Turns the first problem that zod found into an OpenAI error that names the field. */
 import type { ZodError } from 'zod';
 import { ApiError } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-/** Bodies and chunks that Mistral's and Mercury's clients both read. */
+/** Builds bodies and chunks that both Mistral's and Mercury's clients read. */
 import type { BlockEvent, DoneEvent, EngineStep } from '../../engine/request.ts';
 import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
 import { stepOf } from '../generate/step.ts';

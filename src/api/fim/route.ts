@@ -1,4 +1,4 @@
-/** `POST /v1/fim/completions`, as Mistral and Mercury have it. */
+/** `POST /v1/fim/completions`, as Mistral and Mercury describe it. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { answer, failures, jsonBody } from '../fields/openapi.ts';

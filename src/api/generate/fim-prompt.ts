@@ -1,6 +1,6 @@
 /**
- * Editors build prompts for the model they believe to talk to: prefix and suffix of a hole between that family's markers.
- * Here they are taken apart again, so that this model gets the hole in its own words.
+ * Takes apart prompts that editors build for another model: prefix and suffix of a hole between that family's markers.
+ * So this model gets the hole with its own markers.
  */
 import type { ModelConfig } from '../../model/config.ts';
 import type { OnePrompt } from '../fields/prompt.ts';

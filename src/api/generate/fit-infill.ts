@@ -1,4 +1,4 @@
-/** What of a hole's surroundings fits the context: editors send more than a small one takes. */
+/** Cuts a hole's surroundings to the context. Editors send more than a small context takes. */
 import type { Tokenizer } from '../../engine/tokenizer/tokenizer.ts';
 
 export interface Surroundings {

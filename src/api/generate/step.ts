@@ -1,4 +1,4 @@
-/** One forward as the `diffusing` extension shows it. */
+/** Describes one forward, for the `diffusing` extension. */
 import type { EngineStep } from '../../engine/request.ts';
 
 export function stepOf({ block, positions, probs, texts, revised, remasked }: EngineStep) {

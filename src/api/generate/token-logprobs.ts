@@ -1,4 +1,4 @@
-/** Probabilities of tokens as OpenAI's two shapes write them. */
+/** Writes token probabilities in OpenAI's two shapes. */
 import type { TextToken } from '../../engine/request.ts';
 
 /** What stands for the logarithm of 0, as in OpenAI's answers: JSON has no infinity. */

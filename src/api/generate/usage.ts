@@ -1,4 +1,4 @@
-/** Sums over the completions of one request, in OpenAI's words and in this server's. */
+/** Sums the tokens and costs of all completions of a request. */
 import type { DoneEvent } from '../../engine/request.ts';
 
 /** @param perPrompt completions of each prompt, which counts once */

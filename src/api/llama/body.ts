@@ -1,4 +1,4 @@
-/** Bodies and chunks in the shape of llama.cpp's server. */
+/** Builds bodies and chunks in the shape of llama.cpp's server. */
 import type { BlockEvent, DoneEvent, GenerateRequest } from '../../engine/request.ts';
 import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
 import type { LlamaCompletion } from './schema.ts';

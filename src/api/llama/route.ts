@@ -1,4 +1,4 @@
-/** `POST /completion` and `POST /infill`, as llama.cpp's server has them: llama.vscode and Tabby ask these. */
+/** `POST /completion` and `POST /infill`, as llama.cpp's server has them. llama.vscode and Tabby call these. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';

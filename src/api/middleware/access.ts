@@ -1,4 +1,4 @@
-/** Lets callers in: by key, or everybody where the host says so; areas that are public need neither. */
+/** Lets callers in: those with a key, or everybody if the host says so. Public areas need no key. */
 import type { MiddlewareHandler } from 'hono';
 import { ApiError, errorResponse } from '../errors.ts';
 import { type ApiKey, clientOf, sentKey } from './api-keys.ts';

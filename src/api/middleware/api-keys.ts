@@ -1,4 +1,4 @@
-/** Who has sent which key. Only hashes are known here, and they are compared in the same time whatever they are. */
+/** Finds whose key a caller sent. The server knows only hashes, and it compares them in constant time. */
 import type { Client } from './call.ts';
 
 /** A key that is let in. */

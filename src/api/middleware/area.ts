@@ -1,4 +1,4 @@
-/** Which part of the service a request is for: what may be public is decided area by area. */
+/** Says which part of the service a request is for. Settings make areas public one by one. */
 import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 

@@ -1,4 +1,4 @@
-/** Refuses large bodies in OpenAI's words, in a way that the client gets to read. */
+/** Refuses large bodies in OpenAI's words, and lets the client read the refusal. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ApiError, errorResponse } from '../errors.ts';

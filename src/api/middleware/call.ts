@@ -1,4 +1,4 @@
-/** One HTTP request as the service sees it: who asks, how long it may take, what it has cost. */
+/** One HTTP request as the service sees it: who asks, how long it may take, and what it has cost. */
 import type { EditEvent } from '../../engine/editing/edit-request.ts';
 import type { EngineEvent } from '../../engine/request.ts';
 

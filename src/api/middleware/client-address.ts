@@ -1,4 +1,4 @@
-/** An address as a rate limit counts it. */
+/** A client's address, in the form that a rate limit counts. */
 import ipaddr from 'ipaddr.js';
 
 /** IPv4 as it is; of IPv6 the /64 that one customer has; text that is no address as it is, cut. */

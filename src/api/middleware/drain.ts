@@ -1,4 +1,4 @@
-/** Requests under way, and whether new ones are let in. */
+/** Counts requests under way, and turns new ones away once the host stops. */
 export class Drain {
   #calls = 0;
   #draining = false;

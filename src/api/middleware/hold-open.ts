@@ -1,4 +1,4 @@
-/** Holds a Workers request's context open after a disconnect. Does nothing on a runtime that needs none. */
+/** Keeps a Workers request's context open after a disconnect. Other hosts need nothing, and there it does nothing. */
 import type { Context } from 'hono';
 
 /**

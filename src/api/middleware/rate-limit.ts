@@ -1,4 +1,4 @@
-/** At most so many requests per key, or per address where there are no keys. */
+/** Limits the requests of a key, or of an address where there are no keys. */
 import type { MiddlewareHandler } from 'hono';
 import { ApiError, errorResponse } from '../errors.ts';
 import { areaOf } from './area.ts';

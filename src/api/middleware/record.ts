@@ -1,4 +1,4 @@
-/** What is known of a request once it is over: for the log and for metrics. Never a word of its text. */
+/** What the log and the metrics learn of a request once it is over. They never learn its text. */
 import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import type { Call } from './call.ts';

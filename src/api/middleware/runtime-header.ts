@@ -1,3 +1,4 @@
+/** Names the runtime in every answer. With the setting `auto` only the host knows which one runs. */
 import type { MiddlewareHandler } from 'hono';
 import type { Host } from '../host.ts';
 

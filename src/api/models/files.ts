@@ -1,4 +1,7 @@
-/** `GET /models/{model}/{file}`: weights, for pages that run a model themselves. And those of the page and of the API reference, where the host has one. */
+/**
+ * `GET /models/{model}/{file}`: weights, for pages that run a model themselves. It also serves the playground and the
+ * API reference, where the host has them.
+ */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
 import { ModelLoadError } from '../../model/errors.ts';

@@ -1,4 +1,4 @@
-/** Shards of weights from a byte on, for clients that continue a transfer (RFC 9110, sections 13.1.5 and 14). */
+/** Answers a shard from a given byte on, for clients that continue a transfer (RFC 9110, sections 13.1.5 and 14). */
 import { z } from '@hono/zod-openapi';
 
 /** The part of a manifest that is used. */

@@ -1,3 +1,4 @@
+/** Writes a unified diff of an edit. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 
 /** Lines around a change. */

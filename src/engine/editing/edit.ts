@@ -1,4 +1,4 @@
-/** Code in, edited code out. */
+/** Edits code: text in, edited text out. */
 import { predictsNext } from '../../model/config.ts';
 import type { DiffusionModel, KvCache } from '../../model/model.ts';
 import { EditForwards } from '../../sampler/editing/edit-forwards.ts';

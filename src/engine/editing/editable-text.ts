@@ -1,4 +1,4 @@
-/** A text as tokens that can be replaced one by one, every other one staying what it was, byte for byte. */
+/** A text as tokens that can be replaced one by one. Every other token stays as it was, byte for byte. */
 import type { ModelConfig } from '../../model/config.ts';
 import type { TokenEdit } from '../../sampler/editing/draft.ts';
 import { RequestError } from '../request.ts';

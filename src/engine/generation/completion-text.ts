@@ -1,3 +1,4 @@
+/** The text of a completion while its ids become final: UTF-8, stop strings, and a repeated suffix. */
 import type { SettledEvent } from '../../sampler/events.ts';
 import type { TextToken } from '../request.ts';
 import { Detokenizer } from '../tokenizer/detokenizer.ts';

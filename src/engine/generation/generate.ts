@@ -1,4 +1,4 @@
-/** What an admitted request does with its memory: prefill, then blocks until the text ends. */
+/** Runs an admitted request: the prefill, then blocks until the text ends. */
 import { type ModelConfig, uncommittedPrompt } from '../../model/config.ts';
 import type { DiffusionModel, KvCache } from '../../model/model.ts';
 import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts';

@@ -1,4 +1,4 @@
-/** A hole between a prefix and a suffix, as the model was trained to see one. */
+/** Frames a hole between a prefix and a suffix, as the model saw holes in training. */
 import type { InfillFrame, ModelConfig } from '../../model/config.ts';
 import { RequestError } from '../request.ts';
 

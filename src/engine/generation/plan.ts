@@ -1,4 +1,4 @@
-/** What a request asks of the sampler, on this model and this host. */
+/** Decides what a request asks of the sampler, on this model and this host. */
 import { type ModelConfig, predictsNext, uncommittedPrompt } from '../../model/config.ts';
 import type { DiffusionModel } from '../../model/model.ts';
 import type { BlockSettings } from '../../sampler/block-sampler.ts';

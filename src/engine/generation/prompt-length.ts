@@ -1,3 +1,4 @@
+/** Refuses prompts that are too long, most of them before they are tokenized. */
 import type { DiffusionModel } from '../../model/model.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';

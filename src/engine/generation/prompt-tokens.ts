@@ -1,3 +1,4 @@
+/** A prompt's own text, tokens and probabilities, for requests that ask for them. */
 import type { JudgedPrompt } from '../../sampler/forwards.ts';
 import type { TextToken } from '../request.ts';
 import { Detokenizer } from '../tokenizer/detokenizer.ts';

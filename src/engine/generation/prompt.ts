@@ -1,3 +1,4 @@
+/** Turns a prompt into ids. A prompt may already be ids. */
 import type { ModelConfig } from '../../model/config.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';

@@ -1,6 +1,6 @@
 /**
- * Watches a text that arrives in pieces for stop strings. What it finds does not depend on how the text was cut:
- * the stop string that is complete first ends the text, and of several that end together the longest.
+ * Watches a text that arrives in pieces for stop strings. The result does not depend on how the text was cut. The stop
+ * string that is complete first ends the text. If several end together, the longest one does.
  */
 export class StopStrings {
   readonly #stops: readonly string[];

@@ -1,6 +1,8 @@
-/** Shortest repetition of the suffix that is taken for one: a single bracket may well belong to both sides. */
+/** Cuts the end of a filled hole where it begins to repeat the suffix. */
+
+/** Shortest text that counts as a repetition of the suffix. A single bracket may well belong to both sides. */
 const SHORTEST = 2;
-/** Longest end of the text that is held back to be compared. */
+/** Longest end of the text that is held back for comparison. */
 const LONGEST = 200;
 
 /**

@@ -1,6 +1,8 @@
 /**
- * Text that is cut anywhere ends inside a token: code goes on with "\n   " and " return", not with "\n    " and "return".
- * So the last token of a prompt is taken back, and what is written begins with it.
+ * Takes the last token of a prompt back, and lets the completion begin with it.
+ *
+ * Text that is cut anywhere ends inside a token. Code goes on with "\n   " and " return", and not with "\n    " and
+ * "return".
  */
 import type { Adjustment } from '../../model/model.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
