@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,26 +44,31 @@ class Text:
 
 @dataclass(frozen=True)
 class Drafted:
-    """The rows [R] of all windows of one length over one text."""
+    """The rows [R] of windows of 1, 2, ... MOST_MASKS masks at each start of a text."""
 
     windows: DraftWindows
     right: Tensor  # the draft is the verifier's choice
     branch: Tensor
     confidence: Tensor  # probability of the draft
 
+    def rows(self, masks: int, place: int | None = None) -> Tensor:
+        """[R], which rows belong to windows of so many masks, and stand at the place."""
+        chosen = self.windows.length[self.windows.window] == masks
+        return chosen if place is None else chosen & (self.windows.offset == place)
+
 
 @torch.no_grad()
-def drafted(model: Llama, text: Text) -> list[Drafted]:
-    """Windows of 1, 2, ... MOST_MASKS masks over a text."""
-    clean, kept = clean_half(model, text.ids, through_clean=False)
-    greedy = rows_logits(model, clean).argmax(-1)
+def drafted(verifier: Llama, drafters: Sequence[Llama], text: Text) -> list[Drafted]:
+    """The same windows by every drafter, over one clean forward: all have the verifier's clean rows."""
+    clean, kept = clean_half(verifier, text.ids, through_clean=False)
+    greedy = rows_logits(verifier, clean).argmax(-1)
+    lengths = torch.arange(1, MOST_MASKS + 1, device=text.ids.device).repeat_interleave(len(text.starts))
+    windows = DraftWindows(torch.tensor(text.starts, device=text.ids.device).repeat(MOST_MASKS), lengths)
+    branch = on_branch(text.ids, greedy, windows)
     found = []
-    for masks in range(1, MOST_MASKS + 1):
-        start = torch.tensor(text.starts, device=text.ids.device)
-        windows = DraftWindows(start, torch.full_like(start, masks))
-        confidence, choice = rows_logits(model, windows_hidden(model, windows, kept)).softmax(-1).max(-1)
-        right = choice == greedy[windows.position]
-        found.append(Drafted(windows, right, on_branch(text.ids, greedy, windows), confidence))
+    for drafter in drafters:
+        confidence, choice = rows_logits(drafter, windows_hidden(drafter, windows, kept)).softmax(-1).max(-1)
+        found.append(Drafted(windows, choice == greedy[windows.position], branch, confidence))
     return found
 
 
@@ -101,17 +106,18 @@ def texts_of_others(parts: Mapping[str, NDArray[np.uint16]], count: int, phases:
     return [Text(ids, starts) for ids in held_out_sequences(parts, count)]
 
 
-def own_texts(model: Llama, parts: Mapping[str, NDArray[np.uint16]], count: int) -> list[Text]:
-    """Greedy text of the model after beginnings of held-out text, up to its end or its loop, with a window at every position."""
+def own_texts(model: Llama, parts: Mapping[str, NDArray[np.uint16]], count: int, phases: int) -> list[Text]:
+    """Greedy text of the model after beginnings of held-out text, up to its end or its loop, with windows at its first positions."""
     prompts = held_out_sequences(parts, count, PROMPT)
     texts = []
     for at in range(0, count, BATCH):
         batch = torch.stack(prompts[at : at + BATCH])
-        for prompt, made in zip(batch, continuations(model, batch, LENGTH - PROMPT).tolist(), strict=True):
+        # So many that the last window's drafts are there too.
+        for prompt, made in zip(batch, continuations(model, batch, phases + MOST_MASKS).tolist(), strict=True):
             ids = until_end(made)
             ids = ids[: loop_start(ids)]
             text = torch.cat([prompt, torch.tensor(ids, dtype=prompt.dtype, device=prompt.device)])
-            starts = list(range(PROMPT, len(text) - MOST_MASKS + 1))
+            starts = list(range(PROMPT, len(text) - MOST_MASKS + 1))[:phases]
             if starts:
                 texts.append(Text(text, starts))
     return texts
@@ -121,37 +127,30 @@ OFFERED = 0.3
 """Least confidence of a draft that the engine offers to the verifier by default."""
 
 
-def scores(texts: list[Text], found: list[list[Drafted]], before: list[list[Drafted]] | None) -> dict[str, dict[str, float]]:
-    """Agreement by masks, place and branch, of windows over texts; `before`: of the same windows, to compare with."""
+def scores(found: Sequence[Drafted], before: Sequence[Drafted]) -> dict[str, dict[str, float]]:
+    """Agreement by masks, position and branch, over texts; gains are over `before`, on the same windows."""
     result: dict[str, dict[str, float]] = {}
     for masks in range(1, MOST_MASKS + 1):
-        rows = [one[masks - 1] for one in found]
-        earlier = [one[masks - 1] for one in before] if before else None
         for place in range(masks):
             for branch in (True, False):
-                where = [(row.windows.offset == place) & (row.branch == branch) for row in rows]
+                where = [one.rows(masks, place) & (one.branch == branch) for one in found]
                 count = np.array([float(at.sum()) for at in where])
-                key = f"masks {masks} position {place + 2} {'on' if branch else 'off'}"
-                right = np.array([float(row.right[at].sum()) for row, at in zip(rows, where, strict=True)])
-                result[key] = mean_of(right, count)
-                if earlier:
-                    was = np.array([float(row.right[at].sum()) for row, at in zip(earlier, where, strict=True)])
-                    gain = mean_of(right - was, count)
-                    result[key] |= {f"gain_{name}": value for name, value in gain.items() if name != "n"}
-        silent = [row.right & row.branch & (row.confidence < OFFERED) for row in rows]
-        known = [row.right & row.branch for row in rows]
-        sums = [np.array([float(at.sum()) for at in part]) for part in (silent, known)]
-        result[f"masks {masks} right but below {OFFERED}"] = mean_of(*sums)
+                right, was = (np.array([float(o.right[at].sum()) for o, at in zip(of, where, strict=True)]) for of in (found, before))
+                gain = {f"gain_{name}": value for name, value in mean_of(right - was, count).items() if name != "n"}
+                result[f"masks {masks} position {place + 2} {'on' if branch else 'off'}"] = mean_of(right, count) | gain
+        known = [one.right & one.branch & one.rows(masks) for one in found]
+        silent = [float((one.confidence[at] < OFFERED).sum()) for one, at in zip(found, known, strict=True)]
+        result[f"masks {masks} right but below {OFFERED}"] = mean_of(np.array(silent), np.array([float(at.sum()) for at in known]))
     return result
 
 
-def tokens_per_forward(texts: list[Text], found: list[list[Drafted]]) -> dict[str, float]:
+def tokens_per_forward(texts: Sequence[Text], found: Sequence[Drafted]) -> dict[str, float]:
     """By masks: as verified decoding would write these texts, all drafts offered."""
     result = {}
     for masks in range(1, MOST_MASKS + 1):
         tokens = forwards = 0
         for text, one in zip(texts, found, strict=True):
-            agreed = one[masks - 1].right.view(-1, masks).long().cumprod(1).sum(1).tolist()
+            agreed = one.right[one.rows(masks)].view(-1, masks).long().cumprod(1).sum(1).tolist()
             written = engine_forwards(dict(zip(text.starts, agreed, strict=True)), text.starts[0], text.starts[-1] + 1, masks)
             tokens, forwards = tokens + written[0], forwards + written[1]
         result[f"masks {masks}"] = round(tokens / forwards, 3)
@@ -163,28 +162,27 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="the converted model that verifies")
     parser.add_argument("--adapters", nargs="+", default=["none"], help="gated adapters, or none; gains are over the first")
     parser.add_argument("--texts", type=int, default=64, help="held-out texts, and beginnings of own ones")
-    parser.add_argument("--phases", type=int, default=64, help="windows of every length over a held-out text")
+    parser.add_argument("--phases", type=int, default=64, help="positions of windows in a text")
     parser.add_argument("--sequences", type=int, default=32, help="texts for the accuracies of python -m recipe evaluate; 0: none")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    base = load_converted(arguments.model)[0]
+    verifier = load_converted(arguments.model)[0]
+    drafters = [verifier if name == "none" else load_gated(verifier, Path(name)) for name in arguments.adapters]
     parts = load_split("heldout")
-    sets = {"held-out": texts_of_others(parts, arguments.texts, arguments.phases), "own": own_texts(base, parts, arguments.texts)}
-    first: dict[str, list[list[Drafted]]] = {}
-    report: dict[str, object] = {}
-    for name in arguments.adapters:
-        model = base if name == "none" else load_gated(base, Path(name))
-        result: dict[str, object] = {}
-        for kind, texts in sets.items():
-            found = [drafted(model, text) for text in texts]
-            table = scores(texts, found, first.get(kind))
-            first.setdefault(kind, found)
-            result[kind] = table
-            for key, values in table.items():
-                print(f"{name} {kind} {key}: {values}", flush=True)
-        result["own tokens per forward"] = tokens_per_forward(sets["own"], found)
+    others = texts_of_others(parts, arguments.texts, arguments.phases)
+    own = own_texts(verifier, parts, arguments.texts, arguments.phases)
+    report: dict[str, dict[str, object]] = {name: {} for name in arguments.adapters}
+    for kind, texts in (("held-out", others), ("own", own)):
+        # One entry a drafter, of one entry a text.
+        found = list(zip(*(drafted(verifier, drafters, text) for text in texts), strict=True))
+        for name, one in zip(arguments.adapters, found, strict=True):
+            table = scores(one, found[0])
+            report[name][kind] = table
+            print("\n".join(f"{name} {kind} {key}: {values}" for key, values in table.items()), flush=True)
+            if kind == "own":
+                report[name]["tokens per forward"] = tokens_per_forward(texts, one)
+    for name, drafter in zip(arguments.adapters, drafters, strict=True):
         if arguments.sequences:
-            result["accuracies"] = evaluate(model, held_out_sequences(parts, arguments.sequences))
-        report[name] = result
+            report[name]["accuracies"] = evaluate(drafter, held_out_sequences(parts, arguments.sequences))
     print(json.dumps(report))
