@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recipe.model.llama import Llama
 from recipe.model.window_attention import DraftWindows, windows_hidden
-from recipe.train.draft_states import MOST_MASKS, on_branch, row_weights
+from recipe.train.draft_states import MOST_MASKS, branch_first, on_branch, row_weights
 from recipe.train.objective import Head, clean_half
 
 
@@ -49,14 +49,20 @@ def greedy_columns(clean: Tensor, weight: Tensor) -> Tensor:
     return (clean @ weight.T).argmax(-1)
 
 
-def windows_loss(model: Llama, head: Head, ids: Tensor, windows: DraftWindows, decay: float, off_branch: float) -> DraftLosses:
-    """Loss of the windows over one text ids [L]; the row at position p is to write the verifier's choice after p.
+def windows_loss(
+    model: Llama, head: Head, ids: Tensor, windows: DraftWindows, decay: float, off_branch: float, count: int | None = None
+) -> DraftLosses:
+    """Loss of the windows over one text ids [L], or of `count` of them by branch_first.
+
+    The row at position p is to write the verifier's choice after p.
 
     The clean half is the verifier: it has no gradient, and is context, target and branch in one forward.
     """
     clean, kept = clean_half(model, ids, through_clean=False)
     weight, names, _ = head.candidates(ids)
     columns = greedy_columns(clean, weight)
+    if count is not None:
+        windows = branch_first(ids, names[columns], windows, count)
     branch = on_branch(ids, names[columns], windows)
     counts = row_weights(windows, branch, decay, off_branch)
     hidden = windows_hidden(model, windows, kept)

@@ -19,7 +19,17 @@ def draw_windows(length: int, count: int, rng: np.random.Generator) -> DraftWind
     """
     phases = 1 + rng.permutation(length - MOST_MASKS)[:count]
     lengths = rng.integers(1, MOST_MASKS + 1, len(phases))
-    return DraftWindows(torch.from_numpy(np.sort(phases)), torch.from_numpy(lengths))
+    return DraftWindows(torch.from_numpy(phases), torch.from_numpy(lengths))
+
+
+def branch_first(ids: Tensor, greedy: Tensor, windows: DraftWindows, count: int) -> DraftWindows:
+    """`count` of the windows: those whose first position the verifier would have written as it stands, then others, in their order.
+
+    Half of human text is not what the verifier would have written, and most of a window after such an id counts little.
+    """
+    off = ids[windows.start] != greedy[windows.start - 1]
+    kept = off.long().argsort(stable=True)[:count]
+    return DraftWindows(windows.start[kept], windows.length[kept])
 
 
 def on_branch(ids: Tensor, greedy: Tensor, windows: DraftWindows) -> Tensor:

@@ -49,6 +49,7 @@ class DraftSettings:
     decay: float = 1.0  # last share of the run over which the learning rate falls linearly to 0; it is constant before
     drafts_share: float = 0.8  # texts under draft windows; the others have the mask noise of `train`
     windows: int = 128  # draft windows over one text
+    branch_first: bool = False  # windows stand first where the verifier would have written the text's next id, not at any phase
     place_decay: float = 0.8  # what a place in the window counts, to the place before it
     off_branch: float = 0.1  # what a row counts where the text has left the verifier's branch, where others count 1
     draws: int = 1  # noisy halves per clean half under mask noise
@@ -82,7 +83,8 @@ class DraftTexts:
         rng = np.random.default_rng([s.seed, 11, index])
         if rng.random() >= s.drafts_share:
             return sequence, None
-        windows = draw_windows(s.length, s.windows, rng)
+        # By branch, the windows are chosen from all phases once the verifier has read the text.
+        windows = draw_windows(s.length, s.length if s.branch_first else s.windows, rng)
         device = sequence.ids.device
         return sequence, DraftWindows(windows.start.to(device), windows.length.to(device))
 
@@ -136,7 +138,8 @@ class DraftRun(AdapterRun):
                 total = mask_noise.total
                 record = {"masked_ce": mask_noise.masked, "masked_accuracy": mask_noise.masked_accuracy}
             else:
-                drafts = windows_loss(self.model, self.head, sequence.ids, windows, s.place_decay, s.off_branch)
+                count = s.windows if s.branch_first else None
+                drafts = windows_loss(self.model, self.head, sequence.ids, windows, s.place_decay, s.off_branch, count)
                 total = drafts.total
                 # As everywhere, position 1 of a window is the causal one: the first mask drafts position 2.
                 record = {f"draft{place + 2}": value for place, value in enumerate(drafts.agreement)}
@@ -186,7 +189,11 @@ class DraftRun(AdapterRun):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in asdict(DraftSettings()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
     parser.add_argument("--model", type=Path, required=True, help="the converted model that verifies, such as models/seedling-135m")
     parser.add_argument("--run", default="drafts", help="name of the folder under runs/ in the cache")
     parser.add_argument("--init", type=Path, help="gated adapter to start from, with a fresh optimizer")

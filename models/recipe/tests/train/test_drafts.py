@@ -18,7 +18,7 @@ from recipe.model.llama import Llama
 from recipe.model.lora import adapter_state
 from recipe.model.window_attention import DraftWindows, windows_hidden, windows_mask
 from recipe.train.draft_objective import windows_loss
-from recipe.train.draft_states import MOST_MASKS, draw_windows, on_branch, row_weights
+from recipe.train.draft_states import MOST_MASKS, branch_first, draw_windows, on_branch, row_weights
 from recipe.train.drafts import DraftRun, DraftSettings
 from recipe.train.objective import Head, clean_half
 from tests.conftest import TINY_MASK
@@ -73,6 +73,15 @@ def test_the_branch_and_the_weights_by_hand() -> None:
     assert branch.tolist() == [True, True, False, False, False, True, True, True]
     weights = row_weights(three, branch, 0.8, 0.1)
     assert weights.tolist() == pytest.approx([1, 0.8, 0.064, 0.1, 0.08, 1, 1, 0.8])
+
+
+def test_windows_on_the_branch_come_first_and_keep_their_order() -> None:
+    ids = torch.tensor([7, 8, 9, 10, 11, 12])
+    greedy = torch.tensor([8, 9, 20, 11, 20, 13])
+    five = windows([3, 4, 5, 2, 1], [1, 2, 1, 3, 2])  # the verifier would not have written positions 3 and 5
+    for count, starts in ((2, [4, 2]), (4, [4, 2, 1, 3]), (9, [4, 2, 1, 3, 5])):
+        assert branch_first(ids, greedy, five, count).start.tolist() == starts
+    assert branch_first(ids, greedy, five, 3).length.tolist() == [2, 3, 2]
 
 
 @torch.no_grad()
@@ -177,6 +186,16 @@ def test_drafts_of_a_toy_are_learned_and_the_verifier_stays(tmp_path: Path, base
     assert any("masked_ce" in line for line in log)
     assert sum("draft2" in line for line in log) > 0.9 * len(log)
     assert (tmp_path / "adapter.safetensors").exists()
+
+
+def test_a_run_by_branch_has_fewer_rows_off_it(tmp_path: Path, base: Llama) -> None:
+    own = np.array([FIRST + np.where(np.arange(LENGTH) % 3 == seed, 30, np.arange(LENGTH) % ROUND) for seed in range(3)], dtype=np.uint16)
+    shares = []
+    for by_branch in (False, True):
+        settings = replace(SETTINGS, branch_first=by_branch, drafts_share=1.0, own_share=1.0, windows=8)
+        run = toy_run(tmp_path, base, settings, own)
+        shares.append(np.mean([run.text_gradient(run.data.text(index))[1]["on_branch"] for index in range(20)]))
+    assert shares[1] > shares[0] + 0.1
 
 
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, base: Llama) -> None:
