@@ -170,7 +170,7 @@ function scoreFours(
       const dot = f32x4.add(whole, f32x4.mul(part, fine));
       let score = f32x4.mul(dot, f32x4.mul(scales, v128.load(keyScale)));
       if (s + 4 > n) {
-        // What lies behind the last visible token in its page may be of another sequence.
+        // What lies after the last visible token in its page may be of another sequence.
         const seen = i32x4.lt_s(v128.load(LANES), i32x4.splat(n - s));
         score = v128.bitselect(score, f32x4.splat(-Infinity as f32), seen);
       }

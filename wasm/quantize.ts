@@ -123,7 +123,7 @@ function siluTimes(gate: v128, up: v128): v128 {
   return f32x4.mul(f32x4.div(gate, f32x4.add(v128.load(ONES), e)), up);
 }
 
-/** FLOATS to the record at `at`, or with two limbs to it and the one behind it. Overwrites FLOATS. */
+/** FLOATS to the record at `at`, or with two limbs to it and the one after it. Overwrites FLOATS. */
 function quantizeGroup(at: usize, limbs: i32, words: i32): void {
   oneLimb(at, words, limbs == 2);
   if (limbs == 2) oneLimb(at + recordBytes(words), words, false);

@@ -62,12 +62,12 @@ export interface DenoiseAsk extends RowAsk {
    */
   readonly positions: Int32Array; // (R)
   /**
-   * Leading ids whose KV stays although masks stood behind them: the cache grows by it, and later forwards take it for what
+   * Leading ids whose KV stays although masks stood after them: the cache grows by it, and later forwards take it for what
    * it was. Under `full` context only. Default 0.
    */
   readonly keep?: number | undefined;
   /**
-   * Positions behind the block that attention reads as an earlier denoise of this cache left their KV. Under `full` context
+   * Positions after the block that attention reads as an earlier denoise of this cache left their KV. Under `full` context
    * only. Default 0.
    */
   readonly ahead?: number | undefined;
@@ -78,7 +78,7 @@ export interface AdvanceAsk extends RowAsk {
   /** Of the clean tokens, as in a commit. */
   readonly rows: 'last' | 'all';
   /**
-   * Positions of the block behind them to predict, ascending. With `logitShift`, the last clean token predicts position 0,
+   * Positions of the block after them to predict, ascending. With `logitShift`, the last clean token predicts position 0,
    * and the block the others, the one after it included.
    */
   readonly positions: Int32Array; // (R)
@@ -136,7 +136,7 @@ export interface DiffusionModel {
   /** Runs the active block against the cache; the cache stays as it is, but for what the ask keeps. */
   denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions>;
   /**
-   * A commit and a denoise of the block right behind it, in one forward: the same predictions, the weights read once.
+   * A commit and a denoise of the block right after it, in one forward: the same predictions, the weights read once.
    * Only the clean tokens' KV stays. `ids` and `block` are at most `maxForward` positions together.
    */
   advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced>;

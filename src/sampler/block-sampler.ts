@@ -26,7 +26,7 @@ export interface BlockSettings {
 }
 
 /**
- * Decodes after a prefill. What is decided and final is committed by the same forward that predicts the masks behind it:
+ * Decodes after a prefill. What is decided and final is committed by the same forward that predicts the masks after it:
  *
  * - causal context: the decided prefix of a block is final as it is, so it leaves the block at once and is never run again;
  * - otherwise, and with remasking: a block is committed when it is complete;
@@ -50,7 +50,7 @@ export async function* sampleBlocks(
   while (!loop.ended) yield* loop.forward();
 }
 
-/** One forward: the clean tokens it commits, the window behind them, and which of the window it predicts. */
+/** One forward: the clean tokens it commits, the window after them, and which of the window it predicts. */
 interface Plan {
   readonly pending: Int32Array; // (C)
   readonly window: Int32Array; // (W)
@@ -179,7 +179,7 @@ class BlockLoop {
     return this.#reuse.denoise(window, positions, start, from - start, this.#part.end - start);
   }
 
-  /** Whether what was predicted behind the committed drafts still stands. */
+  /** Whether what was predicted after the committed drafts still stands. */
   #check(causal: Predictions, { pending, start }: Plan): boolean {
     const from = start - pending.length;
     const result: Verified = verify(this.#canvas, from, causal);

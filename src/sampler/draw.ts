@@ -26,7 +26,7 @@ export interface Draw {
   (offsets: Int32Array): Sampling | undefined;
 
   /**
-   * The sampling for a commit of drafts with `rows: 'all'`: row i chooses the id behind `ids[i]` and counts only ids that
+   * The sampling for a commit of drafts with `rows: 'all'`: row i chooses the id after `ids[i]` and counts only ids that
    * stand before it, as decoding one at a time would.
    *
    * Verification needs nothing else. A draft is one certain id d, a proposal q with q(d) = 1. The rejection rule accepts
@@ -34,7 +34,7 @@ export interface Draw {
    * y from p, keep d if y = d, and take y otherwise, is that rule: y = d has probability p(d), and a y that differs is
    * distributed as p without d. The uniform is the offset's own, so the text is that of block length 1, draft or not.
    * @param ids (C)
-   * @param offset completion offset behind the last of them
+   * @param offset completion offset after the last of them
    */
   along(ids: Int32Array, offset: number): Sampling | undefined;
 

@@ -62,7 +62,7 @@ export class Forwards {
   /**
    * Commits what the cache does not have of the prompt, in chunks. Not counted.
    * @param ids (P), P > 0: the prompt, or its whole blocks where the rest belongs to the first block that is written
-   * @returns the prediction of the offset behind the last (R = 1)
+   * @returns the prediction of the offset after the last (R = 1)
    */
   async prefill(ids: Int32Array): Promise<Predictions> {
     // Under block-causal attention a chunk that ended inside a block would cut that block's sight.
@@ -135,7 +135,7 @@ export class Forwards {
     });
   }
 
-  /** Both at once: a commit of `ids` and a denoise of the block right behind them, whose first offset is `offset`. */
+  /** Both at once: a commit of `ids` and a denoise of the block right after them, whose first offset is `offset`. */
   advance(
     ids: Int32Array,
     block: Int32Array,
@@ -162,7 +162,7 @@ export class Forwards {
     this.#draw.forgotten(remasked);
   }
 
-  /** The draws behind clean tokens; `offset` is the one behind the last. */
+  /** The draws after clean tokens; `offset` is the one after the last. */
   #after(ids: Int32Array, offset: number, rows: 'last' | 'all') {
     return rows === 'all' ? this.#draw.along(ids, offset) : this.#draw(Int32Array.of(offset));
   }

@@ -47,7 +47,7 @@ export class TokenTally {
     });
   }
 
-  /** One per id: for the choice behind it, which counts the offsets before `start` and the ids up to and with it. */
+  /** One per id: for the choice after it, which counts the offsets before `start` and the ids up to and with it. */
   adjustmentsAlong(start: number, ids: Int32Array): Adjustment[] {
     const counts = this.#counts((offset) => offset < start);
     return Array.from(ids, (id) => {

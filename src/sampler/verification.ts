@@ -9,7 +9,7 @@ export interface Verified {
   readonly offered: number;
   /** The first offset that is not final. */
   readonly sure: number;
-  /** No draft was wrong: what the same forward predicted behind them may be used. */
+  /** No draft was wrong: what the same forward predicted after them may be used. */
   readonly intact: boolean;
 }
 

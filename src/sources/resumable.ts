@@ -96,7 +96,10 @@ function request(
   return { headers: all, signal };
 }
 
-/** Who begins behind the last byte is told so by an error; who was promised more is told something else by it. */
+/**
+ * A reader that begins after the last byte learns it by an error. A reader that was promised more learns something else
+ * by it.
+ */
 function isAllThere({ status, headers }: Response, { at, total }: Wanted): boolean {
   return status === 416 && total === null && headers.get('content-range') === `bytes */${at}`;
 }

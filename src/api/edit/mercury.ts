@@ -1,7 +1,7 @@
 /** Reads Mercury's edit prompt: one user message with tags around its parts. */
 
 export interface TaggedEdit {
-  /** Of the current file, before and behind what is to be edited. */
+  /** Of the current file, before and after what is to be edited. */
   readonly before: string;
   readonly code: string;
   readonly after: string;
@@ -37,7 +37,7 @@ export function readTaggedEdit(message: string): TaggedEdit | null {
   };
 }
 
-/** Without the line break behind the opening tag. */
+/** Without the line break after the opening tag. */
 function unframed(text: string): string {
   return text.replace(/^\r?\n/, '');
 }

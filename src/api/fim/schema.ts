@@ -11,7 +11,7 @@ export const fimRequestSchema = z
   .strictObject({
     model: modelField,
     prompt: text.openapi({ description: 'Text before the hole.' }),
-    suffix: text.nullish().openapi({ description: 'Text behind the hole. Without it, the prompt is continued.' }),
+    suffix: text.nullish().openapi({ description: 'Text after the hole. Without it, the prompt is continued.' }),
     max_tokens: z
       .int()
       .min(1)

@@ -29,7 +29,7 @@ const extraSchema = z.looseObject({ text, filename: text.nullish() });
 export const infillRequestSchema = z
   .strictObject({
     input_prefix: text.openapi({ description: 'Code before the hole.' }),
-    input_suffix: text.openapi({ description: 'Code behind it.' }),
+    input_suffix: text.openapi({ description: 'Code after it.' }),
     input_extra: z.array(extraSchema).max(256).nullish().openapi({
       description: 'Other code, put before the prefix; the last ones are kept where not all fit.',
     }),

@@ -77,7 +77,7 @@ export class CompletionText {
 
   #tokensOf(places: TokenPlaces, text: string, last: boolean): readonly TextToken[] {
     this.#shown += characters(text);
-    // Of a text that was cut, tokens behind the cut never come out.
+    // If a text was cut, the tokens after the cut never come out.
     const whole = last && !this.stopped && this.#shown === this.#read;
     return places.take(whole ? Number.POSITIVE_INFINITY : this.#shown);
   }

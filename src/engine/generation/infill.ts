@@ -51,7 +51,7 @@ export function suffixStop(suffix: string): string[] {
   const whole = suffix.slice(at === 0 ? 0 : at - 1, at + line.length);
   const before = suffix.slice(0, at);
   if (before.trim() === '') return [whole];
-  // Brackets close what the hole is in: behind the same ones the beginning of the line tells as much.
+  // Brackets close the construct that the hole is in. So after equal brackets the beginning of the line is enough.
   const indent = line.length - line.trimStart().length;
   return [before + line.slice(0, indent + SHORTEST_LINE), whole];
 }

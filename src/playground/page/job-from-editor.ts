@@ -23,7 +23,7 @@ export function jobFromEditor(editor: CodeEditor, controls: Controls): PlacedJob
   const job: CompleteJob = {
     kind: 'complete',
     prompt: text.slice(0, place.from),
-    // A hole with nothing behind it is none.
+    // Without text after it, there is no hole.
     suffix: mode === 'infill' && after !== '' ? after : null,
     maxTokens,
     temperature,

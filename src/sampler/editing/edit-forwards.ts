@@ -71,7 +71,7 @@ export class EditForwards {
     );
   }
 
-  /** Predicts positions (R) of a block (B) behind the cache's last token. */
+  /** Predicts positions (R) of a block (B) after the cache's last token. */
   predict(block: Int32Array, positions: Int32Array): Promise<Predictions> {
     return this.#counted(block.length, () => this.#model.denoise(block, this.#cache, { positions }));
   }

@@ -72,7 +72,7 @@ export class DraftText {
       delete this.#tokens[position];
       this.#remasked.add(position);
     }
-    // Drafts behind a revised one are masks again in the sampler only when it says so; a hole at the end is none.
+    // Drafts after a revised one are masks again in the sampler only when it says so; a hole at the end is none.
     while (this.#tokens.length > 0 && !(this.#tokens.length - 1 in this.#tokens)) this.#tokens.length -= 1;
     this.forwards += 1;
     this.#account();
@@ -89,7 +89,7 @@ export class DraftText {
     return open;
   }
 
-  /** Which tokens make up the settled text. Text may be held back behind its tokens, never the other way round. */
+  /** Which tokens make up the settled text. Text may come later than its tokens, and never earlier. */
   #account(): void {
     for (;;) {
       const token = this.#tokens[this.settledTokens];

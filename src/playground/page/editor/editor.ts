@@ -88,7 +88,7 @@ export class CodeEditor {
     this.#view.focus();
   }
 
-  /** Shows an element behind `to`, and `from` to `to` as what it will replace. The text is locked until `finish`. */
+  /** Shows an element after `to`, and `from` to `to` as what it will replace. The text is locked until `finish`. */
   begin({ from, to }: EditorSelection, element: HTMLElement | null): void {
     const effects = [this.#readOnly.reconfigure(EditorState.readOnly.of(true)), clearMarks.of(null)];
     this.#view.dispatch({ effects: [...effects, showGrowth.of({ from, to, element })] });
