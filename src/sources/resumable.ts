@@ -96,10 +96,7 @@ function request(
   return { headers: all, signal };
 }
 
-/**
- * A reader that begins after the last byte learns it by an error. A reader that was promised more learns something else
- * by it.
- */
+/** Whether every byte is there already: a server answers 416 to a range that begins after the last byte. */
 function isAllThere({ status, headers }: Response, { at, total }: Wanted): boolean {
   return status === 416 && total === null && headers.get('content-range') === `bytes */${at}`;
 }
