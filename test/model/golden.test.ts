@@ -23,7 +23,8 @@ interface Golden {
   readonly greedy: readonly { prompt: string; ids: number[]; continuation: number[]; margin: number[] }[];
 }
 
-const NAME = 'seedling-135m';
+/** The shipped model, or your own: `python -m recipe golden NAME`, then GOLDEN_MODEL=NAME. */
+const NAME = process.env.GOLDEN_MODEL || 'seedling-135m';
 /** A lead over the second logit that int8 activations can turn around. */
 const NEAR_TIE = 0.5;
 

@@ -1,4 +1,4 @@
-"""What the command line answers with one sentence instead of a stack trace."""
+"""Errors that the command line answers with one sentence instead of a stack trace."""
 
 from __future__ import annotations
 

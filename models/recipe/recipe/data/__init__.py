@@ -1,1 +1,1 @@
-"""The corpus: packages to filtered token files, and what is done to a text before it is hidden."""
+"""The corpus, from packages to filtered token files, and the changes of a text before it is masked."""

@@ -2,7 +2,7 @@
 
 There is one file per package. A package is built again only if its key changed. The key is a digest of VERSION, of the
 package's line in the list, of the evaluation sets and of the key of the package before it, because every earlier package
-decides what counts as a duplicate. A new package at the end of the list costs only itself.
+decides which files are duplicates. A new package at the end of the list costs only itself.
 
 Training packages are decontaminated: a file that shares 13 words in a row with an evaluation set is left out. Held-out
 packages are not, because nothing is trained on them; `--split heldout` therefore needs no evaluation sets.

@@ -1,4 +1,4 @@
-"""Which files the corpus already has: the same text, or nearly the same."""
+"""Exact and near duplicates of files that the corpus already has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recipe.data.filters import fingerprint, grams
 
 NEAR = 0.7
-"""Estimated Jaccard similarity of two files' shingles from which the second is dropped."""
+"""From this estimated Jaccard similarity of two files' shingles on, the second file is dropped."""
 
 SHINGLE = 5
 """Words per shingle."""
@@ -18,11 +18,11 @@ PERMUTATIONS = 128
 SEED = 1
 SCHEME = "affine32"
 EMPTY = 0xFFFFFFFF
-"""What every value of the sketch of no shingles is."""
+"""Every value of the sketch of a file without shingles."""
 
 
 def signature(text: str) -> NDArray[np.uint32]:
-    """MinHash [128] of the file's shingles. A file with fewer words than a shingle is left to the exact comparison."""
+    """MinHash [128] of the file's shingles. Only the exact comparison sees a file with fewer words than a shingle."""
     sketch = MinHash(num_perm=PERMUTATIONS, seed=SEED, scheme=SCHEME, hashfunc=int)
     shingles = (grams(text, SHINGLE) & np.uint64(EMPTY)).tolist()
     if shingles:
@@ -31,18 +31,18 @@ def signature(text: str) -> NDArray[np.uint32]:
 
 
 def sketch_of(hashes: NDArray[np.uint32]) -> LeanMinHash:
-    """The sketch that a signature was taken from."""
+    """The sketch of a signature."""
     return LeanMinHash(seed=SEED, hashvalues=hashes, scheme=SCHEME)
 
 
 class Marks:
-    """What one package left behind: fingerprints and signatures [N, 128] of the files that were kept."""
+    """Fingerprints and signatures [N, 128] of the kept files of one package."""
 
     def __init__(self, fingerprints: list[str], signatures: list[NDArray[np.uint32]]) -> None:
         self.fingerprints, self.signatures = fingerprints, signatures
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """For np.savez."""
+        """The arrays for np.savez."""
         stacked = np.array(self.signatures, dtype=np.uint32).reshape(-1, PERMUTATIONS)
         return {"fingerprints": np.array(self.fingerprints, dtype="U64"), "signatures": stacked}
 
@@ -53,7 +53,7 @@ class Marks:
 
 
 class Seen:
-    """Every file kept so far. The first of two near copies stays."""
+    """All files kept so far. The first of two near copies stays."""
 
     def __init__(self) -> None:
         self.exact: set[str] = set()
@@ -76,12 +76,12 @@ class Seen:
             self.signatures.append(hashes)
 
     def restore(self, marks: Marks) -> None:
-        """Adds a package that was built before."""
+        """Adds the files of a package that was built before."""
         for mark, hashes in zip(marks.fingerprints, marks.signatures, strict=True):
             self.add(mark, hashes)
 
     def reason_or_add(self, text: str, marks: Marks) -> str | None:
-        """reason(); a new file is added here and to the package's own marks."""
+        """reason(). A new file is added here and to the package's marks."""
         mark, hashes = fingerprint(text), signature(text)
         reason = self.reason(mark, hashes)
         if reason is None:

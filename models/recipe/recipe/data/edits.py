@@ -1,14 +1,14 @@
 """Edit noise: wrong visible tokens, the second stage of Seed Diffusion (arXiv 2508.02193, two-stage curriculum).
 
-k = floor(n * alpha) operations with alpha ~ U(0, 0.1), applied one after the other: delete, insert, substitute. A block-wise
-model predicts the token of a fixed position, so an operation must not move what lies beyond its block: a deletion pulls the
-rest of its block to the left and leaves a mask at the block's end, an insertion pushes the block's last token out. Each of
-them makes several visible tokens wrong, which is why they are rarer than substitutions. A block's first token is decided
-causally before the block is denoised, so it stays; so do special tokens, and no operation moves one.
+k = floor(n * alpha) operations with alpha ~ U(0, 0.1) are applied one after the other: delete, insert, substitute. A block-wise model
+predicts the token of a fixed position, so an operation must not move tokens of other blocks. A deletion pulls the rest of its block to
+the left and leaves a mask at the block's end. An insertion pushes the block's last token out. Both make several visible tokens wrong, so
+they are rarer than substitutions. A block's first token is decided causally before the block is denoised, so it stays. Special tokens
+stay too, and no operation moves one.
 
-No carry-over unmasking: every position but a block's first counts, right visible tokens with a small weight (there are
-many, and most are easy), wrong ones as much as masked ones. Half of the blocks keep their masks, because the sampler edits
-while it denoises; the others are all visible, as when it revises a full block.
+There is no carry-over unmasking: every position but a block's first counts. Right visible tokens have a small weight, because they are
+many and mostly easy; wrong ones count as much as masked ones. Half of the blocks keep their masks, because the sampler edits while it
+denoises. The others are fully visible, as when it revises a full block.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ MAX_SHARE = 0.1
 OPERATIONS = ("substitute", "delete", "insert")
 OPERATION_WEIGHTS = (0.6, 0.2, 0.2)
 OWN_GUESS = 1 / 3
-"""Share of substitutes that are the model's own best wrong guesses, filled in by the objective."""
+"""Share of substitutes that are the model's own best wrong guesses. The objective fills them in."""
 OWN_RANKS = 3
 FROM_TEXT = 0.6
-"""Share of the other substitutes that stand elsewhere in the same window."""
+"""Share of the other substitutes that come from the same window."""
 RIGHT_WEIGHT = 0.2
-"""What a right visible token counts, where a wrong or a masked one counts 1."""
+"""Weight of a right visible token; a wrong or a masked one has 1."""
 UNMASKED_BLOCKS = 0.5
 SPECIAL = MASK_ID + 1
 """Ids below are special tokens."""
 
 
 def token_kinds(tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Kind [V] of every id; substitutes are of the same kind: word, digit, sign, white space, each with or without a space before it."""
+    """Kind [V] of every id: word, digit, sign, white space, each with or without a space before it. Substitutes are of the same kind."""
     size = tokenizer.get_vocab_size()
     texts = tokenizer.decode_batch([[index] for index in range(size)], skip_special_tokens=False)
     kinds = np.zeros(size, dtype=np.int64)
@@ -66,7 +66,7 @@ class Confusions:
     common: NDArray[np.int64]  # ids to draw from beside the text's own
 
     def substitute(self, token: int, text: NDArray[np.int64], rng: np.random.Generator) -> int:
-        """Another id of the same kind, from the text or from the common ids; `token` itself where there is none."""
+        """Another id of the same kind, from the text or from the common ids; `token` itself if there is none."""
         pools = [text, self.common] if rng.random() < FROM_TEXT else [self.common, text]
         for pool in pools:
             others = pool[(self.kinds[pool] == self.kinds[token]) & (pool != token) & (pool >= SPECIAL)]

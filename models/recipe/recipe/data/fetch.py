@@ -29,7 +29,7 @@ PERMISSIVE = {
 """Accepted licences, each with the pattern that the package's own metadata must match."""
 
 NOT_PERMISSIVE = re.compile(r"GPL|GNU|MPL|Mozilla|EPL|Eclipse|CC-BY|SSPL|BUSL|Business Source|Proprietary|Commercial", re.IGNORECASE)
-"""Refused wherever metadata names it without an alternative."""
+"""Refused if metadata names it without an alternative."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Package:
 
 
 def read_packages(path: Path) -> list[Package]:
-    """The list of packages, held-out ones first: their files win over duplicates in training packages."""
+    """The list of packages, held-out ones first, so that they keep files that training packages have too."""
     packages = [Package(**row) for row in json.loads(path.read_text())]
     return sorted(packages, key=lambda package: package.split != "heldout")
 
@@ -103,7 +103,7 @@ def read_files(package: Package) -> Iterator[tuple[str, bytes]]:
 
 
 def npm_licence(package_json: str) -> str:
-    """What package.json declares; old packages have a list of objects."""
+    """The licence in package.json. Old packages have a list of objects."""
     fields = json.loads(package_json)
     return str(fields.get("license") or fields.get("licenses"))
 
@@ -124,7 +124,7 @@ def _tar_files(package: Package, metadata: str, licence: Callable[[str], str]) -
             return handle.read()
 
         check_licence(package, licence(content(metadata).decode()))
-        # In the order of the archive: going back in a compressed file means reading it again from the start.
+        # In the order of the archive, because a step back in a compressed file reads it again from the start.
         for path in members:
             if SOURCE.search(path) and package.wants(path):
                 yield path, content(path)

@@ -23,7 +23,7 @@ MAX_MEAN_LINE = 100
 MAX_DIGIT_SHARE = 0.2
 WORD = re.compile(r"\w+")
 GRAM = 13
-"""Length in words of an overlap that counts as contamination."""
+"""Words in a row that count as contamination."""
 
 EVALUATION_SETS = {
     "humaneval-typescript.jsonl": "github.com/amazon-science/mxeval",
@@ -33,7 +33,7 @@ EVALUATION_SETS = {
 """The sets of eval/sets.ts and the repositories that publish them. Any other set in the folder counts too."""
 
 MULTIPLIER = 0x9E3779B97F4A7C15
-"""Odd, so that a run of words has a hash of its own for every order of them."""
+"""Odd, so that different orders of the same words have different hashes."""
 
 
 def reject_reason(path: str, text: str) -> str | None:
@@ -53,7 +53,7 @@ def reject_reason(path: str, text: str) -> str | None:
 
 
 def fingerprint(text: str) -> str:
-    """Equal for files that differ in white space only."""
+    """A hash that is equal for files that differ in white space only."""
     return hashlib.sha256(re.sub(r"\s+", " ", text).strip().encode()).hexdigest()
 
 
@@ -63,7 +63,7 @@ def _word_hash(word: str) -> int:
 
 
 def grams(text: str, length: int = GRAM) -> NDArray[np.uint64]:
-    """Hashes, sorted, of every different run of `length` words; letter case and punctuation do not matter."""
+    """Sorted hashes of all different runs of `length` words. Letter case and punctuation do not matter."""
     words = np.array([_word_hash(word.lower()) for word in WORD.findall(text)], dtype=np.uint64)
     count = len(words) - length + 1
     if count < 1:

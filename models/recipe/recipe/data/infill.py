@@ -1,4 +1,4 @@
-"""Suffix-prefix-middle documents: the text around a hole first, then the hole's content and an explicit end."""
+"""Suffix-prefix-middle documents: the text around a hole, then the hole's content and an explicit end."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MAX_SPAN = 24
 """Longest span hole, tokens."""
 MAX_CHARACTERS = 120
 MAX_PADDING = 8
-"""Up to this many end-of-text ids may follow the end of the middle, so that the rest of a block has something to be."""
+"""Up to this many end-of-text ids may follow the end of the middle, so that they fill the rest of a block."""
 
 
 def hole(text: str, kind: str, rng: np.random.Generator) -> tuple[int, int]:
-    """Character range [start, end) of a middle of the given kind; never empty unless the text is."""
+    """Character range [start, end) of a middle of the given kind. It is empty only if the text is."""
     if kind == "span":  # token-like boundaries: word starts
         starts = [i for i in range(1, len(text)) if not (text[i - 1].isalnum() and text[i].isalnum())] or [0]
         first = int(rng.integers(len(starts)))
@@ -55,17 +55,17 @@ def sorted_tokens(tokenizer: Tokenizer) -> list[str]:
 
 
 def can_go_on(token: str, tokenizer: Tokenizer) -> bool:
-    """Whether another token begins as this one, which is in the byte alphabet."""
+    """Whether another token begins with this one. `token` is in the byte alphabet."""
     tokens = sorted_tokens(tokenizer)
     after = bisect_right(tokens, token)
     return after < len(tokens) and tokens[after].startswith(token)
 
 
 def healed(prefix: str, middle: str, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Ids of a prefix and of what is written after it, which begins with the prefix's last token, or with its last space.
+    """Ids of a prefix and of the middle after it. The middle begins with the prefix's last token, or with its last space.
 
-    Text that is cut anywhere ends inside a token: code goes on with "\\n   " and " return", not with "\\n    " and "return". Not where no
-    other token begins as the last one. The engine does the same, and writes first only what begins so
+    Text that is cut anywhere may end inside a token: code continues with "\\n   " and " return", not with "\\n    " and "return". Nothing
+    moves if no other token begins with the last one. The engine does the same and restricts its first token to such a beginning
     (`src/engine/generation/token-healing.ts`).
     """
 
@@ -85,12 +85,12 @@ def healed(prefix: str, middle: str, tokenizer: Tokenizer) -> tuple[list[int], l
 
 
 def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: int) -> list[int]:
-    """<suffix> S <prefix> P <middle> M <end>, sometimes padded. Each part is tokenized by itself, as at inference, where M begins with
-    the last token of P.
+    """<suffix> S <prefix> P <middle> M <end>, sometimes padded. Each part is tokenized by itself, and M begins with the last token of P,
+    as at inference.
 
-    The prefix stands beside what is written, as in ordinary text: Bavarian et al. 2022 (arXiv 2207.14255), section 3, SPM.
+    The prefix is next to the middle, as in ordinary text: Bavarian et al. 2022 (arXiv 2207.14255), section 3, SPM.
 
-    Never more than `room` ids where the middle and its markers fit: P gives way from its left, then S from its right.
+    If the middle and its markers fit, there are at most `room` ids: P is cut at its left, then S at its right.
     """
     start, end = hole(text, str(rng.choice(KINDS, p=KIND_WEIGHTS)), rng)
     prefix, middle = healed(text[:start], text[start:end], tokenizer)
@@ -103,27 +103,27 @@ def rearranged(text: str, tokenizer: Tokenizer, rng: np.random.Generator, room: 
 
 
 def in_middle(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Of ids [L], those of a hole's content and of the marker that ends it [L]."""
+    """Whether each of ids [L] belongs to a hole's content or is the marker of its end, [L]."""
     opened = np.cumsum(ids == FIM_MIDDLE) - np.cumsum(ids == FIM_END)
-    # From the position before: the end's marker is one of them, the middle's is not.
+    # Taken from the position before, so that the marker of the end is included and that of the middle is not.
     inside: NDArray[np.bool_] = np.concatenate([[0], opened[:-1]]) > 0
     return inside
 
 
 def longest_document(ids: NDArray[np.int64]) -> tuple[int, int]:
-    """Where in ids [L] the longest run without an end-of-text lies, [start, end)."""
+    """Range [start, end) of the longest run of ids [L] without an end-of-text."""
     bounds = np.concatenate([[-1], np.flatnonzero(ids == END_OF_TEXT), [len(ids)]])
     longest = int(np.argmax(np.diff(bounds)))
     return int(bounds[longest]) + 1, int(bounds[longest + 1])
 
 
 def document_text(ids: NDArray[np.int64], tokenizer: Tokenizer) -> str:
-    """The text of ids [L] that may begin or end inside a character."""
+    """The text of ids [L], which may begin or end inside a character."""
     return tokenizer.decode(ids.tolist(), skip_special_tokens=False).strip("\ufffd")
 
 
 def with_holes(ids: NDArray[np.int64], length: int, left: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
-    """A window [length] of ids [left + length] with one hole, or with one in each half: a short text teaches where a hole ends as well."""
+    """A window [length] of ids [left + length] with one hole, or with one in each half, because a short text also teaches a hole's end."""
     if len(ids) < left + length or rng.random() < 0.5:
         return with_hole(ids, length, tokenizer, rng)
     half = length // 2
@@ -133,8 +133,8 @@ def with_holes(ids: NDArray[np.int64], length: int, left: int, tokenizer: Tokeni
 def with_hole(ids: NDArray[np.int64], length: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
     """A window [length] whose longest document is rearranged; `ids` is a longer window (more left context).
 
-    The documents before and after stay as they are; what does not fit is cut from the left, or from the right where
-    the rearranged document itself would lose its markers.
+    The documents before and after stay. If the text does not fit, it is cut at the left, or at the right if the rearranged document would
+    lose its markers.
     """
     start, end = longest_document(ids)
     # The markers and a retokenized seam need room: a document that fills the window gives up some of its left.

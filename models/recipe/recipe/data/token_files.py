@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recipe.paths import RECIPE_ROOT, cache_dir
 
 MANIFEST = RECIPE_ROOT / "manifest.json"
-"""The committed record: what the shipped model was trained on. Only a whole build of packages.json writes it."""
+"""The committed record of the shipped model's training data. Only a whole build of packages.json writes it."""
 
 
 def record_path() -> Path:

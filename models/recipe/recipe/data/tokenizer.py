@@ -23,7 +23,7 @@ RENAMED = {
     FIM_END: "<|fim_end|>",
     MASK_ID: "<|mask|>",
 }
-"""Special tokens the base model never uses on code, given a new meaning."""
+"""Special tokens with a new meaning; the base model never uses them on code."""
 
 SHIPPED = REPOSITORY_ROOT / "models" / "seedling-135m"
 """The shipped model has the base's tokenizer and chat template."""
@@ -75,7 +75,7 @@ def shipped_tokenizer() -> Tokenizer | None:
 
 
 def text_tokenizer() -> Tokenizer:
-    """load_tokenizer for text that is only text: a special token spelled out in a source file stays ordinary characters."""
+    """load_tokenizer for plain text: a special token spelled out in a source file stays ordinary characters."""
     tokenizer = load_tokenizer()
     tokenizer.encode_special_tokens = True
     return tokenizer

@@ -11,10 +11,9 @@ from torch import Tensor
 
 
 class Windows:
-    """Windows of `length` tokens over the concatenated packages, in an order that only the seed decides.
+    """Windows of `length` tokens over the concatenated packages, in an order that depends on the seed alone.
 
-    Every epoch cuts at a new offset and visits every window once. `window(i)` needs no state, so a run resumes by
-    remembering one number.
+    Every epoch cuts at a new offset and visits every window once. `window(i)` needs no state, so a run resumes from one number.
     """
 
     def __init__(self, parts: Iterable[NDArray[np.uint16]], length: int, seed: int) -> None:
@@ -33,7 +32,7 @@ class Windows:
         return torch.from_numpy(np.sort(np.argsort(-frequency, kind="stable")[:count]))
 
     def window(self, index: int, left: int = 0) -> NDArray[np.int64]:
-        """The index-th window of the run, ids [left + length]: up to `left` tokens before it come first, where there are any."""
+        """The index-th window of the run, ids [left + length]: up to `left` tokens before it come first, if there are any."""
         epoch, slot = divmod(index, self.per_epoch)
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, epoch])

@@ -1,8 +1,10 @@
 """python -m recipe agreement: how far a model's drafts agree with its own greedy text. Last stdout line is JSON.
 
-Verified greedy decoding keeps the text of block length 1: of a drafted block it takes the first id, which is causal, and as many
-of the others as the causal head would have written. Tokens per forward follow from the text alone: at every place, how long the
-agreement is. Training on own continuations (recipe.orders.own) is meant to lengthen it.
+Verified greedy decoding writes the text of block length 1. Of a drafted block it keeps the first id, which is causal, and the ids
+after it up to the first one that the causal head would not have written. Tokens per forward follow from the text alone: from the length
+of the agreement at every place. Training on own continuations (recipe.orders.own) should lengthen it.
+
+This counts more tokens per forward than the engine reaches: here every forward has drafts, also the one after a rejection.
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ from recipe.train.objective import clean_half, noisy_half
 BLOCK = 8
 LENGTH = 256
 BEGINNING = 64
-"""Tokens of a beginning that is gone on from."""
+"""Tokens of a beginning whose continuation is measured."""
 
 
 def held_out_sequences(parts: Mapping[str, NDArray[np.uint16]], count: int, length: int = LENGTH) -> list[Tensor]:
-    """`count` sequences [length], the same number from every package, evenly spread over its files."""
+    """`count` sequences [length]: the same number from every package, evenly spread over its tokens."""
     sequences = []
     for index, tokens in enumerate(parts.values()):
         share = count // len(parts) + (index < count % len(parts))
@@ -105,7 +105,7 @@ def evaluate(model: Llama, sequences: list[Tensor]) -> dict[str, float]:
 
 
 def lost(exact: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, float]:
-    """What rounding cost, from the scores of a model and of its rounded weights."""
+    """The cost of rounding, from the scores of a model and of its rounded weights."""
     return {
         "nats_lost": round(scores["causal_ce"] - exact["causal_ce"], 4),
         "half_masked_lost": round(exact["half_masked_accuracy"] - scores["half_masked_accuracy"], 4),
@@ -113,7 +113,7 @@ def lost(exact: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, f
 
 
 def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
-    """All that the flags ask for."""
+    """All scores that the flags ask for."""
     none = arguments.adapter == "none"
     model = load_model(arguments.model) if none else load_trained(Path(arguments.adapter), arguments.model)
     held_out = load_split("heldout")
@@ -145,14 +145,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="converted or exported model instead of the base, also under an adapter")
     parser.add_argument("--parent", type=Path, help="the export that --model was rounded from: reports the cost of rounding")
     parser.add_argument("--sequences", type=int, default=64, help="0 leaves the accuracies out")
-    parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and what they cost")
+    parser.add_argument("--quantized", action="store_true", help="int4 weights as the converter writes them, and the cost of rounding")
     parser.add_argument("--repair-sequences", type=int, default=16, help="0 leaves the repair figures out")
     parser.add_argument("--holes", type=int, default=64, help="single-line holes; 0 leaves them out")
-    parser.add_argument(
-        "--few-steps", type=int, default=0, help="beginnings to go on from at other block lengths and in few steps; 0: none"
-    )
+    parser.add_argument("--few-steps", type=int, default=0, help="beginnings to continue at other block lengths and in few steps; 0: none")
     parser.add_argument("--blocks", type=int, nargs="+", default=list(BLOCKS), help="block lengths of --few-steps")
-    parser.add_argument("--bfloat16", action="store_true", help="half the time, and accuracies that differ in the third digit")
+    parser.add_argument("--bfloat16", action="store_true", help="half the time; accuracies differ in the third digit")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

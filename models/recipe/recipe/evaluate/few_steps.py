@@ -1,6 +1,6 @@
-"""What few steps and other partitions cost: continuations of held-out beginnings by one set of weights, block by block.
+"""The cost of few steps and of other partitions: continuations of held-out beginnings by one set of weights, block by block.
 
-The reference of a text is the same weights' own block-1 continuation: that is what a faster decoding has to agree with.
+The reference of a text is the block-1 continuation by the same weights, because a faster decoding has to agree with it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TAUS = (0.7, 0.9)
 
 @dataclass(frozen=True)
 class Beginning:
-    """A prompt, and what judges its continuation."""
+    """A prompt and the verifier of its continuation."""
 
     ids: list[int]
     verifier: Verifier
@@ -46,7 +46,7 @@ def log_p(logits: Tensor, ids: Tensor) -> Tensor:
 def quality(model: Llama, begun: list[Beginning], prompts: Tensor, got: Rollouts, reference: Tensor) -> dict[str, float]:
     """Means over continuations: against the reference ids [G, C], and by the causal head of the same weights.
 
-    exact: texts that are the reference; match: ids that are; likelihood: nats per token, causal; verifier: its score.
+    exact: share of texts equal to the reference; match: share of equal ids; likelihood: causal nats per token; verifier: its score.
     """
     length = got.ids.shape[1]
     logits = causal_logits(model, torch.cat([prompts, got.ids], dim=1), length)
@@ -66,8 +66,8 @@ def quality(model: Llama, begun: list[Beginning], prompts: Tensor, got: Rollouts
 def few_steps_scores(model: Llama, begun: list[Beginning], length: int = LENGTH, blocks: tuple[int, ...] = BLOCKS) -> dict[str, float]:
     """Keys `block{B}_steps{S}_{measure}` and `block{B}_tau{T}_{measure}`; `block1_{measure}` is the reference itself.
 
-    Fixed steps: S forwards per LENGTH tokens, as many positions each, the surest first; left out where a block would get less than one
-    forward or more than its length. All beginnings have the same number of ids.
+    Fixed steps: S forwards per LENGTH tokens, with equal numbers of positions, the surest first. A block length is left out if a block
+    would get less than one forward or more forwards than its length. All beginnings have the same number of ids.
     """
     prompts = torch.tensor([one.ids for one in begun], device=model.embed_tokens.weight.device)
     one_by_one = roll_out(model, prompts, length, 1, threshold(1.0))

@@ -1,4 +1,4 @@
-"""How well held-out holes are filled, by the causal head that verified decoding follows: single lines, their suffix known or not."""
+"""How well the causal head fills held-out holes, single lines with or without their suffix. Verified decoding follows this head."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Hole:
 
 
 def line_holes(sequences: list[Tensor], tokenizer: Tokenizer) -> list[Hole]:
-    """A rest of a line in the middle half of each sequence [L] that has one."""
+    """One hole per sequence [L]: the rest of a line in its middle half. Sequences without such a line give none."""
     holes = []
     for index, ids in enumerate(sequences):
         start, end = longest_document(ids.numpy())
@@ -55,7 +55,7 @@ def choices(model: Llama, prompt: list[int], target: list[int]) -> tuple[Tensor,
 def hole_scores(model: Llama, holes: list[Hole]) -> dict[str, float]:
     """Nats per token of the middle with its suffix and with an empty one, of the marker that ends it, and the share filled exactly.
 
-    Exactly: greedy causal decoding writes the middle's ids and then the marker. `line`: the ids alone.
+    Exactly: greedy causal decoding writes the middle's ids and then the marker. `line`: it writes the ids.
     """
     nats, bare, end_nats, exact, line = [], [], [], [], []
     for one in progress(holes, "holes"):

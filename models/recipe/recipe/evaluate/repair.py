@@ -1,4 +1,4 @@
-"""How well wrong visible tokens are found and put right: one revising forward over blocks with 1..4 substituted tokens."""
+"""How well wrong visible tokens are found and corrected: one revising forward over blocks with 1..4 substituted tokens."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BLOCK = 8
 COUNTS = (1, 2, 3, 4)
 """Wrong tokens per block."""
 THRESHOLDS = (0.5, 0.9)
-"""A visible token is replaced where another one is the best and has at least this probability."""
+"""A visible token is replaced if another one is the best and has at least this probability."""
 
 
 def corrupted(ids: NDArray[np.int64], count: int, confusions: Confusions, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`ids` [L] with `count` substitutes in every block but the first; a block's first token, decided causally, stays."""
+    """`ids` [L] with `count` substitutes in every block but the first. A block's first token stays, because it is decided causally."""
     noisy = ids.copy()
     for start in range(BLOCK, len(ids), BLOCK):
         for offset in rng.choice(np.arange(1, BLOCK), size=count, replace=False):
@@ -42,7 +42,7 @@ def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -
 
 @dataclass
 class Repairs:
-    """What was found in blocks with one number of wrong tokens."""
+    """The findings in blocks with one number of wrong tokens."""
 
     visible: list[NDArray[np.float64]] = field(default_factory=list)  # probability of each visible token
     wrong: list[NDArray[np.bool_]] = field(default_factory=list)
@@ -62,7 +62,7 @@ def predictions(model: Llama, hidden: Tensor, seen: Tensor) -> tuple[Tensor, Ten
 
 @torch.no_grad()
 def repair_scores(model: Llama, sequences: list[Tensor], confusions: Confusions) -> dict[str, float]:
-    """For 1..4 wrong tokens: blocks put right exactly, right tokens kept, and how well p(visible token) tells wrong from right (AUC)."""
+    """For 1..4 wrong tokens: blocks corrected exactly, right tokens kept, and how well p(visible token) tells wrong from right (AUC)."""
     found = {count: Repairs() for count in COUNTS}
     for index, ids in enumerate(progress(sequences, "repair")):
         device = ids.device

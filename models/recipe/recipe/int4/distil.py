@@ -1,10 +1,10 @@
-"""python -m recipe distil-int4: trains a rounded export so that it predicts what its exact parent predicts.
+"""python -m recipe distil-int4: trains a rounded export towards the predictions of its exact parent.
 
-recipe.int4.gptq rounds matrix by matrix and knows of no matrix behind it. Here the codes stay as they are, and the scale of every
-group and the norms follow the gradient of KL(parent || rounded) through the whole model, at causal and at masked positions.
-EfficientQAT (Chen et al. 2024, arXiv 2407.11062), section 3.3, trains step sizes alone in the same way.
+GPTQ rounds each matrix without regard to the matrices after it. Here the codes stay, and the scale of every group and the norms follow
+the gradient of KL(parent || rounded) through the whole model, at causal and at masked positions. EfficientQAT (Chen et al. 2024, arXiv
+2407.11062), section 3.3, trains step sizes alone in the same way.
 
-The result is an ordinary export on the int4 grid of src/convert/write/quantize.ts: converting it loses nothing.
+The result is an ordinary export on the int4 grid of src/convert/write/quantize.ts, so converting it loses nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from recipe.train.settings import Settings
 
 @dataclass(frozen=True)
 class DistilSettings:
-    """What decides a run."""
+    """The settings of a run."""
 
     steps: int = 150
     batch: int = 4  # sequences of 256 tokens
@@ -64,7 +64,7 @@ class Gained(torch.autograd.Function):
         x, gain, weight = ctx.saved_tensors
         grad = grads[0].flatten(0, -2).to(weight.dtype)
         grad_weight = grad.T @ x.flatten(0, -2)
-        # In the precision of the products before it: in 32 bits this sum alone takes as long as they do.
+        # In the precision of the products above: in 32 bits this sum alone would take as long as they do.
         grad_gain = (grad_weight * weight).view(*gain.shape, GROUP).sum(-1, dtype=gain.dtype) / gain
         grad_x = (grad @ weight).view_as(x).to(ctx.input_dtype) if ctx.needs_input_grad[0] else None
         return grad_x, grad_gain, None
@@ -81,13 +81,13 @@ class Grid:
 
     @torch.no_grad()
     def weight(self) -> Tensor:
-        """[N, K] under the gains as they are, scales in 16 bits as they will be stored."""
+        """[N, K] under the present gains, with scales in 16 bits, as they are stored."""
         scales = (self.scales * self.gain).half().float()
         return (self.codes * scales[..., None]).flatten(1)
 
 
 class GridLinear(nn.Linear):
-    """A linear layer whose scales are trained. `weight` is what the converter will read."""
+    """A linear layer whose scales are trained. The converter will read its `weight`."""
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
@@ -107,7 +107,7 @@ class GridLinear(nn.Linear):
 
 
 class GridEmbedding(nn.Embedding):
-    """The tied embedding, whose scales are trained from both of its ends."""
+    """The tied embedding. Its scales are trained through both of its uses."""
 
     def __init__(self, embedding: nn.Embedding) -> None:
         super().__init__(embedding.num_embeddings, embedding.embedding_dim, device="meta")
@@ -120,14 +120,14 @@ class GridEmbedding(nn.Embedding):
         self.weight = nn.Parameter(self.grid.weight(), requires_grad=False)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Rows [..., d] of ids [...]: as stored, with the gradient of their gains."""
+        """Rows [..., d] of ids [...] as stored, with the gradient of their gains."""
         gain = self.gain[input]
         rows = self.weight[input].view(*gain.shape, GROUP) * (gain / gain.detach())[..., None]
         return rows.flatten(-2)
 
 
 def put_on_grid(model: Llama, dtype: torch.dtype) -> list[GridLinear | GridEmbedding]:
-    """Makes the scales of every matrix and the norms trainable, and nothing else."""
+    """Makes the scales of every matrix and the norms trainable, and freezes everything else."""
     replaced: list[GridLinear | GridEmbedding] = []
     model.requires_grad_(False)
     for module in progress(list(model.modules()), "reading scales"):
@@ -209,7 +209,7 @@ class DistilRun(AdapterRun):
         self.refresh()
 
     def train(self) -> None:
-        """To the last step."""
+        """Steps until the last one."""
         while self.step < self.settings.steps:
             record = self.train_step()
             self.log(record)
@@ -222,13 +222,13 @@ def main() -> None:
     exports = cache_dir() / "export"
     parser.add_argument("--parent", type=Path, required=True, help="the export before rounding")
     parser.add_argument(
-        "--model", type=Path, default=exports / "seedling-135m", help="the export that recipe.int4.gptq has rounded; changed in place"
+        "--model", type=Path, default=exports / "seedling-135m", help="the export that python -m recipe gptq has rounded; changed in place"
     )
     parser.add_argument("--run", default="int4", help="name of the folder of the log, under runs/ in the cache")
     for name in ("steps", "batch", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(DistilSettings, name))
     parser.add_argument("--learning-rate", type=float, default=DistilSettings.learning_rate)
-    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, with the same flags and exports")
+    parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint, with the same flags and exports")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

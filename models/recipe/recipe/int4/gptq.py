@@ -1,11 +1,11 @@
 """python -m recipe gptq: rounds an exported model to int4 so that its outputs change least, matrix by matrix.
 
-Rounding to nearest keeps each weight close; what counts is the product with the inputs that really come. Each column's
-rounding error is passed on to the columns not yet rounded, in proportion to how the inputs of the two move together.
-GPTQ (Frantar et al. 2022, arXiv 2210.17323), section 3. The layers are done in order, each on inputs that the rounded layers
-before it give. Half of the calibration rows are noisy: Quant-dLLM (arXiv 2510.03274) found masked inputs to matter.
+Rounding to nearest keeps each weight close, but the product with real inputs matters. The rounding error of each column is passed on to
+the columns that are not rounded yet, in proportion to the correlation of their inputs: GPTQ (Frantar et al. 2022, arXiv 2210.17323),
+section 3. The layers are rounded in order, each on the outputs of the rounded layers before it. Half of the calibration rows are noisy,
+because masked inputs matter (Quant-dLLM, arXiv 2510.03274).
 
-The result is an ordinary export whose matrices lie on the int4 grid of src/convert/write/quantize.ts: converting them loses nothing.
+The result is an ordinary export whose matrices lie on the int4 grid of src/convert/write/quantize.ts, so converting it loses nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from recipe.train.adapter_run import precision
 from recipe.train.noise import draw_block_length, draw_mask
 
 DAMPING = 0.01
-"""Share of the mean diagonal that is added to the Hessian: keeps it invertible where inputs hardly vary."""
+"""Share of the mean diagonal that is added to the Hessian, so that it stays invertible if inputs hardly vary."""
 LENGTH = 256
 
 
@@ -51,9 +51,9 @@ def inverse_factor(hessian: Tensor) -> Tensor:
 
 
 def scales_of(weight: Tensor, importance: Tensor) -> Tensor:
-    """Scale of each row of a group, weight [N, 32] -> [N], that leaves the least error weighted by `importance` [32], the inputs' squares.
+    """Scale [N] of each row of a group, weight [N, 32], with the least error weighted by `importance` [32], the squares of the inputs.
 
-    The converter's search (recipe.int4.quantize), which knows of no inputs and takes 1 for each.
+    This is the search of the converter (recipe.int4.quantize), whose weights are all 1.
     """
     largest = weight.gather(1, weight.abs().argmax(dim=1, keepdim=True))
     tried = []
@@ -77,8 +77,8 @@ def levels(value: Tensor, scale: Tensor) -> Tensor:
 def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
     """weight [N, K] on the int4 grid, given hessian [K, K] = X^T X of its inputs X [rows, K].
 
-    Columns with the largest inputs come first, while there are many left to take up their error. Scales are those of the groups
-    in their stored order, so they are chosen before.
+    Columns with the largest inputs come first, while many columns are left to take up their error. Scales belong to groups in the stored
+    order, so they are chosen before.
     """
     diagonal = hessian.diagonal()
     importance = diagonal + DAMPING * diagonal.mean()
@@ -131,9 +131,9 @@ def run_layer(layer: DecoderLayer, item: Calibration, cos: Tensor, sin: Tensor) 
 
 
 def round_embedding(model: Llama, states: Tensor) -> None:
-    """Rounds the tied embedding in place for the rows [N, d] that the head multiplies: rounded to nearest it costs ten times as much.
+    """Rounds the tied embedding in place for the rows [N, d] that the head multiplies. Rounding to nearest would cost ten times as much.
 
-    The mask token is never a candidate; its row is only ever an input, and is rounded to nearest.
+    The row of the mask token is only an input, never a candidate, and is rounded to nearest.
     """
     assert model.mask_id is not None
     embedding = model.embed_tokens.weight
@@ -146,7 +146,7 @@ def round_embedding(model: Llama, states: Tensor) -> None:
 def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: list[int]) -> None:
     """Rounds every matrix of a merged model in place, calibrated on texts ids [L] under masks [L].
 
-    The embedding comes first, so that the layers are calibrated on the inputs that they will have.
+    The embedding is rounded first, so that the layers are calibrated on their final inputs.
     """
     assert model.mask_id is not None
     position = torch.arange(len(ids[0])).repeat(2)

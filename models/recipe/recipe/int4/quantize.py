@@ -1,8 +1,8 @@
 """int4 weights exactly as src/convert/write/quantize.ts writes them, and training through them.
 
-Groups of 32 weights share an fp16 scale; value = scale * (q - 8). Every sum runs in the converter's order and in float64, so
-that the codes are the same to the byte (tests/test_quantize.py runs the converter). In training the forward pass uses the
-rounded weights and the gradient passes the rounding as if it were not there (straight-through estimator).
+Groups of 32 weights share an fp16 scale; value = scale * (q - 8). Every sum runs in the converter's order and in float64, so that the
+codes are equal to the byte (tests/int4/test_quantize.py runs the converter). In training the forward pass uses the rounded weights, and
+the gradient passes the rounding as if it were not there (straight-through estimator).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from recipe.progress import progress
 Floats = NDArray[np.float64]
 
 REACHES = (1.0, 2.0, 3.0, 4.0, 5.0, *(5.75 + 0.25 * i for i in range(16)))
-"""The group's largest magnitude is put this far from zero, in codes; each is tried with both signs. The first five find the grid of
-weights that lie on one already, as recipe.int4.gptq leaves them."""
+"""Tried distances, in codes, of the group's largest magnitude from zero, each with both signs. The first five find the grid of weights
+that are on one already, as recipe.int4.gptq leaves them."""
 REFITS = 3
 CHUNK = 8192
-"""Groups worked on at once: a few megabytes."""
+"""Groups in work at once: a few megabytes."""
 SEARCH_EVERY = 50
-"""Training steps between full searches of the scales, which take half a minute for 135M; in between they are refitted."""
+"""Training steps between full searches of the scales, half a minute for 135M weights. In between the scales are refitted."""
 
 
 def levels_of(x: Floats, inverse: Floats) -> Floats:
-    """The nearest levels -8..7 of x [32, G] at 1 / scale [G]; truncation after adding 8.5 rounds, and below zero is clamped."""
+    """The nearest levels -8..7 of x [32, G] at 1 / scale [G]. Truncation after adding 8.5 rounds; values below zero are clamped."""
     scaled = x * inverse
     scaled += 8.5
     np.trunc(scaled, out=scaled)
@@ -47,7 +47,7 @@ def fit(x: Floats, level: Floats) -> tuple[Floats, Floats]:
 
 
 def search_scale(x: Floats) -> Floats:
-    """The scale [G], fitted to its codes by least squares, that leaves the least error among all reaches and both signs."""
+    """The scale [G] with the least error among all reaches and both signs, each fitted to its codes by least squares."""
     groups = np.arange(x.shape[1])
     largest = x[np.abs(x).argmax(axis=0), groups]
     best_score, best_scale = np.full(len(groups), -1.0), np.zeros(len(groups))
@@ -63,7 +63,7 @@ def search_scale(x: Floats) -> Floats:
 
 
 def choose_int4(x: Floats) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    """Codes [32, G] and scales [G] of x [32, G]: round with the scale as it is stored, fit it to the codes, and again."""
+    """Codes [32, G] and scales [G] of x [32, G]: rounds with the scale as stored, fits the scale to the codes, and repeats."""
     scale = search_scale(x)
     codes = np.full(x.shape, 8, dtype=np.uint8)
     best_scale = np.zeros(len(scale), dtype=np.float16)
@@ -92,7 +92,7 @@ def choose_int4(x: Floats) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
 def quantize_int4(weights: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
     """weights [N, K] -> data [N, K/32, 16], low nibble = even k, and scales [N, K/32]: the bytes of the converter.
 
-    Raises ValueError where a weight is not finite or too large for a 16-bit scale, as the converter does.
+    Raises ValueError if a weight is not finite or too large for a 16-bit scale, as the converter does.
     """
     if not np.isfinite(weights).all():
         raise ValueError("a weight is not a finite number")
@@ -107,7 +107,7 @@ def quantize_int4(weights: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDAr
 
 
 def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """What the engine reads back for weight [N, K], and its scales [N, K/32]."""
+    """weight [N, K] as the engine reads it back, and its scales [N, K/32]."""
     data, scales = quantize_int4(weight.detach().float().cpu().numpy())
     value = torch.from_numpy(dequantize_int4(data, scales)).to(weight.device)
     return value, torch.from_numpy(scales.astype(np.float32)).to(weight.device)
@@ -129,7 +129,7 @@ def rounded_with(weight: Tensor, scales: Tensor) -> Tensor:
 
 
 def refitted(weight: Tensor, scales: Tensor) -> Tensor:
-    """Scales [N, K/32] fitted by least squares to the codes that weight [N, K] has under `scales`: follows weights that move a little."""
+    """Scales [N, K/32] fitted by least squares to the codes of weight [N, K] under `scales`. They follow weights that move a little."""
     groups = weight.view(len(weight), -1, GROUP)
     levels = codes_under(weight, scales)
     square = levels.square().sum(-1)
@@ -140,7 +140,7 @@ def refitted(weight: Tensor, scales: Tensor) -> Tensor:
 class QuantizedWeights:
     """Keeps a model's forward pass on int4 weights while its adapters train.
 
-    The embedding, frozen, is rounded in place at once, so whoever copies its rows for the LM head must do so afterwards.
+    The frozen embedding is rounded in place at once. Copy its rows for the LM head only afterwards.
     """
 
     def __init__(self, model: Llama) -> None:
@@ -157,7 +157,7 @@ class QuantizedWeights:
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Rounds the merged weights as they are now; to be called after every optimizer step."""
+        """Rounds the merged weights. Call it after every optimizer step."""
         if self.refreshed % SEARCH_EVERY == 0:
             self.scales = [rounded(module.merged())[1] for module in progress(self.adapted, "searching scales")]
         else:
@@ -167,7 +167,7 @@ class QuantizedWeights:
 
     @torch.no_grad()
     def round(self) -> None:
-        """Rounds with the scales as they are."""
+        """Rounds with the present scales."""
         for module, scales in zip(self.adapted, self.scales, strict=True):
             module.rounded = rounded_with(module.merged(), scales)
         if self.model.mask_embedding is not None:
@@ -175,10 +175,10 @@ class QuantizedWeights:
             self.model.mask_rounding = rounded(mask[None])[0][0] - mask
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run needs to go on with the same scales."""
+        """The scales, for a resumed run."""
         return {"scales": self.scales, "refreshed": self.refreshed}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of state(), once the adapters are back."""
+        """The inverse of state(). The adapters must be restored before."""
         self.scales, self.refreshed = state["scales"], state["refreshed"]
         self.round()

@@ -1,1 +1,1 @@
-"""The model in PyTorch, its adapters, and where its weights come from."""
+"""The model in PyTorch, its adapters, and the sources of its weights."""

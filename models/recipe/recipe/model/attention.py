@@ -10,7 +10,7 @@ from recipe.model.llama import Attend
 
 
 def spread_groups(kv: Tensor, heads: int) -> Tensor:
-    """[B, KV, S, D] -> [B, H, S, D]: each key/value head repeated for the query heads of its group."""
+    """[B, KV, S, D] -> [B, H, S, D]: repeats each key/value head for the query heads of its group."""
     return kv.repeat_interleave(heads // kv.shape[1], dim=1)
 
 
@@ -19,7 +19,7 @@ def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     heads = q.shape[1]
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, spread_groups(k, heads), spread_groups(v, heads), is_causal=True)
-    # PyTorch's fused kernel, with its backward pass, takes a tenth of a training step on a CPU; these products half of that.
+    # PyTorch's fused kernel with its backward pass takes a tenth of a training step on a CPU. These products take half of that.
     batch, _, length, dim = q.shape
     kv = k.shape[1]
     rows = (q * dim**-0.5).reshape(batch, kv, heads // kv * length, dim)
@@ -31,7 +31,7 @@ def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def dense(mask: Tensor) -> Attend:
-    """Attention under a boolean mask [S, S], true where the row (query) may see the column (key)."""
+    """Attention under a boolean mask [S, S]; true: the row (query) may see the column (key)."""
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         heads = q.shape[1]
@@ -63,9 +63,9 @@ def prefix_block_mask(context: int, block: int) -> Tensor:
 
 
 def two_stream(length: int, block: int) -> Attend:
-    """The pattern of two_stream_mask without computing its empty quarter.
+    """The pattern of two_stream_mask, computed without its empty parts.
 
-    Dense attention over 2L rows wastes three quarters of its scores: a fifth of a training step on a CPU.
+    Dense attention over 2L rows wastes three quarters of its scores, a fifth of a training step on a CPU.
     """
     position = torch.arange(length)
     hidden = position[None, :] >= (position // block * block)[:, None]  # [L, L], true = the clean key is not before the block
@@ -76,7 +76,7 @@ def two_stream(length: int, block: int) -> Attend:
         group = heads // kv
         clean = causal(q[:, :, length:], k[:, :, length:], v[:, :, length:])
 
-        # Query heads of a group are stacked as rows, so that one product serves the group: [B, KV, G * L, D].
+        # The query heads of a group are stacked as rows, so that one product serves the group: [B, KV, G * L, D].
         qn = (q[:, :, :length] * dim**-0.5).reshape(batch, kv, group * length, dim)
         kn, kc = k[:, :, :length], k[:, :, length:]
         vn, vc = v[:, :, :length], v[:, :, length:]
@@ -113,8 +113,8 @@ def causal_keeping(kept: Layers) -> Attend:
 def over_clean(kept: Layers, length: int, block: int, start: int = 0) -> Attend:
     """Noisy rows [R, ...] of one text under several masks, over the kept keys and values [S + L] of its clean half.
 
-    A row sees its own block in its own draw and the clean text before the block: the noisy half of two_stream_mask. The rows are
-    the `length` positions from `start` on, where the first block begins.
+    A row sees its own block in its own draw and the clean text before the block, as in the noisy half of two_stream_mask. The rows are
+    the `length` positions from `start` on. The first block begins at `start`.
     """
     position = torch.arange(start, start + length)
     keys = torch.arange(start + length)

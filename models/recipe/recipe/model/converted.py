@@ -14,7 +14,7 @@ from torch import Tensor
 from recipe.model.llama import Llama, LlamaConfig
 
 GROUP = 32
-"""Weights along K that share one scale."""
+"""Weights along K with one scale."""
 
 
 def dequantize_int4(data: NDArray[np.uint8], scales: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from recipe.model.llama import Llama, LlamaConfig
 from recipe.model.lora import merged_state
 
 SEEDLING = {"logit_shift": True, "context_attention": "causal", "block_length": 8, "infill_order": "suffix_first"}
-"""What a sampler must know beside the architecture."""
+"""The diffusion semantics, which a sampler needs beside the architecture."""
 
 
 def hugging_face_config(config: LlamaConfig) -> dict[str, object]:

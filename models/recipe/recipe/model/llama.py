@@ -1,6 +1,6 @@
-"""A small Llama forward in PyTorch whose attention pattern is an argument.
+"""A small Llama forward in PyTorch that takes its attention pattern as an argument.
 
-Parameter names equal the Hugging Face names without the leading "model.", so that an export is a rename.
+Parameter names are the Hugging Face names without the leading "model.", so that an export only renames them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(q [B, H, S, D], k [B, KV, S, D], v [B, KV, S, D]) -> [B, H, S, D], rotary embedding already applied."""
+"""(q [B, H, S, D], k [B, KV, S, D], v [B, KV, S, D]) -> [B, H, S, D]. The rotary embedding is already applied."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Grouped-query attention; which position sees which is decided by the caller."""
+    """Grouped-query attention. The caller decides which position sees which."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -102,12 +102,12 @@ class DecoderLayer(nn.Module):
 class Llama(nn.Module):
     """Llama decoder with tied embeddings.
 
-    `mask_embedding`, when set, stands in for the embedding row of `mask_id`: one trainable row beside a frozen table.
+    `mask_embedding`, if set, replaces the embedding row of `mask_id`: one trainable row beside a frozen table.
     """
 
     mask_embedding: nn.Parameter | None
     mask_rounding: Tensor | None = None
-    """[d], when set: added to mask_embedding, which it takes to the value that is stored (recipe.int4.quantize)."""
+    """[d], if set: added to mask_embedding, so that the sum is the value that is stored (recipe.int4.quantize)."""
 
     def __init__(self, config: LlamaConfig, mask_id: int | None = None) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""What PyTorch says, as fixtures of the TypeScript tests."""
+"""PyTorch's predictions, as fixtures of the TypeScript tests."""

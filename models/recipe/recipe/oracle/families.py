@@ -1,8 +1,8 @@
-"""python -m recipe families: tiny random checkpoints in the file layout of each published family, with golden decodings.
+"""python -m recipe families: writes tiny random checkpoints in the file layout of each published family, with golden decodings.
 
-Every forward is transformers' own Llama, Qwen2 or Qwen3 in float32 under an explicit 4-D mask, without a cache; every
-sampler is written here after what the family's own code does, so that no code of the engine decides what is right. Where
-that code would choose the mask token itself, its logit is -inf, as in the engine.
+Every forward is transformers' own Llama, Qwen2 or Qwen3 in float32 under an explicit 4-D mask, without a cache. Every sampler is
+written here after the family's own code, so that it does not depend on the engine. The mask token's logit is -inf, as in the engine,
+also where the family's code could choose it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SHAPE: dict[str, Any] = {
 QWEN = {"rms_norm_eps": 1e-6, "rope_theta": 1e6, "hidden_act": "silu", "use_sliding_window": False, "sliding_window": None}
 
 Steps = list[tuple[list[int], list[int]]]
-"""What each forward decided: completion offsets, ids."""
+"""The decisions of each forward: completion offsets, ids."""
 
 Sampler = Callable[..., Steps]
 
@@ -204,7 +204,7 @@ def fast_dllm_v2(
 
 @dataclass(frozen=True)
 class Reuse:
-    """Fast-dLLM's approximate cache: what is not run again between two exact forwards."""
+    """Fast-dLLM's approximate cache: the rows that are not run again between two exact forwards."""
 
     dual: bool = False
     """What follows the block neither, not only what stands before it."""
@@ -333,7 +333,7 @@ class Family:
     """tied: no lm_head in the file; repeated: the embedding once more; own: a matrix of its own."""
     specials_first: bool = False
     flags: dict[str, Any] = field(default_factory=dict)
-    """What the converter has to be told: ConvertOptions."""
+    """ConvertOptions: the settings that the converter needs."""
     looser: tuple[dict[str, Any], dict[str, Any]] | None = None
     """A second decoding with several positions a step: arguments of the sampler, of the engine's request."""
 
@@ -408,7 +408,7 @@ def tokenizer_of(family: Family) -> Tokenizer:
 
 
 def start_id(family: Family) -> int:
-    """What the engine commits before an empty prompt."""
+    """The id that the engine commits before an empty prompt."""
     return 0 if family.specials_first else 256
 
 

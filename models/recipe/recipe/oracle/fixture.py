@@ -1,7 +1,7 @@
-"""python -m recipe fixture: tiny random checkpoints with golden logits, the oracle of the TypeScript tests.
+"""python -m recipe fixture: writes tiny random checkpoints with golden logits for the TypeScript tests.
 
-The logits come from transformers' own LlamaForCausalLM, Qwen2ForCausalLM and Qwen3ForCausalLM in float32 under an
-explicit 4-D attention mask, so that no code of this repository decides what is right.
+The logits come from transformers' own LlamaForCausalLM, Qwen2ForCausalLM and Qwen3ForCausalLM in float32 under an explicit 4-D
+attention mask, so that they do not depend on code of this repository.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ VOCABULARY = 264
 """256 bytes, two special tokens, six merges."""
 
 INIT_STD = 0.2
-"""Wide enough that logits spread over a few units: an error in any tensor changes the argmax somewhere."""
+"""Wide enough that logits spread over a few units, so that an error in any tensor changes the argmax somewhere."""
 
 QUERY_KEY_STD = 0.12
-"""Narrower: attention so sharp that a score's last bits decide would measure a runtime's 16-bit KV, not its errors."""
+"""Narrower: under sharp attention the last bits of a score decide, and the test would measure the rounding of a 16-bit KV cache."""
 
 SHAPE: dict[str, Any] = {
     "vocab_size": VOCABULARY,
@@ -71,7 +71,7 @@ def byte_tokenizer() -> Tokenizer:
 
 
 def random_model(variant: str, seed: int) -> Any:
-    """A transformers model with random weights; norms near 1 and biases, where there are any, are random too."""
+    """A transformers model with random weights. Norms (near 1) and biases, if there are any, are random too."""
     config_type, model_type, extra = VARIANTS[variant]
     config = config_type(**(SHAPE | extra))
     config._attn_implementation = "eager"
@@ -87,7 +87,7 @@ def random_model(variant: str, seed: int) -> Any:
 
 @torch.no_grad()
 def golden_logits(model: Any, ids: Tensor, context: int) -> Tensor:
-    """Logits [N, V] of ids [N]: `context` causal rows, the others one bidirectional block that sees them all."""
+    """Logits [N, V] of ids [N]: `context` causal rows, then one bidirectional block that sees them all."""
     allowed = prefix_block_mask(context, len(ids) - context)
     mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)
     logits: Tensor = model(input_ids=ids[None], attention_mask=mask[None, None], position_ids=torch.arange(len(ids))[None]).logits[0]

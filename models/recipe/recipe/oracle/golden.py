@@ -1,7 +1,10 @@
-"""python -m recipe golden NAME: what PyTorch says with the dequantized weights of models/NAME, as a fixture for the engine.
+"""python -m recipe golden NAME: writes PyTorch's predictions with the dequantized weights of models/NAME as a fixture for the engine.
 
 The mask token's logit is -inf before softmax and argmax, as in decoding. Every prediction is read from its own row; the
-reader applies the logit shift.
+reader of the fixture applies the logit shift.
+
+test/model/golden.test.ts compares the engine with the fixture of the shipped model. For another model, name it:
+GOLDEN_MODEL=NAME npx vitest run test/model/golden.test.ts
 """
 
 from __future__ import annotations
@@ -63,7 +66,7 @@ def describe(logits: Tensor) -> dict[str, list[Any]]:
 
 
 def masked_logits(model: Llama, hidden: Tensor) -> Tensor:
-    """Logits without the mask token."""
+    """Logits with -inf for the mask token."""
     logits = model.logits(hidden)
     assert model.mask_id is not None
     logits[..., model.mask_id] = float("-inf")
@@ -79,7 +82,7 @@ def predict(model: Llama, ids: list[int], attend: Attend) -> dict[str, list[Any]
 
 @torch.no_grad()
 def greedy(model: Llama, prompts: list[list[int]], count: int) -> list[list[int]]:
-    """`count` causal greedy ids after each prompt. The batch is padded on the right, where causal rows never look."""
+    """`count` causal greedy ids after each prompt. The batch is padded on the right, which causal rows never see."""
     rows = [list(prompt) for prompt in prompts]
     index = torch.arange(len(rows))
     for _ in progress(range(count), "greedy tokens"):
@@ -111,12 +114,12 @@ def build_golden(model: Llama, tokenizer: Tokenizer, sequences: list[list[int]])
 
 
 def _margins(model: Llama, prompt: list[int], continuation: list[int]) -> list[float]:
-    """Lead of every greedy id over the second logit: a small one may flip under other arithmetic."""
+    """Lead of every greedy id over the second logit. A small lead may flip under other arithmetic."""
     return predict(model, prompt + continuation[:-1], attention.causal)["margin"][len(prompt) - 1 :]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a directory under models/")
     parser.add_argument("--models", type=Path, default=REPOSITORY_ROOT / "models")
     parser.add_argument("--out", type=Path, default=REPOSITORY_ROOT / "test" / "fixtures")
@@ -128,4 +131,4 @@ def main() -> None:
     out = arguments.out / f"{arguments.name}.golden.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(build_golden(model, tokenizer, sequences), separators=(",", ":")) + "\n")
-    print(out)
+    print(f"{out}\nGOLDEN_MODEL={arguments.name} npx vitest run test/model/golden.test.ts compares the engine with it")

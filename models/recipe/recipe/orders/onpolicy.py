@@ -1,12 +1,12 @@
-"""python -m recipe onpolicy: fewer steps by rollouts of the model's own, quality held by a verifier; resumable, logs JSON lines.
+"""python -m recipe onpolicy: trains for fewer steps on own rollouts, while a verifier holds the quality; resumable, logs JSON lines.
 
 On-policy step minimisation, Seed Diffusion (arXiv 2508.02193), section 3.3: minimise E[|tau| - V(tau[0])] through the surrogate of
 `recipe.orders.surrogate` and the log-derivative trick, progressively. The weight of the cost rises while the verifier's score stays
-where it was at the start, and falls when it does not.
+at its start, and falls while the score is lower.
 
 A rollout's decisions depend on the model's confidence alone, so a bad rollout can only teach it to be less sure of everything. The
-draft loss holds against that: at the states that rollouts visit, masked positions are taught what the start's causal head writes there,
-which is also what the verifier asks for. With `--draft-weight 0` the policy gradient is alone.
+draft loss works against that: at the states that rollouts visit, masked positions learn the ids that the start's causal head writes
+there. The verifier asks for the same ids. With `--draft-weight 0` the policy gradient is alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from recipe.train.adapter_run import AdapterRun
 
 @dataclass(frozen=True)
 class OnPolicySettings:
-    """What decides a run; written to the run folder."""
+    """The settings of a run."""
 
     updates: int = 200
     minutes: float = 60.0  # wall clock after which the run ends, whichever comes first
@@ -54,12 +54,12 @@ class OnPolicySettings:
     warmup: int = 5  # updates
     calibration: int = 4  # updates before the first step, which measure where verifier and surrogate start
     cost_rise: float = 0.02  # per update
-    cost_most: float = 1.0  # weight of the surrogate, whose start is 1, against the verifier's score in 0..1
+    cost_most: float = 1.0  # largest weight of the surrogate, which starts at 1; the verifier's score is in 0..1
     cost_fall: float = 0.5  # factor per update while the verifier's score is too low
     slack: float = 0.01  # how far the score may be below its start
     memory: float = 0.9  # of the running score
     anchor: float = 1.0  # weight of KL(start || model) of the causal head on rolled-out text
-    draft_weight: float = 0.5  # of what the start's causal head would write as the target of masked positions that rollouts visited
+    draft_weight: float = 0.5  # weight of the draft loss: the start's causal head as target of masked positions that rollouts visited
     clip: float = 1.0
     seed: int = 0
     checkpoint_minutes: float = 10.0
@@ -67,14 +67,14 @@ class OnPolicySettings:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Where rollouts begin, and what judges them."""
+    """The beginning of rollouts and their verifier."""
 
     ids: list[int]
     verifier: Verifier
 
 
 class Progress:
-    """The weight of the step cost and what it depends on. All of it is in `values`, so that a run resumes."""
+    """The weight of the step cost and the running scores that decide it. All of it is in `values`, so that a run resumes."""
 
     def __init__(self, settings: OnPolicySettings) -> None:
         self.settings = settings
@@ -140,7 +140,7 @@ class OnPolicyRun(AdapterRun):
         return rows_logits(model, hidden[:, -self.settings.length - 1 : -1]), kept
 
     def _judge(self, prompt: Prompt, rollouts: Rollouts, causal: Tensor) -> tuple[Tensor, Tensor]:
-        """Verifier scores [G] and surrogates [G]; causal [G, C, V]: what the start model's causal head says."""
+        """Verifier scores [G] and surrogates [G]. causal: logits [G, C, V] of the start model's causal head."""
         ids, steps = rollouts.ids.cpu().numpy(), rollouts.global_steps().cpu().numpy()
         choices = causal.argmax(-1).tolist()
         scores = [prompt.verifier(prompt.ids, one.tolist(), choice) for one, choice in zip(ids, choices, strict=True)]
@@ -226,7 +226,7 @@ def main() -> None:
     for name, default in asdict(OnPolicySettings()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--run", default="onpolicy", help="name of the folder under runs/ in the cache")
-    parser.add_argument("--init", type=Path, required=True, help="adapter to start from: the base itself drafts nothing")
+    parser.add_argument("--init", type=Path, required=True, help="adapter to start from; the base itself drafts nothing")
     parser.add_argument("--init-model", type=Path, help="the converted or exported model that it was trained on; the base unless given")
     parser.add_argument("--pool", type=int, default=256, help="prompts to draw from")
     parser.add_argument("--resume", action="store_true")

@@ -1,7 +1,7 @@
-"""Noisy versions of a text that are states of its own trajectory: what a block looked like before one of its forwards.
+"""Noisy versions of a text that are states of its own trajectory: a block as it was before one of its forwards.
 
-Constrained-order training (Seed Diffusion, arXiv 2508.02193, section 3.2): the loss is taken at states of kept trajectories. Every
-block draws its own state, because a block sees nothing of the others but their final text.
+Constrained-order training (Seed Diffusion, arXiv 2508.02193, section 3.2) takes the loss at states of kept trajectories. Every block
+draws its own state, because a block sees only the final text of the others.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from recipe.train.noise import draw_mask
 def order_states(
     steps: NDArray[np.uint16], block: int, later: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Which positions are masked [L], and what each counts [L], for steps [L] (0 in the prompt).
+    """Which positions are masked [L], and the weight [L] of each, for steps [L] (0 in the prompt).
 
-    Each block draws one of the steps that decided a position other than its first: what that step decides counts 1, what is
-    decided after it `later`; earlier positions are visible. A block's first position counts nothing (it is decided causally),
-    and is masked where it was decided by the drawn step or after it. Blocks of the prompt, whole or in part, have ordinary mask noise.
+    Each block draws one of the steps that decided a position other than its first. Positions of that step have weight 1, positions of
+    later steps the weight `later`, and positions of earlier steps are visible. A block's first position has weight 0, because it is
+    decided causally; it is masked if the drawn step or a later one decided it. Blocks that touch the prompt have ordinary mask noise.
     """
     rows = steps.reshape(-1, block)
     masked = draw_mask(len(steps), block, rng).reshape(-1, block)
@@ -44,10 +44,10 @@ def corrupted_states(
     confusions: Confusions,
     rng: np.random.Generator,
 ) -> tuple[Edited, NDArray[np.float32]]:
-    """f ~ q_edit of the paper: edits [L] under the masks, and the weights [L] with what is visible among them.
+    """f ~ q_edit of the paper: edits [L] under the masks, and the weights [L], which now include visible positions.
 
-    A wrong visible token, or a mask that a deletion left, counts as much as what the drawn step decides, a right one a little: no
-    carry-over unmasking.
+    A wrong visible token, or a mask that a deletion left, has the weight 1 of positions that the drawn step decides. A right visible token
+    has a small weight: there is no carry-over unmasking.
     """
     edited = edit(ids, block, confusions, rng)
     noisy = np.where(masked, MASK_ID, edited.ids)

@@ -1,7 +1,7 @@
 """python -m recipe orders FILE.jsonl: the best of each pool of trajectories (`npm run trajectories -- --pool K`) as training orders.
 
-Constrained-order training, Seed Diffusion (arXiv 2508.02193), section 3.2: a pool of the model's own trajectories, filtered by
-their likelihood; few-step trajectories come first among equally likely ones. `recipe.train.train --orders` trains on their states.
+Constrained-order training, Seed Diffusion (arXiv 2508.02193), section 3.2: a pool of the model's own trajectories is filtered by
+likelihood, and few-step trajectories come first among equally likely ones. `python -m recipe train --orders` trains on their states.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Selection:
     """Which trajectories of a pool are kept."""
 
     keep: int  # of one pool, at most
-    tolerance: float  # nats per token: trajectories this close to the pool's likeliest one are as good as it
+    tolerance: float  # nats per token: trajectories this close to the pool's likeliest one count as equally likely
     most_steps: float  # steps per token; a trajectory that took more teaches no shortcut
 
 
@@ -35,7 +35,7 @@ class Orders:
 
     texts: NDArray[np.uint16]  # [N, L], prompt and continuation
     steps: NDArray[np.uint16]  # [N, L], the step that decided the position, 0 in the prompt
-    blocks: NDArray[np.uint16]  # [N], tokens per block of the grid from position 0; 1 where decoding followed none
+    blocks: NDArray[np.uint16]  # [N], tokens per block of the grid from position 0; 1 if decoding followed none
 
     def save(self, path: Path) -> None:
         """Compressed npz."""
@@ -44,15 +44,15 @@ class Orders:
 
     @staticmethod
     def load(path: Path) -> Orders:
-        """What `save` wrote."""
+        """Reads a file that `save` wrote."""
         with np.load(path) as file:
             return Orders(file["texts"], file["steps"], file["blocks"])
 
 
 def best_of(pool: Iterable[Trajectory], selection: Selection) -> list[Trajectory]:
-    """The kept ones of one prompt, best first: within the tolerance of the likeliest, by steps per token, then by likelihood.
+    """The kept trajectories of one prompt, best first: within the tolerance of the likeliest, by steps per token, then by likelihood.
 
-    Loops go first of all: nothing is likelier than the next turn of a loop. Trajectories that wrote the same ids in the same
+    Loops are dropped before that, because nothing is likelier than the next turn of a loop. Trajectories with the same ids in the same
     order count once.
     """
     distinct = {(one.ids, one.decided): one for one in pool if not loops(list(one.ids))}
@@ -66,7 +66,7 @@ def best_of(pool: Iterable[Trajectory], selection: Selection) -> list[Trajectory
 
 
 def on_grid(one: Trajectory, length: int) -> tuple[list[int], list[int]] | None:
-    """Ids [length] and steps [length], the prompt cut from its left so that blocks begin at multiples; None if it is too short."""
+    """Ids [length] and steps [length]. The prompt is cut at its left, so that blocks begin at multiples. None if the text is too short."""
     cut = len(one.prompt) % one.block
     prompt = one.prompt[cut:]
     text, steps = [*prompt, *one.ids], [*[0] * len(prompt), *one.decided]
@@ -74,7 +74,7 @@ def on_grid(one: Trajectory, length: int) -> tuple[list[int], list[int]] | None:
 
 
 def kept_orders(trajectories: Iterable[Trajectory], selection: Selection, length: int) -> Orders:
-    """The best of every pool, a pool being the trajectories of one prompt. Those too short for `length` are left out."""
+    """The best of every pool: the trajectories of one prompt. Trajectories shorter than `length` are left out."""
     pools: dict[tuple[int, ...], list[Trajectory]] = defaultdict(list)
     for one in trajectories:
         if on_grid(one, length):

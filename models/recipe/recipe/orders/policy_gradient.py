@@ -1,4 +1,4 @@
-"""The log-derivative trick over block rollouts: how probable a trajectory's decisions were, and how much better than its group it did."""
+"""The log-derivative trick over block rollouts: the probability of a trajectory's decisions, and its advantage over its group."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from recipe.model.llama import Llama
 from recipe.orders.rollout import reveal_log_odds, rows_logits
 
 EVEN = 0.01
-"""Added to a group's deviation: rewards that differ by less than this hardly count."""
+"""Added to a group's deviation, so that differences of rewards below it hardly count."""
 
 
 def advantages(rewards: Tensor) -> Tensor:
-    """[G] of rewards [G] of one prompt: against the group's mean, in deviations (group-relative, as in GRPO, arXiv 2402.03300)."""
+    """Advantages [G] of rewards [G] of one prompt: difference from the group's mean, in deviations (GRPO, arXiv 2402.03300)."""
     return (rewards - rewards.mean()) / (rewards.std(correction=0) + EVEN)
 
 
 def states(ids: Tensor, decided: Tensor, block: int, mask_id: int) -> tuple[Tensor, Tensor]:
-    """Every forward of one rollout, side by side: canvases [R, C] before step r of each block, and what was open then [R, C].
+    """Every forward of one rollout, side by side: canvases [R, C] before step r of each block, and the open positions then [R, C].
 
-    A block sees of the others only their final text, so one row holds the r-th state of all blocks. A block with fewer steps has
-    nothing open in the later rows. Its first position is never among the open ones: it is decided causally.
+    A block sees only the final text of the others, so one row has the r-th state of all blocks. A block with fewer steps has no open
+    position in the later rows. Its first position is never open, because it is decided causally.
     """
     step = torch.arange(1, int(decided.max()) + 1, device=ids.device)[:, None]
     open_ = decided[None, :] >= step
@@ -36,7 +36,7 @@ def states(ids: Tensor, decided: Tensor, block: int, mask_id: int) -> tuple[Tens
 
 @dataclass(frozen=True)
 class Decisions:
-    """Every position that was open in a forward of one rollout, N over all of its forwards."""
+    """All N positions that were open in a forward of one rollout, over all of its forwards."""
 
     logits: Tensor  # [N, V], differentiable
     column: Tensor  # [N], the position
@@ -44,7 +44,7 @@ class Decisions:
 
 
 def decisions(model: Llama, kept: attention.Layers, ids: Tensor, decided: Tensor, block: int) -> Decisions:
-    """All forwards of one rollout ids [C] once more, as one. kept: keys and values [1, KV, P + C, D] of prompt and rollout."""
+    """All forwards of one rollout ids [C] again, as one forward. kept: keys and values [1, KV, P + C, D] of prompt and rollout."""
     assert model.mask_id is not None
     canvas, open_ = states(ids, decided, block, model.mask_id)
     start = kept[0][0].shape[2] - len(ids)
@@ -55,9 +55,9 @@ def decisions(model: Llama, kept: attention.Layers, ids: Tensor, decided: Tensor
 
 
 def log_probability(made: Decisions, ids: Tensor, forced: Tensor, tau: float, softness: float, temperature: float) -> Tensor:
-    """log pi of one rollout ids [C]: of what each step decided and left open, and of the ids where they were drawn.
+    """log pi of one rollout ids [C]: of the positions that each step decided and left open, and of the ids if they were drawn.
 
-    A position that was decided only because nothing else was counts as left open: that it was the surest one followed from the rest.
+    A forced position (decided only because the policy had decided none) counts as left open: the other decisions already imply it.
     """
     odds = reveal_log_odds(made.logits.softmax(-1).amax(-1), tau, softness)
     total = F.logsigmoid(torch.where(made.now & ~forced[made.column], odds, -odds)).sum()
@@ -68,14 +68,14 @@ def log_probability(made: Decisions, ids: Tensor, forced: Tensor, tau: float, so
 
 
 def divergence(reference: Tensor, logits: Tensor) -> Tensor:
-    """Mean KL(reference || model) in nats over rows [N, V] of logits; an id that neither can write counts nothing."""
+    """Mean KL(reference || model) in nats over rows [N, V] of logits. An id that neither can write adds 0."""
     fixed = reference.log_softmax(-1)
     difference = fixed - logits.log_softmax(-1)
     return (fixed.exp() * difference.masked_fill(fixed.isneginf(), 0)).sum(-1).mean()
 
 
 def drafts_loss(causal: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """How far drafts [N, V] are from what the causal head [N, V] writes at this temperature, nats: its best id where that is 0."""
+    """Distance in nats of drafts [N, V] from the causal head [N, V] at this temperature; from its best id at temperature 0."""
     if temperature == 0:
         return F.cross_entropy(logits, causal.argmax(-1))
     return divergence(causal / temperature, logits)

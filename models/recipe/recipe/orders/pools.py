@@ -1,8 +1,8 @@
 """python -m recipe pools OUT.jsonl: pools of the model's own trajectories, many at once, for python -m recipe orders.
 
-What `npm run trajectories -- --pool K` writes through the engine, one at a time, is written here a batch at a time from weights that
-are not rounded. Trajectories of one beginning take turns in block length and threshold; the threshold is passed by chance, so that
-orders differ where the ids do not.
+`npm run trajectories -- --pool K` writes the same through the engine, one at a time. This command writes a batch at a time from weights
+that are not rounded. Trajectories of one beginning take turns in block length and threshold. The threshold is passed by chance, so that
+orders differ even where the ids are equal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def log_likelihoods(model: Llama, prompts: Tensor, ids: Tensor) -> Tensor:
 
 
 def records(first: int, prompts: Tensor, got: Rollouts, likelihoods: Tensor) -> list[dict[str, Any]]:
-    """One line for each text that wrote anything, `first` being the number of the first one; cut before an end of text."""
+    """One line for each text that is not empty, cut before an end of text. `first`: the number of the first text."""
     lines = []
     rows = zip(prompts.tolist(), got.ids.tolist(), got.global_steps().tolist(), likelihoods, strict=True)
     for number, (prompt, ids, decided, likelihood) in enumerate(rows, start=first):

@@ -14,9 +14,9 @@ from recipe.orders.verifier import Verifier, code_verifier, parses
 def document_prompts(
     tokens: NDArray[np.uint16], tokenizer: Tokenizer, language: str, lengths: tuple[int, int], count: int, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Up to `count` beginnings of documents that parse: from the document's start, so that the verifier sees whole text.
+    """Up to `count` beginnings of documents that parse. They start with the document, so that the verifier sees whole text.
 
-    lengths: the shortest and the longest, ids; every beginning is a multiple of the shortest, so that blocks begin where it ends.
+    lengths: the shortest and the longest, in ids. Every beginning is a multiple of the shortest, so that blocks begin at its end.
     """
     shortest, longest = lengths
     bounds = np.concatenate([[-1], np.flatnonzero(tokens == END_OF_TEXT), [len(tokens)]])
@@ -34,7 +34,7 @@ def document_prompts(
 
 
 def code_prompts(split: str, tokenizer: Tokenizer, lengths: tuple[int, int], count: int, seed: int) -> list[tuple[list[int], Verifier]]:
-    """About `count` beginnings of documents of a split, as many from each of its packages (fewer than `count` packages: some from each)."""
+    """Up to `count` beginnings of documents of a split, with their verifiers: the same number from each package, as far as it has them."""
     rng = np.random.default_rng([seed, 11])
     parts = list(load_split(split).items())
     kinds = {package["name"]: package["kind"] for package in read_record()["packages"]}

@@ -1,7 +1,7 @@
 """Block decoding in PyTorch, batched: prompts of one length, a cache of committed keys and values, one policy.
 
-Counted as the engine runs: the forward that commits a block also drafts the next one, whose first id comes from the last committed row and
-whose other ids are all masked then. So a block of length 1 costs a step per token, and a block of b costs 1..b steps.
+Steps are counted as the engine runs them: the forward that commits a block also drafts the next one. The first id of the next block comes
+from the last committed row; its other ids are masked. So a block of length 1 costs a step per token, and a block of b costs 1..b steps.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from recipe.model.attention import Layers, spread_groups
 from recipe.model.llama import Attend, Llama
 
 Policy = Callable[[Tensor, Tensor, int], Tensor]
-"""(confidence [G, S], masked [G, S], step from 1) -> which positions to decide, bool [G, S]; the caller decides one where none is."""
+"""(confidence [G, S], masked [G, S], step from 1) -> which positions to decide, bool [G, S]. If none is, the caller decides one."""
 
 CERTAIN = 1e-4
-"""A confidence is kept this far from 0 and 1, where its odds have no gradient."""
+"""A confidence is kept this far from 0 and 1, because its odds have no gradient there."""
 
 
 def threshold(tau: float) -> Policy:
-    """Everything whose confidence is at least tau."""
+    """Decides every position with a confidence of at least tau."""
     return lambda confidence, masked, step: masked & (confidence >= tau)
 
 
 def fixed(steps: int) -> Policy:
-    """The surest ones, as many as leave equal shares for the rest of `steps` steps of a block."""
+    """Decides the surest positions: equal shares over the `steps` steps of a block."""
 
     def choose(confidence: Tensor, masked: Tensor, step: int) -> Tensor:
         # The first id, decided causally in the first step, is part of that step's share.
@@ -43,7 +43,7 @@ def fixed(steps: int) -> Policy:
 
 
 def reveal_log_odds(confidence: Tensor, tau: float, softness: float) -> Tensor:
-    """Log-odds of deciding: those of the confidence over those of tau, divided by the softness; 0 softness would be the threshold."""
+    """Log-odds of deciding: those of the confidence less those of tau, divided by the softness. Softness towards 0 is a threshold."""
     kept = confidence.clamp(CERTAIN, 1 - CERTAIN)
     bar = torch.tensor(tau / (1 - tau)).log()
     return (kept.log() - torch.log1p(-kept) - bar) / softness

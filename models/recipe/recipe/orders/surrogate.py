@@ -1,7 +1,7 @@
-"""What a trajectory costs: the surrogate of Seed Diffusion (arXiv 2508.02193), section 3.3, for its number of steps.
+"""The cost of a trajectory: the surrogate of Seed Diffusion (arXiv 2508.02193), section 3.3, for its number of steps.
 
-Minimising |tau| itself was unstable there; |tau| is proportional to E_{i,j}[1 / d_Lev(tau[i], tau[j])] over the points of the trajectory:
-few steps lie far apart, many lie close together.
+Minimising |tau| itself was unstable there. The surrogate is E_{i,j}[1 / d_Lev(tau[i], tau[j])] over the points of the trajectory: the
+points of few steps lie far apart, those of many steps close together.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def levenshtein(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def points(ids: NDArray[np.int64], steps: NDArray[np.int64], mask_id: int) -> NDArray[np.int64]:
-    """The trajectory [T + 1, C] of ids [C] decided at steps [C] (1..T): all masks first, the finished text last."""
+    """The trajectory [T + 1, C] of ids [C] decided at steps [C] (1..T), from all masks to the finished text."""
     after = np.arange(steps.max() + 1)
     return np.where(steps[None, :] <= after[:, None], ids[None, :], mask_id)
 
 
 def inverse_distance(trajectory: NDArray[np.int64]) -> float:
-    """E over pairs i != j of 1 / d_Lev, in 0..1, of a trajectory [T, C] whose points all differ."""
+    """Mean of 1 / d_Lev, in 0..1, over pairs i != j of points of a trajectory [T, C]. All points differ."""
     first, second = np.triu_indices(len(trajectory), k=1)
     return float((1 / levenshtein(trajectory[first], trajectory[second])).mean())

@@ -1,4 +1,4 @@
-"""Trajectories of the model's own (`npm run trajectories`): which positions a generation decided in which forward."""
+"""The model's own trajectories (`npm run trajectories`): which positions a generation decided in which forward."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Trajectory:
 
     prompt: tuple[int, ...]
     ids: tuple[int, ...]
-    decided: tuple[int, ...]  # [N], 1 = the first forward that decided anything; the last decision counts where there were several
-    block: int  # tokens per block of the grid that begins after the prompt; 1 where decoding followed none
+    decided: tuple[int, ...]  # [N], 1 = the first forward that decided a position; the last of several decisions counts
+    block: int  # tokens per block of the grid that begins after the prompt; 1 if decoding followed none
     log_likelihood: float  # sum over the ids, each when it was decided: the trajectory's own bound, nats
 
     @property
@@ -25,16 +25,16 @@ class Trajectory:
 
     @property
     def steps_per_token(self) -> float:
-        """Forwards that the continuation took, per token: those that decided nothing that lasted are not among them."""
+        """Forwards per token of the continuation. Forwards without a lasting decision do not count."""
         return len(set(self.decided)) / len(self.ids)
 
     def state(self, step: int, mask_id: int) -> list[int]:
-        """The canvas [N] before a forward: what earlier forwards decided for good, the mask token elsewhere."""
+        """The canvas [N] before a forward: ids that earlier forwards decided for good, the mask token elsewhere."""
         return [token if at < step else mask_id for token, at in zip(self.ids, self.decided, strict=True)]
 
 
 def final_steps(steps: list[list[int]], step_ids: list[list[int]], ids: list[int]) -> tuple[int, ...]:
-    """Step (from 1) of the last decision of each of `ids` [N]; ValueError where the steps do not lead to them."""
+    """Step (from 1) of the last decision of each of `ids` [N]. Raises ValueError if the steps do not lead to them."""
     canvas: dict[int, tuple[int, int]] = {}
     for number, (offsets, tokens) in enumerate(zip(steps, step_ids, strict=True), start=1):
         for offset, token in zip(offsets, tokens, strict=True):
@@ -46,7 +46,7 @@ def final_steps(steps: list[list[int]], step_ids: list[list[int]], ids: list[int
 
 
 def parse_trajectory(record: dict[str, Any]) -> Trajectory:
-    """A line's object. ValueError for one without `step_ids`: it was written before steps were recorded whole."""
+    """The trajectory of a line. Raises ValueError for a line without `step_ids`, which an older npm run trajectories wrote."""
     if "step_ids" not in record:
         raise ValueError("no step_ids: the file is of an older npm run trajectories")
     decided = final_steps(record["steps"], record["step_ids"], record["ids"])
@@ -54,7 +54,7 @@ def parse_trajectory(record: dict[str, Any]) -> Trajectory:
 
 
 def read_trajectories(lines: Iterable[str]) -> Iterator[Trajectory]:
-    """Those that wrote anything."""
+    """The trajectories of lines, without empty ones."""
     for line in lines:
         record = json.loads(line)
         if record["ids"]:

@@ -1,4 +1,4 @@
-"""The verifier of rollouts: does the text parse, and would the causal head have written the same."""
+"""The verifier of rollouts: whether the text parses, and whether the causal head would have written the same."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from recipe.data.tokenizer import END_OF_TEXT
 from recipe.orders.own import loops
 
 LANGUAGES = ("python", "javascript")
-"""JavaScript means TypeScript too: the parser of the one reads nearly all of the other."""
+"""JavaScript includes TypeScript: the parser of the one reads nearly all of the other."""
 UNFINISHED_LINES = 2
-"""A text cut off anywhere may end in up to this many lines that are no statement yet."""
+"""A text that is cut anywhere may end in up to this many lines of an unfinished statement."""
 PARSE_SHARE = 0.5
-"""Share of the score that is for parsing; the rest is agreement."""
+"""Share of parsing in the score; the rest is agreement."""
 CLOSERS = {"{": "}", "(": ")", "[": "]", "${": "}"}
 
 Verifier = Callable[[list[int], list[int], list[int]], float]
-"""(prompt ids, continuation ids [C], what the causal head would have written at each place [C]) -> score in 0..1."""
+"""(prompt ids, continuation ids [C], the causal head's choice at each place [C]) -> score in 0..1."""
 
 
 def endings(text: str) -> list[str]:
@@ -32,7 +32,7 @@ def endings(text: str) -> list[str]:
 
 
 def begins_python(text: str) -> bool:
-    """Whether some Python program begins with exactly this text: it parses, or fails only for want of more."""
+    """Whether some Python program begins with exactly this text: it parses, or fails only because it is incomplete."""
     unfinished = codeop.PyCF_ALLOW_INCOMPLETE_INPUT | codeop.PyCF_DONT_IMPLY_DEDENT  # type: ignore[attr-defined]
     flags = ast.PyCF_ONLY_AST | unfinished
     try:
@@ -40,7 +40,7 @@ def begins_python(text: str) -> bool:
     except SyntaxError as error:
         return "incomplete input" in str(error)
     except (ValueError, OverflowError, MemoryError, RecursionError):
-        return False  # null bytes, numbers without end, nesting without end
+        return False  # null bytes, too long numbers, too deep nesting
     return True
 
 
@@ -57,7 +57,7 @@ def javascript_parsers() -> tuple[object, object]:
 
 
 def open_brackets(root: object) -> list[str]:
-    """Brackets of a syntax tree that nothing closes, outermost first; strings and comments hold none."""
+    """Unclosed brackets of a syntax tree, outermost first. Brackets in strings and comments do not count."""
     stack: list[str] = []
     nodes = [root]
     while nodes:
@@ -75,7 +75,7 @@ def open_brackets(root: object) -> list[str]:
 
 
 def begins_javascript(text: str) -> bool:
-    """Whether the text, with its comment and brackets closed, is a TypeScript or JavaScript program without an error."""
+    """Whether the text is a TypeScript or JavaScript program without an error once its comment and brackets are closed."""
     if text.rfind("/*") > text.rfind("*/"):
         text += "*/"
     for parser in javascript_parsers():
@@ -89,20 +89,20 @@ def begins_javascript(text: str) -> bool:
 
 
 def parses(text: str, language: str) -> bool:
-    """Whether the beginning of a program is sound up to where it was cut off."""
+    """Whether the beginning of a program has no error up to its cut."""
     assert language in LANGUAGES, language
     sound = begins_python if language == "python" else begins_javascript
     return any(sound(ending) for ending in endings(text))
 
 
 def agreement(ids: list[int], causal: list[int]) -> float:
-    """Share of the ids up to the end of the text that the causal head, given what precedes them, would have written."""
+    """Share of the ids, up to the end of the text, that the causal head would have written after the ids before them."""
     end = ids.index(END_OF_TEXT) + 1 if END_OF_TEXT in ids else len(ids)
     return float(np.mean([one == other for one, other in zip(ids[:end], causal[:end], strict=True)]))
 
 
 def code_verifier(tokenizer: Tokenizer, language: str) -> Verifier:
-    """Parsing and agreement, half each; a continuation that has run into a loop is worth nothing, as both would praise it."""
+    """Parsing and agreement, half each. A continuation with a loop scores 0, because both would score it high."""
 
     def score(prompt: list[int], ids: list[int], causal: list[int]) -> float:
         end = ids.index(END_OF_TEXT) if END_OF_TEXT in ids else len(ids)
@@ -115,5 +115,5 @@ def code_verifier(tokenizer: Tokenizer, language: str) -> Verifier:
 
 
 def agreement_alone(prompt: list[int], ids: list[int], causal: list[int]) -> float:
-    """For text that is no code."""
+    """The verifier of text that is not code: agreement without parsing."""
     return agreement(ids, causal)

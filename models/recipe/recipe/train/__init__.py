@@ -1,1 +1,1 @@
-"""Training of an adapter: noise, objective, loop, and what is done with runs."""
+"""Training of an adapter: noise, objective, loop, and tools for runs."""

@@ -1,4 +1,4 @@
-"""What every kind of training of an adapter shares: optimizer, wall clock, log and a checkpoint to resume from."""
+"""The common part of all training of adapters: optimizer, wall clock, log and a checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ R = TypeVar("R")
 
 
 def fast_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16: a training step then takes six tenths of its time in float32."""
+    """Whether this processor multiplies bfloat16. A training step then takes 0.6 of its time in float32."""
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
 def half_precision(device: torch.device) -> bool:
-    """bfloat16 on CUDA, and on a processor that multiplies it."""
+    """Whether forwards use bfloat16: on CUDA, and on a processor that multiplies it."""
     return device.type == "cuda" or fast_bfloat16()
 
 
@@ -35,7 +35,7 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
     """The precision of forward passes on a device."""
     if not half_precision(device):
         return nullcontext()
-    # Without the cache of casts: it is one for all threads, and workers run side by side.
+    # Without the cache of casts: all threads share it, and workers run side by side.
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
@@ -43,7 +43,7 @@ class AdapterRun:
     """The trained tensors of a model and their optimizer, in a folder."""
 
     def __init__(self, model: Llama, folder: Path, workers: int = 1) -> None:
-        """`workers`: how many of an optimizer step's parts run side by side."""
+        """`workers`: how many parts of an optimizer step run side by side."""
         self.model, self.folder = model, folder
         self.device = next(model.parameters()).device
         self.trained = [p for p in model.parameters() if p.requires_grad]
@@ -53,8 +53,8 @@ class AdapterRun:
         self.started = time.monotonic()
         self.saved = 0.0  # seconds at the last checkpoint
         folder.mkdir(parents=True, exist_ok=True)
-        # One part per core: threads inside an operation would meet at thousands of barriers a step, and each
-        # barrier waits for the core that other processes are using.
+        # One part per core. Threads inside an operation would meet at thousands of barriers a step, and each barrier
+        # would wait for the core that other processes use.
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) if workers > 1 else None
 
     def each(self, gradient: Callable[[T], R], parts: Iterable[T]) -> list[R]:
@@ -63,7 +63,7 @@ class AdapterRun:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of wall clock, stopped time included, so that the run ends when it was told to."""
+        """Seconds of wall clock over all processes of the run."""
         return self.seconds + time.monotonic() - self.started
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -71,9 +71,9 @@ class AdapterRun:
         return precision(self.device)
 
     def descend(self, gradients: list[tuple[Tensor, ...]], rate: float, clip: float) -> float:
-        """One optimizer step along the mean of the gradients, one entry each per trained tensor; returns its norm before clipping.
+        """One optimizer step along the mean of the gradients; returns its norm before clipping. A gradient has a tensor per trained tensor.
 
-        Summed in the order given, whatever order workers finished in: a run stays reproducible.
+        Gradients are summed in the given order, whichever worker finished first, so that a run is reproducible.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -94,7 +94,7 @@ class AdapterRun:
             file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}) + "\n")
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs; plain values and tensors."""
+        """The state for `restore`: plain values and tensors."""
         return {
             "adapter": adapter_state(self.model),
             "optimizer": self.optimizer.state_dict(),
@@ -103,7 +103,7 @@ class AdapterRun:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from a `state`."""
+        """Continues from a `state`."""
         own = adapter_state(self.model)
         assert state["adapter"].keys() == own.keys(), "the checkpoint belongs to another model"
         for name, tensor in state["adapter"].items():
@@ -113,12 +113,12 @@ class AdapterRun:
         self.started, self.saved = time.monotonic(), self.seconds
 
     def save_when_due(self, minutes: float) -> None:
-        """A checkpoint when the last one is older than this."""
+        """Writes a checkpoint if the last one is older than this."""
         if self.elapsed - self.saved > 60 * minutes:
             self.save()
 
     def save(self) -> None:
-        """state.pt to resume from and adapter.safetensors to use; written aside first, so that a kill leaves the old one."""
+        """Writes state.pt to resume from and adapter.safetensors to use, first under other names, so that a kill leaves the old files."""
         torch.save(self.state(), self.folder / "state.tmp")
         (self.folder / "state.tmp").replace(self.folder / "state.pt")
         save_adapter(self.model, self.folder / "adapter.tmp")
@@ -126,5 +126,5 @@ class AdapterRun:
         self.saved = self.elapsed
 
     def resume(self) -> None:
-        """Continues from state.pt; the next step is bit for bit the one an uninterrupted run would take."""
+        """Continues from state.pt. The next step equals that of an uninterrupted run to the bit."""
         self.restore(torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True))

@@ -48,7 +48,7 @@ Item = tuple[Path, str]
 
 
 class Parts:
-    """A write-only file that is split into parts of at most `limit` bytes."""
+    """A write-only file, split into parts of at most `limit` bytes."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
@@ -106,7 +106,7 @@ def packed_size(path: Path) -> int:
 
 
 def fitting(packages: Sequence[Mapping[str, Any]], room: float) -> list[Mapping[str, Any]]:
-    """Packages of the corpus whose token files have room in `room` bytes: all held-out ones, and training packages in an order of chance.
+    """Packages of the corpus whose token files fit into `room` bytes: all held-out ones, then training packages in a fixed random order.
 
     Raises RecipeError if there is not even room for the held-out ones.
     """
@@ -171,7 +171,7 @@ def size_of(item: Item) -> int:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage takes along beside code and corpus."""
+    """Files that a stage takes along beside code and corpus."""
 
     weights: bool = True  # of the base
     wheels: bool = False
@@ -212,7 +212,7 @@ def stage(out: Path, inputs: Inputs, limit: int = STAGE_LIMIT, most: int | None 
 
 
 def results(run: Path, out: Path, state: bool, limit: int = RESULT_LIMIT) -> int:
-    """What is worth bringing back of a run's folder."""
+    """Packs adapter, log and settings of a run's folder into parts; returns how many there are."""
     names = ["adapter.safetensors", "log.jsonl", "settings.json"] + (["state.pt"] if state else [])
     return write_parts([(run / name, f"{run.name}/{name}") for name in names], out, limit)
 

@@ -23,11 +23,11 @@ PANELS = {
     "verifier": "Verifier score",
     "surrogate": "Surrogate of the steps",
 }
-"""Fields of a log line and the titles of their panels; a field that no run has gets none."""
+"""Fields of a log line and the titles of their panels. A field that no run has gets no panel."""
 
 AXES = {"tokens": ("Clean tokens, thousands", 1e3), "minutes": ("Minutes", 60.0), "steps": ("Optimizer steps", 1.0)}
 COLOURS = ("#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948")
-"""Told apart under the common kinds of colour blindness; in this order, one per run."""
+"""One per run, in this order. They differ also under the common kinds of colour blindness."""
 INK, MUTED, GRID = "#0b0b0b", "#52514e", "#e4e3df"
 BINS = 40
 
@@ -48,7 +48,7 @@ def read_log(run: str) -> list[dict[str, float]]:
 
 
 def curve(log: list[dict[str, float]], field: str, axis: str, bins: int = BINS) -> Curve:
-    """A single step says little: steps are averaged in at most `bins` spans of the axis, of five steps or so in a short run."""
+    """Means over at most `bins` spans of the axis, in a short run of about five steps each, because a single step says little."""
     source = {"tokens": "tokens", "minutes": "elapsed_s", "steps": "step"}[axis]
     rows = np.array([(line[source], line[field]) for line in log if field in line], dtype=np.float64).reshape(-1, 2)
     if not len(rows):

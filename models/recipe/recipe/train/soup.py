@@ -1,7 +1,7 @@
-"""python -m recipe soup A B: one adapter between two, as a weighted mean of what they do to the weights.
+"""python -m recipe soup A B: one adapter between two, as a weighted mean of their changes of the weights.
 
-A run that starts from another and learns something new forgets some of what it knew; the mean of both is often better than
-either (Wortsman et al. 2022, arXiv 2109.01903). The mean of two products of rank r has rank 2r: the best of rank r is kept.
+A run that starts from another one and learns something new also forgets. The mean of both is often better than either (Wortsman et al.
+2022, arXiv 2109.01903). The mean of two products of rank r has rank 2r; its best approximation of rank r is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recipe.progress import progress
 
 
 def mixed_factors(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, Tensor]:
-    """(A [r, in], B [out, r]) whose product is nearest to (1 - share) B0 A0 + share B1 A1."""
+    """(A [r, in], B [out, r]) with the product nearest to (1 - share) B0 A0 + share B1 A1."""
     (a0, b0), (a1, b1) = first, second
     q_out, r_out = torch.linalg.qr(torch.cat([(1 - share) * b0, share * b1], dim=1))
     q_in, r_in = torch.linalg.qr(torch.cat([a0, a1]).T)
@@ -28,7 +28,7 @@ def mixed_factors(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], s
 
 
 def mixed(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """An adapter's tensors, `share` of the way from the first to the second."""
+    """Tensors of an adapter at `share` of the way from the first to the second."""
     assert first.keys() == second.keys(), "the adapters belong to different models"
     result = {name: torch.lerp(tensor.float(), second[name].float(), share) for name, tensor in first.items()}
     for name in progress(first, "tensors"):

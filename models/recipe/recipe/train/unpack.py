@@ -1,4 +1,4 @@
-"""python unpack.py PARTS TARGET: joins the parts that recipe.train.pack wrote. Needs nothing but Python: a copy lies beside the parts."""
+"""python unpack.py PARTS TARGET: joins the parts that python -m recipe pack wrote. A copy is beside the parts; it needs only Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INDEX = "index.json"
 
 
 class Joined(io.RawIOBase):
-    """The parts, one after the other, as one stream; each is checked before it is read."""
+    """The parts as one stream. Each part is checked before it is read."""
 
     def __init__(self, folder: Path, parts: list[dict[str, str]]) -> None:
         self.folder, self.left = folder, list(parts)
