@@ -11,11 +11,11 @@ import { ConversionError } from './checkpoint.ts';
  */
 export async function readJsonFile<T>(directory: string, file: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const path = join(directory, file);
-  return existsSync(path) ? parseJson(await readFile(path, 'utf8'), path, schema) : undefined;
+  return existsSync(path) ? parseCheckedJson(await readFile(path, 'utf8'), path, schema) : undefined;
 }
 
 /** @throws ConversionError naming `path`, and the field where one is wrong. */
-export function parseJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
+export function parseCheckedJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
   let json: unknown;
   try {
     json = JSON.parse(text);

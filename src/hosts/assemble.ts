@@ -5,10 +5,10 @@ import { loadTokenizer } from '../engine/tokenizer/tokenizer.ts';
 import type { Threads } from '../kernels/crew.ts';
 import type { KernelModules } from '../kernels/kernels.ts';
 import type { ModelConfig } from '../model/config.ts';
-import type { Activations } from '../model/decoder.ts';
+import type { Activations } from '../model/linear.ts';
 import type { DiffusionModel } from '../model/model.ts';
 import { readModelConfig, type WeightSource } from '../model/weight-source.ts';
-import type { LoadProgress } from '../model/weights.ts';
+import type { ProgressListener } from '../model/weights.ts';
 import { chooseModel, type OnnxChoice } from './choose-model.ts';
 
 export interface AssembleOptions {
@@ -21,7 +21,7 @@ export interface AssembleOptions {
   readonly kvTokens: number;
   readonly prefixCache: boolean;
   readonly queue: QueueLimits;
-  readonly onProgress?: LoadProgress | undefined;
+  readonly onProgress?: ProgressListener | undefined;
   readonly threads?: Threads | undefined;
   /** Lets ONNX Runtime run the model. Absent: the project's own kernels run it. */
   readonly onnx?: OnnxChoice | undefined;

@@ -1,6 +1,6 @@
 /** Every limit and choice of a deployment, read once at start from the environment (Node) or `vars` (Workers). */
 import { z } from 'zod';
-import type { Activations } from '../model/decoder.ts';
+import type { Activations } from '../model/linear.ts';
 import { type ApiKey, apiKeys, count, origins, someOf } from './setting-types.ts';
 
 const MIB = 1024 * 1024;

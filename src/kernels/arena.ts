@@ -13,7 +13,7 @@ export function align(bytes: number): number {
 
 export class Arena {
   readonly memory: WebAssembly.Memory;
-  private next = BASE;
+  #next = BASE;
 
   /**
    * @param bytes what will be taken, each piece rounded up with `align`.
@@ -27,9 +27,9 @@ export class Arena {
 
   /** Address of `bytes` fresh zero bytes, 64-byte aligned. */
   take(bytes: number): number {
-    const address = this.next;
-    this.next += align(bytes);
-    if (this.next > this.memory.buffer.byteLength) {
+    const address = this.#next;
+    this.#next += align(bytes);
+    if (this.#next > this.memory.buffer.byteLength) {
       throw new RangeError(`arena of ${this.memory.buffer.byteLength} bytes has no room for ${bytes} more`);
     }
     return address;

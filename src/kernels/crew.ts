@@ -40,13 +40,13 @@ export function crewBytes(threads: number, panelBytes: number): number {
 }
 
 export class Crew implements Products {
-  private readonly pieces: Pieces;
-  private readonly threads: number;
-  private helpers: readonly Helper[] = [];
-  private products = 0;
-  private total = 0;
-  private failure: unknown = null;
-  private closed = false;
+  readonly #pieces: Pieces;
+  readonly #threads: number;
+  #helpers: readonly Helper[] = [];
+  #products = 0;
+  #total = 0;
+  #failure: unknown = null;
+  #closed = false;
 
   /**
    * @param arena shared, with room for `crewBytes`
@@ -69,8 +69,8 @@ export class Crew implements Products {
       block,
       panel: arena.take(panelBytes),
     }));
-    const started = await Promise.allSettled(tasks.map((task) => start(task, (error) => crew.fail(error))));
-    crew.helpers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const started = await Promise.allSettled(tasks.map((task) => start(task, (error) => crew.#fail(error))));
+    crew.#helpers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const refused = started.find((result) => result.status === 'rejected');
     if (refused) {
       await crew.close();
@@ -80,47 +80,51 @@ export class Crew implements Products {
   }
 
   private constructor(pieces: Pieces, threads: number) {
-    this.pieces = pieces;
-    this.threads = threads;
+    this.#pieces = pieces;
+    this.#threads = threads;
   }
 
   add(
     kind: ProductKind,
     ...rest: [number, number, 0 | 1, number, number, number, number, number, number, 1 | 2]
   ): void {
-    if (this.products === MOST_PRODUCTS) this.finish();
-    this.total += this.pieces.write({ products: this.products, pieces: this.total }, this.threads, [kind, ...rest]);
-    this.products++;
+    if (this.#products === MOST_PRODUCTS) this.finish();
+    this.#total += this.#pieces.write({ products: this.#products, pieces: this.#total }, this.#threads, [
+      kind,
+      ...rest,
+    ]);
+    this.#products++;
   }
 
   /** @throws Error when a thread failed, now or before: what it should have written is not there */
   finish(): void {
-    const { products, total } = this;
+    const products = this.#products;
+    const total = this.#total;
     if (products === 0) return;
-    this.products = 0;
-    this.total = 0;
-    this.requireWhole();
-    this.pieces.open(products, total);
-    while (this.pieces.work((error) => this.fail(error)));
-    if (!this.pieces.wait(PATIENCE_MS)) this.fail(new Error(`no answer for ${PATIENCE_MS / 1000} s`));
-    this.requireWhole();
+    this.#products = 0;
+    this.#total = 0;
+    this.#requireWhole();
+    this.#pieces.open(products, total);
+    while (this.#pieces.work((error) => this.#fail(error)));
+    if (!this.#pieces.wait(PATIENCE_MS)) this.#fail(new Error(`no answer for ${PATIENCE_MS / 1000} s`));
+    this.#requireWhole();
   }
 
   /** Ends the helpers. Safe to call twice; every product after it throws. */
   async close(): Promise<void> {
-    if (!this.closed) this.pieces.stop();
-    this.closed = true;
-    await Promise.all(this.helpers.map((helper) => helper.ended()));
+    if (!this.#closed) this.#pieces.stop();
+    this.#closed = true;
+    await Promise.all(this.#helpers.map((helper) => helper.ended()));
   }
 
-  private fail(error: unknown): void {
-    this.failure ??= error;
+  #fail(error: unknown): void {
+    this.#failure ??= error;
   }
 
-  private requireWhole(): void {
-    if (this.closed) throw new Error('the kernel threads were closed');
-    if (this.failure !== null || this.pieces.failed) {
-      throw new Error('a kernel thread failed: the model has to be loaded again', { cause: this.failure });
+  #requireWhole(): void {
+    if (this.#closed) throw new Error('the kernel threads were closed');
+    if (this.#failure !== null || this.#pieces.failed) {
+      throw new Error('a kernel thread failed: the model has to be loaded again', { cause: this.#failure });
     }
   }
 }

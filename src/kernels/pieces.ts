@@ -36,31 +36,31 @@ const SPINS = 10000;
 const pause: (() => void) | undefined = (Atomics as { pause?: () => void }).pause?.bind(Atomics);
 
 export class Pieces {
-  private readonly words: Int32Array;
-  private readonly kernels: Kernels;
-  private readonly panel: number;
+  readonly #words: Int32Array;
+  readonly #kernels: Kernels;
+  readonly #panel: number;
 
   /** @param panel address of scratch for this thread alone, as `DirectProducts` wants it */
   constructor(memory: WebAssembly.Memory, block: number, kernels: Kernels, panel: number) {
-    this.words = new Int32Array(memory.buffer, block, BLOCK_BYTES / 4);
-    this.kernels = kernels;
-    this.panel = panel;
+    this.#words = new Int32Array(memory.buffer, block, BLOCK_BYTES / 4);
+    this.#kernels = kernels;
+    this.#panel = panel;
   }
 
   get failed(): boolean {
-    return Atomics.load(this.words, FAILED) === 1;
+    return Atomics.load(this.#words, FAILED) === 1;
   }
 
   /** Takes a piece and computes it; false where none is left. An error in it is kept, and the piece counts as done. */
   work(onError: (error: unknown) => void): boolean {
-    const { words } = this;
+    const words = this.#words;
     for (;;) {
       const ticket = Atomics.load(words, TICKET);
       const left = ticket & 255;
       if (left === 0) return false;
       if (Atomics.compareExchange(words, TICKET, ticket, ticket - 1) !== ticket) continue;
       try {
-        this.compute((words[TOTAL] as number) - left);
+        this.#compute((words[TOTAL] as number) - left);
       } catch (error) {
         Atomics.store(words, FAILED, 1);
         onError(error);
@@ -71,8 +71,8 @@ export class Pieces {
     }
   }
 
-  private compute(piece: number): void {
-    const { words } = this;
+  #compute(piece: number): void {
+    const words = this.#words;
     let at = PRODUCTS;
     for (let last = PRODUCTS + ((words[COUNT] as number) - 1) * FIELDS; at < last; at += FIELDS) {
       if (piece < (words[at + FIELDS] as number)) break;
@@ -86,7 +86,7 @@ export class Pieces {
     // The layouts keep rows of weights in order, panel by panel.
     const rowBytes = kind === F32 ? k * 4 : kind === INT4 ? k / 2 : k;
     multiply(
-      this.kernels,
+      this.#kernels,
       kind,
       field(3) + first * 4,
       field(4),
@@ -98,7 +98,7 @@ export class Pieces {
       n,
       k,
       field(12),
-      this.panel,
+      this.#panel,
     );
   }
 
@@ -117,23 +117,23 @@ export class Pieces {
     const span = Math.max(n / most, LEAST_MACS / (rows * limbs * k));
     const whole = Math.ceil(span / PANEL) * PANEL;
     const at = PRODUCTS + before.products * FIELDS;
-    this.words[at] = before.pieces;
-    this.words[at + 1] = whole;
-    this.words.set(product, at + 2);
+    this.#words[at] = before.pieces;
+    this.#words[at + 1] = whole;
+    this.#words.set(product, at + 2);
     return Math.ceil(n / whole);
   }
 
   /** Opens a round: from now on pieces can be taken. */
   open(products: number, pieces: number): void {
-    const { words } = this;
+    const words = this.#words;
     words[COUNT] = products;
     words[TOTAL] = pieces;
     Atomics.store(words, DONE, 0);
-    this.next(pieces);
+    this.#next(pieces);
   }
 
-  private next(pieces: number): void {
-    const { words } = this;
+  #next(pieces: number): void {
+    const words = this.#words;
     const generation = (Atomics.load(words, TICKET) >>> 8) + 1;
     Atomics.store(words, TICKET, (generation << 8) | pieces);
     if (Atomics.load(words, ASLEEP) > 0) Atomics.notify(words, TICKET);
@@ -141,7 +141,7 @@ export class Pieces {
 
   /** Until all pieces are done; false when that takes longer than `ms`. */
   wait(ms: number): boolean {
-    const { words } = this;
+    const words = this.#words;
     const total = words[TOTAL] as number;
     for (let i = 0; i < SPINS; i++) {
       if (Atomics.load(words, DONE) === total) return true;
@@ -164,7 +164,7 @@ export class Pieces {
 
   /** Works until `stop`. Not for a browser's main thread, which may not wait. */
   serve(onError: (error: unknown) => void): void {
-    const { words } = this;
+    const words = this.#words;
     for (let idle = 0; ; idle++) {
       const ticket = Atomics.load(words, TICKET);
       if (Atomics.load(words, STOP) === 1) return;
@@ -183,8 +183,8 @@ export class Pieces {
   }
 
   stop(): void {
-    Atomics.store(this.words, STOP, 1);
+    Atomics.store(this.#words, STOP, 1);
     // Another ticket, so that who is about to sleep on the old one does not.
-    this.next(0);
+    this.#next(0);
   }
 }

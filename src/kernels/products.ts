@@ -32,13 +32,13 @@ export interface Products {
 
 /** Each product at once, on this thread. */
 export class DirectProducts implements Products {
-  private readonly kernels: Kernels;
-  private readonly panel: number;
+  readonly #kernels: Kernels;
+  readonly #panel: number;
 
   /** @param panel address of 13 K bytes of scratch, K the longest row of weights */
   constructor(kernels: Kernels, panel: number) {
-    this.kernels = kernels;
-    this.panel = panel;
+    this.#kernels = kernels;
+    this.#panel = panel;
   }
 
   add(
@@ -54,7 +54,7 @@ export class DirectProducts implements Products {
     k: number,
     limbs: number,
   ): void {
-    multiply(this.kernels, kind, y, ldy, accumulate, x, w, scales, rows, n, k, limbs, this.panel);
+    multiply(this.#kernels, kind, y, ldy, accumulate, x, w, scales, rows, n, k, limbs, this.#panel);
   }
 
   finish(): void {}

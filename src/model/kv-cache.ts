@@ -31,7 +31,7 @@ export class KvPool {
   readonly prefixes: PrefixCache | null;
   /** Under block-causal context a page's KV depends on the whole page, which one commit must have written then. */
   readonly wholePages: boolean;
-  private readonly free: number[] = [];
+  readonly #free: number[] = [];
 
   /**
    * @param base address of the first page of `bytes` bytes
@@ -48,12 +48,13 @@ export class KvPool {
     this.pageTokens = pageTokens;
     this.prefixes = context === null || context === 'full' ? null : new PrefixCache(pageTokens);
     this.wholePages = context === 'block_causal';
-    for (let page = pages - 1; page >= 0; page--) this.free.push(base + page * bytes);
+    for (let page = pages - 1; page >= 0; page--) this.#free.push(base + page * bytes);
   }
 
   /** What is kept for reuse counts as free: it makes way for any request. */
   get freeTokens(): number {
-    return (this.free.length + (this.prefixes?.idlePages ?? 0)) * this.pageTokens;
+    const idle = this.prefixes ? this.prefixes.idlePages : 0;
+    return (this.#free.length + idle) * this.pageTokens;
   }
 
   get maxTokens(): number {
@@ -70,7 +71,7 @@ export class KvPool {
     if (wanted > this.pages) {
       throw new OutOfMemoryError(`${tokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
     }
-    const shared = prefix ? this.reusable(prefix, wanted) : [];
+    const shared = prefix ? this.#reusable(prefix, wanted) : [];
     const fresh = wanted - shared.length;
     if (fresh * this.pageTokens > this.freeTokens) {
       this.prefixes?.release(shared);
@@ -79,17 +80,17 @@ export class KvPool {
         true,
       );
     }
-    while (this.free.length < fresh) this.release(this.prefixes?.evict() ?? unreachable());
-    const pages = [...shared.map(({ page }) => page), ...this.free.splice(this.free.length - fresh)];
+    while (this.#free.length < fresh) this.release(this.prefixes?.evict() ?? unreachable());
+    const pages = [...shared.map(({ page }) => page), ...this.#free.splice(this.#free.length - fresh)];
     return new PagedKvCache(this, Uint32Array.from(pages), shared, prefix ?? null, origin);
   }
 
   release(page: number): void {
-    this.free.push(page);
+    this.#free.push(page);
   }
 
   /** Held pages that a prompt begins with. At least one of its tokens is left to run: it predicts the next id. */
-  private reusable({ ids, key }: CachePrefix, most: number): CachedPage[] {
+  #reusable({ ids, key }: CachePrefix, most: number): CachedPage[] {
     const pages = Math.min(most, Math.floor((ids.length - 1) / this.pageTokens));
     return this.prefixes?.hold(key, ids, pages) ?? [];
   }
@@ -97,95 +98,96 @@ export class KvPool {
 
 export class PagedKvCache implements SequenceCache {
   readonly origin: number;
-  private readonly pool: KvPool;
-  private owned: Uint32Array | null; // (pages) addresses
-  private readonly ids: Int32Array; // (capacity) of the committed tokens
+  readonly #pool: KvPool;
+  #owned: Uint32Array | null; // (pages) addresses
+  readonly #ids: Int32Array; // (capacity) of the committed tokens
   /** First pages of the sequence as the prefix cache has them. A page here that is not in `owned` is another's equal. */
-  private readonly chain: CachedPage[];
-  private readonly key: string | null;
-  private used: number;
+  readonly #chain: CachedPage[];
+  readonly #key: string | null;
+  #used: number;
   /** Tokens, from the first, whose KV is what a prefill of the same ids would have written. */
-  private exact: number;
+  #exact: number;
 
   /** @param shared held pages, which `pages` begins with */
   constructor(pool: KvPool, pages: Uint32Array, shared: CachedPage[], prefix: CachePrefix | null, origin: number) {
-    this.pool = pool;
+    this.#pool = pool;
     this.origin = origin;
-    this.owned = pages;
-    this.chain = shared;
-    this.key = prefix?.key ?? null;
-    this.used = shared.length * pool.pageTokens;
-    this.exact = this.used;
-    this.ids = new Int32Array(this.capacity);
-    if (prefix) this.ids.set(prefix.ids.subarray(0, this.used));
+    this.#owned = pages;
+    this.#chain = shared;
+    this.#key = prefix?.key ?? null;
+    this.#used = shared.length * pool.pageTokens;
+    this.#exact = this.#used;
+    this.#ids = new Int32Array(this.capacity);
+    if (prefix) this.#ids.set(prefix.ids.subarray(0, this.#used));
   }
 
   get length(): number {
-    return this.used;
+    return this.#used;
   }
 
   get capacity(): number {
-    return this.pages.length * this.pool.pageTokens;
+    return this.pages.length * this.#pool.pageTokens;
   }
 
   get pages(): Uint32Array {
-    if (!this.owned) throw new Error('KV cache used after it was freed');
-    return this.owned;
+    if (!this.#owned) throw new Error('KV cache used after it was freed');
+    return this.#owned;
   }
 
   /** @throws RangeError when `tokens` more do not fit. */
   requireRoom(tokens: number): void {
-    if (this.used + tokens > this.capacity) {
-      throw new RangeError(`KV cache of ${this.capacity} tokens holds ${this.used}: no room for ${tokens} more`);
+    if (this.#used + tokens > this.capacity) {
+      throw new RangeError(`KV cache of ${this.capacity} tokens holds ${this.#used}: no room for ${tokens} more`);
     }
   }
 
   /** The KV of these tokens, the next ones, has been written in one commit and is final. */
   advance(ids: Int32Array): void {
     this.requireRoom(ids.length);
-    this.ids.set(ids, this.used);
-    const wasExact = this.exact === this.used;
-    this.used += ids.length;
-    if (wasExact) this.exact = this.wholeUpTo(this.used);
+    this.#ids.set(ids, this.#used);
+    const wasExact = this.#exact === this.#used;
+    this.#used += ids.length;
+    if (wasExact) this.#exact = this.#wholeUpTo(this.#used);
   }
 
   /** The KV of these tokens, the next ones, was written among masks: it serves this request, and no other. */
   keep(ids: Int32Array): void {
     this.requireRoom(ids.length);
-    this.ids.set(ids, this.used);
-    this.used += ids.length;
+    this.#ids.set(ids, this.#used);
+    this.#used += ids.length;
   }
 
   truncate(length: number): void {
-    if (length < 0 || length > this.used) throw new RangeError(`no ${length} tokens among ${this.used}`);
-    const shared = this.chain.length * this.pool.pageTokens;
+    if (length < 0 || length > this.#used) throw new RangeError(`no ${length} tokens among ${this.#used}`);
+    const shared = this.#chain.length * this.#pool.pageTokens;
     if (length < shared) throw new RangeError(`cannot truncate to ${length} tokens: the first ${shared} are shared`);
-    this.used = length;
-    this.exact = Math.min(this.exact, this.wholeUpTo(length));
+    this.#used = length;
+    this.#exact = Math.min(this.#exact, this.#wholeUpTo(length));
   }
 
   share(): void {
-    const { pages, key } = this;
-    const { prefixes, pageTokens } = this.pool;
+    const { pages } = this;
+    const key = this.#key;
+    const { prefixes, pageTokens } = this.#pool;
     if (!prefixes || key === null) return;
-    for (let i = this.chain.length; (i + 1) * pageTokens <= this.exact; i++) {
-      const ids = this.ids.slice(i * pageTokens, (i + 1) * pageTokens);
-      const cached = prefixes.add(key, this.chain.at(-1) ?? null, ids, pages[i] ?? unreachable());
+    for (let i = this.#chain.length; (i + 1) * pageTokens <= this.#exact; i++) {
+      const ids = this.#ids.slice(i * pageTokens, (i + 1) * pageTokens);
+      const cached = prefixes.add(key, this.#chain.at(-1) ?? null, ids, pages[i] ?? unreachable());
       if (!cached) return;
-      this.chain.push(cached);
+      this.#chain.push(cached);
     }
   }
 
   free(): void {
-    if (!this.owned) return;
+    if (!this.#owned) return;
     this.share();
-    for (const [i, page] of this.owned.entries()) if (this.chain[i]?.page !== page) this.pool.release(page);
-    this.pool.prefixes?.release(this.chain);
-    this.owned = null;
+    for (const [i, page] of this.#owned.entries()) if (this.#chain[i]?.page !== page) this.#pool.release(page);
+    this.#pool.prefixes?.release(this.#chain);
+    this.#owned = null;
   }
 
-  private wholeUpTo(length: number): number {
-    return this.pool.wholePages ? length - (length % this.pool.pageTokens) : length;
+  #wholeUpTo(length: number): number {
+    return this.#pool.wholePages ? length - (length % this.#pool.pageTokens) : length;
   }
 }
 

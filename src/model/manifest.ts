@@ -44,6 +44,14 @@ export type TensorType = TensorEntry['type'];
 /** Quantized weights share one scale per this many k. */
 export const GROUP = 32;
 
+/** Rows and row length of a tensor; a vector has rows of one element. */
+export function rowsAndLength({ shape }: { readonly shape: readonly number[] }): {
+  readonly rows: number;
+  readonly k: number;
+} {
+  return { rows: shape[0]!, k: shape[1] ?? 1 };
+}
+
 /** Bytes of one row's data. */
 export function rowBytes(type: TensorType, k: number): number {
   return type === 'int4' ? k / 2 : type === 'int8' ? k : k * 4;

@@ -84,8 +84,8 @@ export class PrefixCache {
   /** Ends a hold. @param chain first page first */
   release(chain: readonly CachedPage[]): void {
     for (let i = chain.length - 1; i >= 0; i--) {
-      const page = chain[i];
-      if (page && --page.readers === 0) this.#idle.add(page);
+      const page = chain[i]!;
+      if (--page.readers === 0) this.#idle.add(page);
     }
   }
 
@@ -118,7 +118,7 @@ function isSame(page: CachedPage, key: string, parent: CachedPage | null, ids: I
 function fnv1a(before: number, ids: ArrayLike<number>): number {
   let hash = before ^ 0x811c9dc5;
   for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] ?? 0;
+    const id = ids[i]!;
     for (let shift = 0; shift < 32; shift += 8) hash = Math.imul(hash ^ ((id >>> shift) & 0xff), 0x01000193);
   }
   return hash;

@@ -3,16 +3,18 @@ import { Arena, align } from '../kernels/arena.ts';
 import { Crew, crewBytes, type Threads } from '../kernels/crew.ts';
 import { instantiateModule, type KernelFlavour, type KernelModules, kernelModule } from '../kernels/kernels.ts';
 import { MAX_ALTERNATIVES } from './alternatives.ts';
-import { gridOrigin, type ModelConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import type { CostCurve } from './cost-curve.ts';
-import { type Activations, Decoder } from './decoder.ts';
+import { Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
 import { type Forward, PlannedModel } from './forward/planned-model.ts';
+import { cacheOrigin } from './forward/rows.ts';
 import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
+import type { Activations } from './linear.ts';
 import { KERNEL_TIMING, measureCosts } from './measure-costs.ts';
 import type { CachePrefix, DiffusionModel, KvCache, MemoryUse } from './model.ts';
 import type { WeightSource } from './weight-source.ts';
-import { type LoadProgress, loadWeights, panelBytes, readManifest, weightBytes } from './weights.ts';
+import { loadWeights, type ProgressListener, panelBytes, readManifest, weightBytes } from './weights.ts';
 import { createWorkspace, MAX_ROWS, mostRows, panelScratchBytes, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
@@ -25,7 +27,7 @@ export interface WasmModelOptions {
   readonly kvTokens: number;
   /** Keeps the KV of ended requests, while there is room, for others that begin alike. */
   readonly prefixCache: boolean;
-  readonly onProgress?: LoadProgress | undefined;
+  readonly onProgress?: ProgressListener | undefined;
   /** Several threads, where the host has them; then `kernels` are the builds for a shared memory. */
   readonly threads?: Threads | undefined;
 }
@@ -120,7 +122,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
   }
 
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
-    return this.#pool.create(maxTokens, prefix, gridOrigin(this.config, prefix?.ids.length ?? 0));
+    return this.#pool.create(maxTokens, prefix, cacheOrigin(this.config, prefix));
   }
 
   protected override own(cache: KvCache): PagedKvCache {

@@ -5,7 +5,15 @@
 import { type Arena, align } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { ModelLoadError } from './errors.ts';
-import { GROUP, type Manifest, manifestSchema, rowBytes, type TensorEntry, type TensorType } from './manifest.ts';
+import {
+  GROUP,
+  type Manifest,
+  manifestSchema,
+  rowBytes,
+  rowsAndLength,
+  type TensorEntry,
+  type TensorType,
+} from './manifest.ts';
 import type { WeightSource } from './weight-source.ts';
 
 /** Bytes of a shard in JavaScript at a time. */
@@ -47,11 +55,11 @@ export function weightBytes(manifest: Manifest): number {
 
 /** Scratch bytes that `loadWeights` needs while it repacks: one panel of eight rows. */
 export function panelBytes(manifest: Manifest): number {
-  return Math.max(...manifest.tensors.map((t) => 8 * rowBytes(t.type, t.shape[1] ?? 1)));
+  return Math.max(...manifest.tensors.map((t) => 8 * rowBytes(t.type, rowsAndLength(t).k)));
 }
 
 /** Bytes of the shards that have arrived, of all of them. */
-export type LoadProgress = (loaded: number, total: number) => void;
+export type ProgressListener = (loaded: number, total: number) => void;
 
 /**
  * @param panel address of `panelBytes` bytes of scratch.
@@ -63,7 +71,7 @@ export async function loadWeights(
   arena: Arena,
   kernels: Kernels,
   panel: number,
-  onProgress: LoadProgress = () => {},
+  onProgress: ProgressListener = () => {},
 ): Promise<Tensors> {
   const bases: number[] = [];
   const total = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
@@ -76,9 +84,9 @@ export async function loadWeights(
   }
   const tensors = new Map<string, Tensor>();
   for (const entry of manifest.tensors) {
-    const [rows = 0, k = 1] = entry.shape;
+    const { rows, k } = rowsAndLength(entry);
     const parts = entry.parts.map((part) => {
-      const base = bases[part.shard] ?? 0;
+      const base = bases[part.shard]!;
       const scales = part.scales === undefined ? 0 : base + part.scales;
       return { from: part.rows[0], to: part.rows[1], data: base + part.data, scales };
     });
@@ -102,7 +110,7 @@ async function readShard(
 ): Promise<void> {
   const read = async () => {
     await fill(target, file, await source.stream(file), onProgress);
-    await verify(target, file, sha256);
+    await requireSha256(target, file, sha256);
   };
   try {
     await read();
@@ -144,7 +152,7 @@ async function fill(
   }
 }
 
-export async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
+export async function requireSha256(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
   // What threads share cannot be hashed in place.
   const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own));
@@ -153,7 +161,7 @@ export async function verify(bytes: Uint8Array<ArrayBuffer>, file: string, sha25
 }
 
 function checkTensor(tensor: TensorEntry, manifest: Manifest): void {
-  const [rows = 0, k = 1] = tensor.shape;
+  const { rows, k } = rowsAndLength(tensor);
   const failure = (why: string) => new ModelLoadError(`manifest.json: tensor ${tensor.name} ${why}`);
   if (tensor.type !== 'f32' && k % GROUP !== 0) throw failure(`has rows of ${k}, not a multiple of ${GROUP}`);
   let row = 0;
@@ -163,12 +171,12 @@ function checkTensor(tensor: TensorEntry, manifest: Manifest): void {
     row = to;
     const shard = manifest.shards[part.shard];
     if (!shard) throw failure(`names shard ${part.shard}, which does not exist`);
-    const regions = [[part.data, (to - from) * rowBytes(tensor.type, k)]];
+    const regions: [start: number, bytes: number][] = [[part.data, (to - from) * rowBytes(tensor.type, k)]];
     if (tensor.type !== 'f32') {
       if (part.scales === undefined) throw failure('has no scales');
       regions.push([part.scales, ((to - from) * k * 2) / GROUP]);
     }
-    for (const [start = 0, bytes = 0] of regions) {
+    for (const [start, bytes] of regions) {
       if (start % 4 !== 0 || start + bytes > shard.bytes) throw failure(`reaches outside shard ${shard.file}`);
     }
   }

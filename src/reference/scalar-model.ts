@@ -4,13 +4,13 @@
  */
 
 import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
-import { gridOrigin, type ModelConfig } from '../model/config.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { PROPORTIONAL } from '../model/cost-curve.ts';
 import { OutOfMemoryError } from '../model/errors.ts';
 import { emptyPredictions } from '../model/forward/predictions.ts';
-import { staleTokens } from '../model/forward/rows.ts';
+import { blockRows, cacheOrigin, staleTokens } from '../model/forward/rows.ts';
 import { committedVisible } from '../model/forward/visibility.ts';
-import { GROUP, rowBytes } from '../model/manifest.ts';
+import { GROUP, rowBytes, rowsAndLength } from '../model/manifest.ts';
 import type {
   Adjustment,
   AdvanceAsk,
@@ -35,13 +35,13 @@ class ScalarCache implements KvCache {
   readonly values: Float32Array[];
   /** Position at which the first whole block begins. */
   readonly origin: number;
-  private readonly onFree: (() => void) | null;
-  private freed = false;
+  readonly #onFree: () => void;
+  #freed = false;
 
   constructor(capacity: number, layers: number, width: number, origin: number, onFree: () => void) {
     this.capacity = capacity;
     this.origin = origin;
-    this.onFree = onFree;
+    this.#onFree = onFree;
     this.keys = Array.from({ length: layers }, () => new Float32Array(capacity * width));
     this.values = Array.from({ length: layers }, () => new Float32Array(capacity * width));
   }
@@ -54,8 +54,8 @@ class ScalarCache implements KvCache {
   share(): void {}
 
   free(): void {
-    if (!this.freed) this.onFree?.();
-    this.freed = true;
+    if (!this.#freed) this.#onFree();
+    this.#freed = true;
   }
 }
 
@@ -68,9 +68,9 @@ export class ScalarModel implements DiffusionModel {
   readonly costs = PROPORTIONAL;
   readonly memory: MemoryUse;
   freeTokens: number;
-  private readonly tensors: ReadonlyMap<string, Float32Array>;
+  readonly #tensors: ReadonlyMap<string, Float32Array>;
   /** Linear layers whose input the kernels round to int8. */
-  private readonly rounded: ReadonlySet<string>;
+  readonly #rounded: ReadonlySet<string>;
 
   /** @param roundActivations round inputs of quantized layers to int8 as the kernels do, to compare with them. */
   static async load(
@@ -86,22 +86,18 @@ export class ScalarModel implements DiffusionModel {
     }
     const tensors = new Map<string, Float32Array>();
     const rounded = new Set<string>();
-    for (const { name, type, shape, parts } of manifest.tensors) {
-      const [rows = 0, k = 1] = shape;
+    for (const tensor of manifest.tensors) {
+      const { name, type, parts } = tensor;
+      const { rows, k } = rowsAndLength(tensor);
       const all = new Float32Array(rows * k);
       for (const part of parts) {
         const n = part.rows[1] - part.rows[0];
-        const shard = shards[part.shard] ?? new Uint8Array();
+        const shard = shards[part.shard]!;
         const data = shard.slice(part.data, part.data + n * rowBytes(type, k));
-        const from = part.scales ?? 0;
-        const scales = new Uint16Array(shard.slice(from, from + (type === 'f32' ? 0 : (n * k * 2) / GROUP)).buffer);
-        const floats =
-          type === 'int4'
-            ? scalar.dequantizeInt4(data, scales, n, k)
-            : type === 'int8'
-              ? scalar.dequantizeInt8(data, scales, n, k)
-              : new Float32Array(data.buffer);
-        all.set(floats, part.rows[0] * k);
+        all.set(
+          type === 'f32' ? new Float32Array(data.buffer) : dequantized(type, data, shard, part.scales!, n, k),
+          part.rows[0] * k,
+        );
       }
       tensors.set(name, all);
       if (roundActivations && type !== 'f32') rounded.add(name);
@@ -116,8 +112,8 @@ export class ScalarModel implements DiffusionModel {
     maxTokens: number,
   ) {
     this.config = config;
-    this.tensors = tensors;
-    this.rounded = rounded;
+    this.#tensors = tensors;
+    this.#rounded = rounded;
     this.maxTokens = maxTokens;
     this.freeTokens = maxTokens;
     const weights = [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
@@ -130,7 +126,7 @@ export class ScalarModel implements DiffusionModel {
     }
     this.freeTokens -= maxTokens;
     const { numLayers, numKvHeads, headDim } = this.config;
-    const origin = gridOrigin(this.config, prefix?.ids.length ?? 0);
+    const origin = cacheOrigin(this.config, prefix);
     return new ScalarCache(maxTokens, numLayers, numKvHeads * headDim, origin, () => {
       this.freeTokens += maxTokens;
     });
@@ -143,18 +139,22 @@ export class ScalarModel implements DiffusionModel {
     const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end, own.origin));
     const logits = this.forward(ids, own, visible);
     own.length = end;
-    return this.predict(ask.rows === 'all' ? logits : logits.slice(-1), ask, predictions);
+    return this.#predict(ask.rows === 'all' ? logits : logits.slice(-1), ask, predictions);
   }
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
     const own = cache as ScalarCache;
     const { keep, ahead } = staleTokens(this.config, ids.length, ask);
     if (own.length + ids.length + ahead > own.capacity) throw new RangeError('no room in the cache');
+    const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
+    const predictions = emptyPredictions(rows.length, ask, this.config);
     const logits = this.forward(ids, own, new Int32Array(ids.length).fill(own.length + ids.length + ahead));
     own.length += keep;
-    const shift = this.config.logitShift ? 1 : 0;
-    const rows = Array.from(ask.positions, (position) => logits[position - shift] ?? new Float32Array());
-    return this.predict(rows, ask, emptyPredictions(rows.length, ask, this.config));
+    return this.#predict(
+      Array.from(rows, (row) => logits[row]!),
+      ask,
+      predictions,
+    );
   }
 
   /** Literally a commit, then a denoise: what a forward that does both at once must equal. */
@@ -170,7 +170,7 @@ export class ScalarModel implements DiffusionModel {
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps, ropeTheta } = this.config;
     const rows = ids.length;
     if (cache.length + rows > cache.capacity) throw new RangeError('no room in the cache');
-    const embedding = this.tensor('model.embed_tokens.weight');
+    const embedding = this.#tensor('model.embed_tokens.weight');
     let x = new Float32Array(rows * hiddenSize);
     ids.forEach((id, r) => {
       x.set(embedding.subarray(id * hiddenSize, (id + 1) * hiddenSize), r * hiddenSize);
@@ -178,54 +178,55 @@ export class ScalarModel implements DiffusionModel {
     const kvWidth = numKvHeads * headDim;
     for (let l = 0; l < this.config.numLayers; l++) {
       const layer = `model.layers.${l}.`;
-      const normed = scalar.rmsNorm(x, this.tensor(`${layer}input_layernorm.weight`), hiddenSize, rmsNormEps);
-      const head = (name: string, n: number) => this.linear(normed, `${layer}self_attn.${name}`, rows, n);
+      const normed = scalar.rmsNorm(x, this.#tensor(`${layer}input_layernorm.weight`), hiddenSize, rmsNormEps);
+      const head = (name: string, n: number) => this.#linear(normed, `${layer}self_attn.${name}`, rows, n);
       const rotate = (y: Float32Array, norm: string) => {
         const given = this.config.qkNorm
-          ? scalar.rmsNorm(y, this.tensor(`${layer}self_attn.${norm}.weight`), headDim, rmsNormEps)
+          ? scalar.rmsNorm(y, this.#tensor(`${layer}self_attn.${norm}.weight`), headDim, rmsNormEps)
           : y;
         return scalar.rope(given, rows, headDim, cache.length, ropeTheta);
       };
       const q = rotate(head('q_proj', numHeads * headDim), 'q_norm');
-      cache.keys[l]?.set(rotate(head('k_proj', kvWidth), 'k_norm'), cache.length * kvWidth);
-      cache.values[l]?.set(head('v_proj', kvWidth), cache.length * kvWidth);
-      const keys = cache.keys[l] ?? new Float32Array();
-      const values = cache.values[l] ?? new Float32Array();
+      cache.keys[l]!.set(rotate(head('k_proj', kvWidth), 'k_norm'), cache.length * kvWidth);
+      cache.values[l]!.set(head('v_proj', kvWidth), cache.length * kvWidth);
+      const keys = cache.keys[l]!;
+      const values = cache.values[l]!;
       const mixed = scalar.attention(q, keys, values, visible, numHeads, numKvHeads, headDim);
-      x = add(x, this.linear(mixed, `${layer}self_attn.o_proj`, rows, hiddenSize));
-      const post = scalar.rmsNorm(x, this.tensor(`${layer}post_attention_layernorm.weight`), hiddenSize, rmsNormEps);
-      const gate = this.linear(post, `${layer}mlp.gate_proj`, rows, intermediateSize);
-      const up = this.linear(post, `${layer}mlp.up_proj`, rows, intermediateSize);
-      x = add(x, this.linear(scalar.swiglu(gate, up), `${layer}mlp.down_proj`, rows, hiddenSize));
+      x = add(x, this.#linear(mixed, `${layer}self_attn.o_proj`, rows, hiddenSize));
+      const post = scalar.rmsNorm(x, this.#tensor(`${layer}post_attention_layernorm.weight`), hiddenSize, rmsNormEps);
+      const gate = this.#linear(post, `${layer}mlp.gate_proj`, rows, intermediateSize);
+      const up = this.#linear(post, `${layer}mlp.up_proj`, rows, intermediateSize);
+      x = add(x, this.#linear(scalar.swiglu(gate, up), `${layer}mlp.down_proj`, rows, hiddenSize));
     }
-    const normed = scalar.rmsNorm(x, this.tensor('model.norm.weight'), hiddenSize, rmsNormEps);
+    const normed = scalar.rmsNorm(x, this.#tensor('model.norm.weight'), hiddenSize, rmsNormEps);
     const name = this.config.tieWordEmbeddings ? 'model.embed_tokens' : 'lm_head';
-    const logits = this.linear(normed, name, rows, this.config.vocabSize);
+    const logits = this.#linear(normed, name, rows, this.config.vocabSize);
     return Array.from(ids, (_, r) => logits.slice(r * this.config.vocabSize, (r + 1) * this.config.vocabSize));
   }
 
-  private linear(x: Float32Array, name: string, rows: number, n: number): Float32Array {
+  #linear(x: Float32Array, name: string, rows: number, n: number): Float32Array {
     const weight = `${name}.weight`;
-    const input = this.rounded.has(weight) ? scalar.roundTripQ8(x) : x;
-    const y = scalar.matmul(input, this.tensor(weight), rows, n, x.length / rows);
-    const bias = this.tensors.get(`${name}.bias`);
-    return bias ? y.map((v, i) => v + (bias[i % n] ?? 0)) : y;
+    const input = this.#rounded.has(weight) ? scalar.roundTripQ8(x) : x;
+    const y = scalar.matmul(input, this.#tensor(weight), rows, n, x.length / rows);
+    const bias = this.#tensors.get(`${name}.bias`);
+    return bias ? y.map((v, i) => v + bias[i % n]!) : y;
   }
 
-  private tensor(name: string): Float32Array {
-    const tensor = this.tensors.get(name);
+  #tensor(name: string): Float32Array {
+    const tensor = this.#tensors.get(name);
     if (!tensor) throw new Error(`tensor ${name} is missing`);
     return tensor;
   }
 
-  private predict(logits: readonly Float32Array[], ask: RowAsk, predictions: Predictions): Predictions {
+  #predict(logits: readonly Float32Array[], ask: RowAsk, predictions: Predictions): Predictions {
     const { sampling, targets, alternatives = 0 } = ask;
+    const { temperature, topK, topP } = sampling ?? GREEDY;
     for (const [i, row] of logits.entries()) {
       const { id, prob, entropy, targetProb } = scalar.headPredict(row, this.config.maskTokenId, {
-        temperature: sampling?.temperature ?? 0,
-        topK: sampling?.topK ?? 0,
-        topP: sampling?.topP ?? 1,
-        uniform: sampling?.uniforms[i] ?? 0,
+        temperature,
+        topK,
+        topP,
+        uniform: sampling ? sampling.uniforms[i]! : 0,
         target: targets?.[i] ?? -1,
         ...(sampling?.adjustments?.[i] ?? UNCHANGED),
       });
@@ -242,8 +243,21 @@ export class ScalarModel implements DiffusionModel {
   }
 }
 
+const GREEDY = { temperature: 0, topK: 0, topP: 1 };
 const UNCHANGED: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() };
 
+function dequantized(
+  type: 'int4' | 'int8',
+  data: Uint8Array,
+  shard: Uint8Array,
+  from: number,
+  n: number,
+  k: number,
+): Float32Array {
+  const scales = new Uint16Array(shard.slice(from, from + (n * k * 2) / GROUP).buffer);
+  return type === 'int4' ? scalar.dequantizeInt4(data, scales, n, k) : scalar.dequantizeInt8(data, scales, n, k);
+}
+
 function add(x: Float32Array, y: Float32Array): Float32Array<ArrayBuffer> {
-  return Float32Array.from(x, (v, i) => v + (y[i] ?? 0));
+  return Float32Array.from(x, (v, i) => v + y[i]!);
 }

@@ -10,17 +10,14 @@ const GROUP = 32;
 /** int4 in the file's layout to floats. data (N, K/32, 16), scales (N, K/32) fp16 bits -> (N, K). */
 export function dequantizeInt4(data: Uint8Array, scales: Uint16Array, n: number, k: number): Float32Array {
   return Float32Array.from({ length: n * k }, (_, i) => {
-    const byte = data[i >> 1] ?? 0;
-    return halfToFloat(scales[Math.floor(i / GROUP)] ?? 0) * ((i & 1 ? byte >> 4 : byte & 15) - 8);
+    const byte = data[i >> 1]!;
+    return halfToFloat(scales[Math.floor(i / GROUP)]!) * ((i & 1 ? byte >> 4 : byte & 15) - 8);
   });
 }
 
 /** int8 in the file's layout (zero point 128) to floats. */
 export function dequantizeInt8(data: Uint8Array, scales: Uint16Array, n: number, k: number): Float32Array {
-  return Float32Array.from(
-    { length: n * k },
-    (_, i) => halfToFloat(scales[Math.floor(i / GROUP)] ?? 0) * ((data[i] ?? 0) - 128),
-  );
+  return Float32Array.from({ length: n * k }, (_, i) => halfToFloat(scales[Math.floor(i / GROUP)]!) * (data[i]! - 128));
 }
 
 /** Rounds half to even, as WASM's `nearest` does. */
@@ -49,7 +46,7 @@ export function quantizeQ8(x: Float32Array): { q: Int8Array; scale: Float32Array
 /** What the int8 GEMMs see of their input. */
 export function roundTripQ8(x: Float32Array): Float32Array {
   const { q, scale } = quantizeQ8(x);
-  return Float32Array.from(q, (v, i) => v * (scale[Math.floor(i / GROUP)] ?? 0));
+  return Float32Array.from(q, (v, i) => v * scale[Math.floor(i / GROUP)]!);
 }
 
 /** y (rows, n) = x (rows, K) w (n, K)^T. */
@@ -58,7 +55,7 @@ export function matmul(x: Float32Array, w: Float32Array, rows: number, n: number
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < n; c++) {
       let sum = 0;
-      for (let j = 0; j < k; j++) sum += (x[r * k + j] ?? 0) * (w[c * k + j] ?? 0);
+      for (let j = 0; j < k; j++) sum += x[r * k + j]! * w[c * k + j]!;
       y[r * n + c] = sum;
     }
   }
@@ -70,9 +67,9 @@ export function rmsNorm(x: Float32Array, w: Float32Array, d: number, eps: number
   const y = new Float32Array(x.length);
   for (let at = 0; at < x.length; at += d) {
     let sum = 0;
-    for (let j = 0; j < d; j++) sum += (x[at + j] ?? 0) ** 2;
+    for (let j = 0; j < d; j++) sum += x[at + j]! ** 2;
     const inverse = 1 / Math.sqrt(sum / d + eps);
-    for (let j = 0; j < d; j++) y[at + j] = (x[at + j] ?? 0) * inverse * (w[j] ?? 0);
+    for (let j = 0; j < d; j++) y[at + j] = x[at + j]! * inverse * w[j]!;
   }
   return y;
 }
@@ -86,8 +83,8 @@ export function rope(x: Float32Array, rows: number, d: number, start: number, th
     const position = start + Math.floor(at / width);
     for (let i = 0; i < half; i++) {
       const angle = position * theta ** (-i / half);
-      const a = x[at + i] ?? 0;
-      const b = x[at + half + i] ?? 0;
+      const a = x[at + i]!;
+      const b = x[at + half + i]!;
       y[at + i] = a * Math.cos(angle) - b * Math.sin(angle);
       y[at + half + i] = b * Math.cos(angle) + a * Math.sin(angle);
     }
@@ -112,13 +109,13 @@ export function attention(
       const at = (r * heads + h) * d;
       const scores = Float64Array.from({ length: tokens }, (_, t) => {
         let dot = 0;
-        for (let j = 0; j < d; j++) dot += (q[at + j] ?? 0) * (keys[(t * kvHeads + kv) * d + j] ?? 0);
+        for (let j = 0; j < d; j++) dot += q[at + j]! * keys[(t * kvHeads + kv) * d + j]!;
         return dot / Math.sqrt(d);
       });
       const weights = softmax(scores);
       for (let j = 0; j < d; j++) {
         let sum = 0;
-        for (let t = 0; t < tokens; t++) sum += (weights[t] ?? 0) * (values[(t * kvHeads + kv) * d + j] ?? 0);
+        for (let t = 0; t < tokens; t++) sum += weights[t]! * values[(t * kvHeads + kv) * d + j]!;
         out[at + j] = sum;
       }
     }
@@ -135,7 +132,7 @@ export function softmax(x: Float64Array): Float64Array {
 
 /** silu(gate) * up. */
 export function swiglu(gate: Float32Array, up: Float32Array): Float32Array {
-  return gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0));
+  return gate.map((g, i) => (g / (1 + Math.exp(-g))) * up[i]!);
 }
 
 /** What the head is asked of a row: how to choose its id, and whose probability is wanted too. */
@@ -164,18 +161,18 @@ export function headPredict(logits: Float32Array, maskId: number, ask: HeadAsk):
   const plain = softmax(x);
   const entropy = plain.reduce((h, p) => (p > 0 ? h - p * Math.log(p) : h), 0);
   ask.ids.forEach((id, i) => {
-    x[id] = (x[id] ?? 0) + (ask.deltas[i] ?? 0);
+    x[id]! += ask.deltas[i]!;
   });
   const id =
     ask.temperature > 0
       ? drawId(softmax(x.map((v) => v / ask.temperature)), ask)
-      : x.reduce((best, v, i) => (v > (x[best] ?? 0) ? i : best), 0);
-  return { id, prob: plain[id] ?? 0, entropy, targetProb: plain[ask.target] ?? 0 };
+      : x.reduce((best, v, i) => (v > x[best]! ? i : best), 0);
+  return { id, prob: plain[id]!, entropy, targetProb: ask.target < 0 ? 0 : plain[ask.target]! };
 }
 
 function drawId(probs: Float64Array, { topK, topP, uniform }: HeadAsk): number {
   const sorted = probs.slice().sort().reverse();
-  let cut = topK > 0 ? (sorted[Math.min(topK, sorted.length) - 1] ?? 0) : 0;
+  let cut = topK > 0 ? sorted[Math.min(topK, sorted.length) - 1]! : 0;
   const mass = () => probs.reduce((sum, p) => (p >= cut ? sum + p : sum), 0);
   if (topP < 1) {
     const wanted = topP * mass();

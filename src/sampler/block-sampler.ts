@@ -5,9 +5,10 @@ import { ApproximateCache, type ApproximateCacheSettings } from './approximate-c
 import { Canvas } from './canvas.ts';
 import type { SamplerEvent, SettledEvent } from './events.ts';
 import type { Forwards } from './forwards.ts';
+import { joined, lastRow } from './joined-predictions.ts';
 import type { Policy } from './policies/index.ts';
 import type { Remasking } from './remasking.ts';
-import { type Verified, verify } from './verification.ts';
+import { checkDrafts, type HeldDrafts } from './verification.ts';
 import type { Width } from './width.ts';
 
 export interface BlockSettings {
@@ -19,22 +20,22 @@ export interface BlockSettings {
    * Decided ids are drafts until the causal predictions of a later forward agree. Needs causal context and logit shift.
    */
   readonly verify: boolean;
-  /** Null: what is decided stays. */
+  /** Null: decided ids stay. */
   readonly remasking: Remasking | null;
-  /** Null: every forward runs all that it reads. Otherwise `full` context. */
+  /** Null: every forward runs all positions that it reads. Anything else needs `full` context. */
   readonly approximateCache: ApproximateCacheSettings | null;
 }
 
 /**
- * Decodes after a prefill. What is decided and final is committed by the same forward that predicts the masks after it:
+ * Decodes after a prefill. One forward commits the ids that are final and predicts the masks after them:
  *
- * - causal context: the decided prefix of a block is final as it is, so it leaves the block at once and is never run again;
- * - otherwise, and with remasking: a block is committed when it is complete;
- * - full context: nothing is, as the whole canvas is one block; see `ApproximateCache`.
+ * - Causal context: the decided prefix of a block is final. It leaves the block at once and is never run again.
+ * - Other context, or remasking: a block is committed when it is complete.
+ * - Full context: nothing is committed, because the whole canvas is one block. See `ApproximateCache`.
  *
- * The last tokens are never committed: their KV would serve nobody.
- * @param first the prefill's prediction (R = 1), used with `logitShift` as the first id; null if nothing is committed
- * @param lead (T) the prompt's last tokens, which were not committed: the first block begins with them
+ * The last tokens are never committed: nobody would read their KV.
+ * @param first the prefill's prediction (R = 1), used with `logitShift` as the first id; null if nothing was committed
+ * @param lead (T) last tokens of the prompt that were not committed: the first block begins with them
  * @throws the signal's reason on abort, whatever the model throws, and Error if a model predicts a mask
  */
 export async function* sampleBlocks(
@@ -45,12 +46,12 @@ export async function* sampleBlocks(
   lead: Int32Array = new Int32Array(),
 ): AsyncGenerator<SamplerEvent, void, void> {
   const loop = new BlockLoop(forwards, config, settings, lead);
-  // Behind a lead it is the lead's own forward that predicts the first id.
+  // After a lead, the forward of the lead itself predicts the first id.
   if (config.logitShift && first && lead.length === 0) yield* loop.begin(first);
   while (!loop.ended) yield* loop.forward();
 }
 
-/** One forward: the clean tokens it commits, the window after them, and which of the window it predicts. */
+/** One forward: clean tokens to commit, the window after them, and the positions of the window to predict. */
 interface Plan {
   readonly pending: Int32Array; // (C)
   readonly window: Int32Array; // (W)
@@ -64,26 +65,29 @@ class BlockLoop {
   ended = false;
   readonly #forwards: Forwards;
   readonly #settings: BlockSettings;
-  readonly #shift: boolean;
-  readonly #trim: boolean;
+  readonly #logitShift: boolean;
+  /** A window leaves out its last mask: nothing that is asked for is predicted there. */
+  readonly #dropsLastMask: boolean;
   readonly #canvas: Canvas;
-  /** A block's tokens are committed together. */
-  readonly #whole: boolean;
-  /** A commit is a forward of its own: what it predicts is in the block before that is denoised. */
-  readonly #apart: boolean;
+  /** The tokens of a block are committed together. */
+  readonly #commitsWholeBlocks: boolean;
+  /** A commit is a forward of its own: its prediction is written before the block is denoised. */
+  readonly #commitsAlone: boolean;
   readonly #stopRule: ModelConfig['stopRule'];
-  readonly #reuse: ApproximateCache | null;
-  /** Offsets whose KV is in the cache. */
-  #committed = 0;
-  /** Offsets that are final. */
-  #sure = 0;
-  /** Offsets that were reported as settled. */
-  #told = 0;
-  /** The window's end in the block that is being filled; before the first, where that begins. */
+  readonly #approximateCache: ApproximateCache | null;
+  /** Offsets before this one have their KV in the cache. */
+  #committedEnd = 0;
+  /** Offsets before this one are final. */
+  #finalEnd = 0;
+  /** Offsets before this one were reported as settled. */
+  #settledEnd = 0;
+  /** End of the window in the block that is being filled. Before the first block: where that block begins. */
   #blockEnd = 0;
-  /** The part of the block that is being decided: from its first mask to its end. */
-  #part = { start: 0, end: 0 };
+  /** The part of the block that is being decided, from its first mask to its end. */
+  #subBlock = { start: 0, end: 0 };
+  /** Forwards that have decided something in the sub-block. */
   #step = 0;
+  /** Masks of the sub-block before its first step. */
   #initiallyMasked = 0;
 
   constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings, lead: Int32Array) {
@@ -93,25 +97,25 @@ class BlockLoop {
     }
     this.#forwards = forwards;
     this.#settings = settings;
-    this.#shift = config.logitShift;
-    this.#trim = predictsNext(config);
-    this.#whole = !causal || settings.remasking !== null;
-    this.#apart = config.firstToken === 'from_commit';
-    // A verified text is that of block length 1, which ends at its EOS.
+    this.#logitShift = config.logitShift;
+    this.#dropsLastMask = predictsNext(config);
+    this.#commitsWholeBlocks = !causal || settings.remasking !== null;
+    this.#commitsAlone = config.firstToken === 'from_commit';
+    // A verified text is the text of block length 1, which ends at its EOS.
     this.#stopRule = settings.verify ? 'no_mask_before' : config.stopRule;
     const { approximateCache } = settings;
     if (approximateCache && config.contextAttention !== 'full') {
       throw new Error(`nothing has to be approximated under ${config.contextAttention} context`);
     }
-    this.#reuse = approximateCache && new ApproximateCache(forwards, approximateCache);
+    this.#approximateCache = approximateCache && new ApproximateCache(forwards, approximateCache);
     this.#canvas = new Canvas(settings.maxTokens, config, lead);
-    this.#committed = -lead.length;
+    this.#committedEnd = -lead.length;
     this.#blockEnd = -lead.length;
   }
 
   *begin(first: Predictions): Generator<SamplerEvent> {
     this.#canvas.write(0, first, 0);
-    this.#sure = 1;
+    this.#finalEnd = 1;
     yield* this.#report(0);
   }
 
@@ -129,35 +133,34 @@ class BlockLoop {
   #plan(): Plan {
     const { maxTokens, width, verify: verified } = this.#settings;
     const canvas = this.#canvas;
-    const past = this.#whole || this.#stopRule !== 'no_mask_before';
-    const prefix = past ? canvas.filled(this.#committed) : canvas.prefix(this.#committed);
+    const past = this.#commitsWholeBlocks || this.#stopRule !== 'no_mask_before';
+    const prefix = past ? canvas.filled(this.#committedEnd) : canvas.prefix(this.#committedEnd);
     const complete = prefix >= this.#blockEnd;
-    const together = complete ? this.#blockEnd : this.#committed;
-    const commitEnd = this.#whole ? together : Math.min(prefix, maxTokens - 1);
-    const pending = canvas.slice(this.#committed, commitEnd);
+    const together = complete ? this.#blockEnd : this.#committedEnd;
+    const commitEnd = this.#commitsWholeBlocks ? together : Math.min(prefix, maxTokens - 1);
+    const pending = canvas.slice(this.#committedEnd, commitEnd);
     if (complete || verified) {
       this.#blockEnd = Math.min(width.end(prefix, pending.length), maxTokens);
     }
     const open = canvas.filled(commitEnd);
     const partEnd = Math.min(width.partEnd(open), this.#blockEnd);
-    if (complete || verified || partEnd !== this.#part.end) {
-      this.#part = { start: open, end: partEnd };
+    if (complete || verified || partEnd !== this.#subBlock.end) {
+      this.#subBlock = { start: open, end: partEnd };
       this.#step = 0;
       this.#initiallyMasked = canvas.masked(commitEnd, partEnd, 0).length;
     }
     // With a shift the last clean token predicts the window's first position.
-    const from = commitEnd + (this.#shift && pending.length > 0 ? 1 : 0);
+    const from = commitEnd + (this.#logitShift && pending.length > 0 ? 1 : 0);
     let positions = canvas.masked(from, partEnd, commitEnd);
     const window = canvas.slice(commitEnd, this.#windowEnd());
-    const separate = this.#apart || pending.length + window.length > this.#forwards.maxForward;
+    const separate = this.#commitsAlone || pending.length + window.length > this.#forwards.maxForward;
     if (pending.length > 0 && separate) positions = new Int32Array();
     return { pending, window, positions, start: commitEnd };
   }
 
-  /** With a shift, the row of a window's last mask would predict nothing that is asked for. */
   #windowEnd(): number {
     const last = this.#blockEnd - 1;
-    return this.#trim && this.#canvas.isMask(last) ? last : this.#blockEnd;
+    return this.#dropsLastMask && this.#canvas.isMask(last) ? last : this.#blockEnd;
   }
 
   async #run({ pending, window, positions, start }: Plan) {
@@ -169,42 +172,42 @@ class BlockLoop {
       positions.length === 0
         ? { committed: await this.#forwards.commit(pending, start, rows), block: null }
         : await this.#forwards.advance(pending, window, positions, start, rows);
-    return { committed: this.#shift ? committed : null, drafted: block };
+    return { committed: this.#logitShift ? committed : null, drafted: block };
   }
 
   #denoise(window: Int32Array, positions: Int32Array, start: number): Promise<Predictions> {
-    if (!this.#reuse) return this.#forwards.denoise(window, positions, start);
+    if (!this.#approximateCache) return this.#forwards.denoise(window, positions, start);
     // With a shift the token before a block predicts its first position.
-    const from = this.#part.start - (this.#shift ? 1 : 0);
-    return this.#reuse.denoise(window, positions, start, from - start, this.#part.end - start);
+    const from = this.#subBlock.start - (this.#logitShift ? 1 : 0);
+    return this.#approximateCache.denoise(window, positions, start, from - start, this.#subBlock.end - start);
   }
 
-  /** Whether what was predicted after the committed drafts still stands. */
+  /** Whether the predictions after the committed drafts still stand. */
   #check(causal: Predictions, { pending, start }: Plan): boolean {
     const from = start - pending.length;
-    const result: Verified = verify(this.#canvas, from, causal);
+    const result: HeldDrafts = checkDrafts(this.#canvas, from, causal);
     if (result.offered > 0) this.#settings.width.observe(result.held, result.offered);
-    this.#sure = result.sure;
-    this.#committed = Math.min(start, result.sure - (result.intact ? 0 : 1));
-    if (this.#committed < start) this.#forwards.forget(start - this.#committed);
+    this.#finalEnd = result.finalEnd;
+    this.#committedEnd = Math.min(start, result.finalEnd - (result.intact ? 0 : 1));
+    if (this.#committedEnd < start) this.#forwards.forget(start - this.#committedEnd);
     return result.intact;
   }
 
-  /** Writes what the policy chose. @param next prediction of the window's first position (R = 1), always taken */
+  /** Writes the ids that the policy chose. @param next prediction of the window's first position (R = 1), always taken */
   #decide({ positions, start }: Plan, next: Predictions | null, drafted: Predictions | null): void {
     const { policy, remasking } = this.#settings;
-    this.#committed = start;
+    this.#committedEnd = start;
     const canvas = this.#canvas;
-    // With a shift, nothing inside a block predicts its first position.
-    const from = Math.max(start + (this.#shift ? 1 : 0), this.#part.start);
-    const before = remasking && canvas.decided(from, this.#part.end);
+    // With a shift, no row inside a block predicts its first position.
+    const from = Math.max(start + (this.#logitShift ? 1 : 0), this.#subBlock.start);
+    const before = remasking && canvas.decided(from, this.#subBlock.end);
     const all = joined(next, drafted);
     const at = next ? Int32Array.of(0, ...positions) : positions; // (R)
     if (next) canvas.write(start, next, 0);
     if (drafted) {
       const rows = policy(all, at, { step: this.#step, initiallyMasked: this.#initiallyMasked, offset: start }); // (D)
       if (rows.length === 0) throw new Error('the policy decided nothing: the block would never finish');
-      for (const row of rows) canvas.write(start + (at[row] ?? 0), all, row);
+      for (const row of rows) canvas.write(start + at[row]!, all, row);
     }
     if (before) for (const offset of remasking.choose(canvas, before, this.#step)) canvas.remask(offset);
   }
@@ -221,43 +224,15 @@ class BlockLoop {
     const step = canvas.takeStep(block);
     this.#forwards.note(step);
     if (step.positions.length > 0 || step.remasked.length > 0) yield step;
-    const prefix = canvas.prefix(this.#told);
+    const prefix = canvas.prefix(this.#settledEnd);
     const complete = prefix >= this.#blockEnd || canvas.isEos(prefix);
-    if (!verified) this.#sure = remasking && !complete ? this.#told : prefix;
-    const end = Math.min(prefix, this.#sure);
-    const eos = end < maxTokens && canvas.isEos(end) && (!verified || this.#sure > end) && this.#stopsAt(end);
+    if (!verified) this.#finalEnd = remasking && !complete ? this.#settledEnd : prefix;
+    const end = Math.min(prefix, this.#finalEnd);
+    const eos = end < maxTokens && canvas.isEos(end) && (!verified || this.#finalEnd > end) && this.#stopsAt(end);
     const reached = eos ? 'eos' : end >= maxTokens ? 'length' : null;
-    const settled: SettledEvent = { type: 'settled', block, ...canvas.judged(this.#told, end), end: reached };
-    this.#told = end;
+    const settled: SettledEvent = { type: 'settled', block, ...canvas.judged(this.#settledEnd, end), end: reached };
+    this.#settledEnd = end;
     this.ended = reached !== null;
     yield settled;
   }
 }
-
-function lastRow(predictions: Predictions): Predictions {
-  const { ids, probs, entropies, topIds, topProbs } = predictions;
-  const count = (topIds?.length ?? 0) / ids.length;
-  return {
-    ids: ids.slice(-1),
-    probs: probs.slice(-1),
-    entropies: entropies.slice(-1),
-    ...(topIds && topProbs && { topIds: topIds.slice(-count), topProbs: topProbs.slice(-count) }),
-  };
-}
-
-/** Rows of both, in order. */
-function joined(next: Predictions | null, drafted: Predictions | null): Predictions {
-  if (!next || !drafted) return next ?? drafted ?? { ids: new Int32Array(), probs: EMPTY, entropies: EMPTY };
-  return {
-    ids: Int32Array.of(...next.ids, ...drafted.ids),
-    probs: Float32Array.of(...next.probs, ...drafted.probs),
-    entropies: Float32Array.of(...next.entropies, ...drafted.entropies),
-    ...(next.topIds &&
-      drafted.topIds && {
-        topIds: Int32Array.of(...next.topIds, ...drafted.topIds),
-        topProbs: Float32Array.of(...(next.topProbs ?? EMPTY), ...(drafted.topProbs ?? EMPTY)),
-      }),
-  };
-}
-
-const EMPTY = new Float32Array();

@@ -38,7 +38,7 @@ export class Canvas {
 
   /** Probability that the id at an offset was decided with. */
   prob(offset: number): number {
-    return this.#probs[offset] ?? 0;
+    return this.#probs[offset]!;
   }
 
   isMask(offset: number): boolean {
@@ -84,7 +84,7 @@ export class Canvas {
 
   /** @throws Error when the model predicted the mask token: a broken runtime, nothing a caller can mend */
   write(offset: number, predictions: Predictions, row: number): void {
-    const id = predictions.ids[row] ?? this.#mask;
+    const id = predictions.ids[row]!;
     if (id === this.#mask) throw new Error('the model predicted the mask token');
     if (this.at(offset) === id) return;
     this.#changed.set(offset, { revised: !this.isMask(offset) });
@@ -95,13 +95,13 @@ export class Canvas {
 
   /** The probability of the id at an offset is the one of this row, and so are its alternatives. */
   judge(offset: number, { ids, probs, topIds, topProbs }: Predictions, row: number): void {
-    this.#probs[offset] = probs[row] ?? 0;
+    this.#probs[offset] = probs[row]!;
     if (!topIds || !topProbs) return;
     const count = topIds.length / ids.length;
     const top = topIds.subarray(row * count, (row + 1) * count);
     this.#alternatives.set(
       offset,
-      Array.from(top, (id, k) => ({ id, prob: topProbs[row * count + k] ?? 0 })),
+      Array.from(top, (id, k) => ({ id, prob: topProbs[row * count + k]! })),
     );
   }
 

@@ -1,6 +1,6 @@
 /** How the ids of a request are drawn: temperature, cuts, penalties, and one uniform for each completion offset. */
 import type { Adjustment, Sampling } from '../model/model.ts';
-import { adjustmentOf, type LogitRules, TokenTally } from './logit-rules.ts';
+import { addTo, adjustmentOf, type LogitRules, TokenTally } from './logit-rules.ts';
 import { uniform } from './random.ts';
 
 export interface DrawSettings {
@@ -85,7 +85,7 @@ export function createDraw(
 }
 
 function both(one: Adjustment, other: Adjustment): Adjustment {
-  const deltas = new Map(Array.from(one.ids, (id, i) => [id, one.deltas[i] ?? 0]));
-  for (const [i, id] of other.ids.entries()) deltas.set(id, (deltas.get(id) ?? 0) + (other.deltas[i] ?? 0));
+  const deltas = new Map(Array.from(one.ids, (id, i) => [id, one.deltas[i]!] as const));
+  for (const [i, id] of other.ids.entries()) addTo(deltas, id, other.deltas[i]!);
   return adjustmentOf(deltas);
 }

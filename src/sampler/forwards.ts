@@ -191,8 +191,8 @@ function rowsOf({ ids, topIds, topProbs }: Predictions): (readonly Alternative[]
   const count = topIds.length / ids.length;
   return Array.from(ids, (_, row) =>
     Array.from({ length: count }, (_, k) => ({
-      id: topIds[row * count + k] ?? 0,
-      prob: topProbs[row * count + k] ?? 0,
+      id: topIds[row * count + k]!,
+      prob: topProbs[row * count + k]!,
     })),
   );
 }

@@ -51,14 +51,14 @@ export class TokenTally {
   adjustmentsAlong(start: number, ids: Int32Array): Adjustment[] {
     const counts = this.#counts((offset) => offset < start);
     return Array.from(ids, (id) => {
-      counts.set(id, (counts.get(id) ?? 0) + 1);
+      addTo(counts, id, 1);
       return this.#render(counts);
     });
   }
 
   #counts(counted: (offset: number) => boolean): Map<number, number> {
     const counts = new Map<number, number>(); // id -> times
-    for (const [offset, id] of this.#decided) if (counted(offset)) counts.set(id, (counts.get(id) ?? 0) + 1);
+    for (const [offset, id] of this.#decided) if (counted(offset)) addTo(counts, id, 1);
     return counts;
   }
 
@@ -67,11 +67,18 @@ export class TokenTally {
     const deltas = new Map(logitBias);
     if (frequencyPenalty !== 0 || presencePenalty !== 0) {
       for (const [id, count] of counts) {
-        deltas.set(id, (deltas.get(id) ?? 0) - count * frequencyPenalty - presencePenalty);
+        addTo(deltas, id, -count * frequencyPenalty);
+        addTo(deltas, id, -presencePenalty);
       }
     }
     return adjustmentOf(deltas);
   }
+}
+
+/** Adds to the number of an id. */
+export function addTo(numbers: Map<number, number>, id: number, amount: number): void {
+  // An id that is not in the map yet has 0.
+  numbers.set(id, (numbers.get(id) ?? 0) + amount);
 }
 
 /** @param deltas by id */

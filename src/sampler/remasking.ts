@@ -36,7 +36,7 @@ export function remask({ strategy, sigma, steps }: RemaskingSettings, seed: numb
       if (step >= steps || decided.length === 0) return new Int32Array();
       const weights = Float64Array.from(decided, (offset) => (strategy === 'cap' ? 1 : Math.exp(-canvas.prob(offset)))); // (N)
       const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
-      return decided.filter((offset, i) => uniform(seed, offset, STREAM + step) < (sigma * (weights[i] ?? 0)) / mean);
+      return decided.filter((offset, i) => uniform(seed, offset, STREAM + step) < (sigma * weights[i]!) / mean);
     },
   };
 }

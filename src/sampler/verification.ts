@@ -2,14 +2,14 @@
 import type { Predictions } from '../model/model.ts';
 import type { Canvas } from './canvas.ts';
 
-export interface Verified {
+export interface HeldDrafts {
   /** Drafts that agreed with the causal predictions. */
   readonly held: number;
   /** Drafts that were looked at, up to the first that did not hold. */
   readonly offered: number;
   /** The first offset that is not final. */
-  readonly sure: number;
-  /** No draft was wrong: what the same forward predicted after them may be used. */
+  readonly finalEnd: number;
+  /** No draft was wrong: the predictions of the same forward after them may be used. */
   readonly intact: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface Verified {
  * @param start offset of the first token that the forward committed; it was final already
  * @param causal prediction of the offset after each committed token (R)
  */
-export function verify(canvas: Canvas, start: number, causal: Predictions): Verified {
+export function checkDrafts(canvas: Canvas, start: number, causal: Predictions): HeldDrafts {
   let held = 0;
   let offered = 0;
   for (let row = 0; row < causal.ids.length; row++) {
@@ -37,9 +37,9 @@ export function verify(canvas: Canvas, start: number, causal: Predictions): Veri
       }
       canvas.clear(offset + 1);
       canvas.write(offset, causal, row);
-      return { held, offered, sure: offset + 1, intact: false };
+      return { held, offered, finalEnd: offset + 1, intact: false };
     }
     canvas.write(offset, causal, row);
   }
-  return { held, offered, sure: start + causal.ids.length + 1, intact: true };
+  return { held, offered, finalEnd: start + causal.ids.length + 1, intact: true };
 }

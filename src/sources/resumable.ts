@@ -1,6 +1,6 @@
 /** Reads a file over HTTP and continues where a transfer broke (RFC 9110, sections 13.1.5 and 14). */
 
-export interface Patience {
+export interface TransferPatience {
   /** Failures in a row before giving up. A connection that brought a megabyte starts the count again. */
   readonly retries: number;
   /** Wait before the first retry, in milliseconds; it doubles with every other, up to 32 times. */
@@ -9,12 +9,12 @@ export interface Patience {
   readonly silenceMs: number;
 }
 
-export const PATIENCE: Patience = { retries: 5, backoffMs: 500, silenceMs: 30_000 };
+export const PATIENCE: TransferPatience = { retries: 5, backoffMs: 500, silenceMs: 30_000 };
 
 export interface TransferOptions {
   readonly fetch?: typeof fetch;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly patience?: Partial<Patience>;
+  readonly patience?: Partial<TransferPatience>;
 }
 
 /** The file could not be had. The message names it, with the status where there was one. */

@@ -1,6 +1,6 @@
 /** A row's logits are the same bits in a forward of any width: what a cache holds does not depend on how it was filled. */
 import { expect, test } from 'vitest';
-import type { Activations } from '../../src/model/decoder.ts';
+import type { Activations } from '../../src/model/linear.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { flavours } from '../support/engines/kernels.ts';
 import { convertFixture, type Dtype, wasmModel } from '../support/engines/models.ts';

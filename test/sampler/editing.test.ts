@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accepts, deletionConfidence, type Evidence } from '../../src/sampler/editing/accept.ts';
-import { Draft } from '../../src/sampler/editing/draft.ts';
 import { EditForwards, ForwardsSpent } from '../../src/sampler/editing/edit-forwards.ts';
+import { EditedTokens } from '../../src/sampler/editing/edited-tokens.ts';
 import { fill } from '../../src/sampler/editing/fill.ts';
 import { holes } from '../../src/sampler/editing/holes.ts';
 import { commitUpTo, localise } from '../../src/sampler/editing/localise.ts';
@@ -15,7 +15,7 @@ const TEXT = 'const quick = brown(fox);\njumps[over] += lazy * dog;\n';
 const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tau_suspect: 0.01, tau_mask: 0.01, tau_ratio: 0.5 };
 const bytes = (text: string) => Int32Array.from(new TextEncoder().encode(text));
 const sequence = (text: string) => Int32Array.of(START, ...bytes(text));
-const draftOf = (text: string) => new Draft(sequence(text), () => true);
+const draftOf = (text: string) => new EditedTokens(sequence(text), () => true);
 const textOf = (ids: Iterable<number>) => String.fromCharCode(...ids);
 const usable = (id: number) => id < 256;
 
@@ -68,8 +68,8 @@ describe('holes', () => {
 });
 
 describe('draft', () => {
-  const draft = () => new Draft(bytes('abcdef'), (index) => index !== 3);
-  const edits = (of: Draft) =>
+  const draft = () => new EditedTokens(bytes('abcdef'), (index) => index !== 3);
+  const edits = (of: EditedTokens) =>
     of.edits().map(({ start, end, ids, confidence, gain }) => [start, end, textOf(ids), confidence, gain]);
 
   it('knows what may be replaced: never the first, always what was written', () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConversionError, rowsAndColumns, type Shape, type TensorReader } from '../checkpoint.ts';
 import { ELEMENT_BYTES, type ElementType, elementsToFloat32 } from '../elements.ts';
-import { checkJson, parseJson, readJsonFile } from '../json-file.ts';
+import { checkJson, parseCheckedJson, readJsonFile } from '../json-file.ts';
 import { RangeFile } from '../range-file.ts';
 import { Scratch } from '../scratch.ts';
 
@@ -83,7 +83,7 @@ export class SafetensorsReader implements TensorReader {
     if (length > Math.min(MAX_HEADER, file.bytes - 8)) throw new ConversionError(`${path} is not a safetensors file`);
     const text = new Uint8Array(length);
     await file.read(8, text);
-    const header = parseJson(new TextDecoder().decode(text), path, z.record(z.string(), z.unknown()));
+    const header = parseCheckedJson(new TextDecoder().decode(text), path, z.record(z.string(), z.unknown()));
     for (const [name, value] of Object.entries(header)) {
       if (name === '__metadata__') continue;
       const entry = checkJson(value, `${path}: ${name}`, headerEntry);
@@ -102,7 +102,7 @@ export class SafetensorsReader implements TensorReader {
 
 /** Names of the files that the text of a model.safetensors.index.json lists. @throws ConversionError */
 export function safetensorsFiles(index: string): string[] {
-  return filesOf(parseJson(index, INDEX, indexSchema));
+  return filesOf(parseCheckedJson(index, INDEX, indexSchema));
 }
 
 function filesOf(index: z.infer<typeof indexSchema>): string[] {

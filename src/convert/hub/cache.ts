@@ -6,7 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { type Patience, TransferError, transfer } from '../../sources/resumable.ts';
+import { TransferError, type TransferPatience, transfer } from '../../sources/resumable.ts';
 import { ConversionError } from '../checkpoint.ts';
 
 export interface HubFile {
@@ -21,7 +21,7 @@ export interface HubFile {
 }
 
 export interface Transfers {
-  readonly patience?: Partial<Patience>;
+  readonly patience?: Partial<TransferPatience>;
   /** Called for each file with a function that gets its bytes, those of earlier runs included. */
   readonly progress?: (name: string) => (done: number, total: number) => void;
 }
@@ -50,6 +50,7 @@ async function complete(
 ): Promise<void> {
   const partial = `${blob}.incomplete`;
   const told = progress?.(file.name) ?? (() => {});
+  // A transfer that was never begun has no partial file.
   let done = (await stat(partial).catch(() => null))?.size ?? 0;
   if (done > file.bytes) {
     await rm(partial);

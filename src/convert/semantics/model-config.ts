@@ -64,6 +64,7 @@ function required<T>(field: string, flag: string, value: T | undefined): T {
 function subBlocks(flags: Semantics, semantics: Semantics): Pick<Semantics, 'subBlockLength'> {
   if (flags.subBlockLength !== undefined) return { subBlockLength: flags.subBlockLength };
   const { subBlockLength } = semantics;
+  // Without any block length nothing is converted: 0 only spares this check an error of its own.
   const divides = subBlockLength && (flags.blockLength ?? semantics.blockLength ?? 0) % subBlockLength === 0;
   return { subBlockLength: divides ? subBlockLength : null };
 }

@@ -6,7 +6,7 @@ import { ConversionError, rowsAndColumns, type Shape } from '../checkpoint.ts';
 export const SHARD_LIMIT = 25 * 1024 * 1024;
 const ALIGNMENT = 64;
 
-export interface Part {
+export interface PlannedPart {
   readonly shard: number;
   /** [first, end) */
   readonly rows: readonly [number, number];
@@ -19,7 +19,7 @@ export interface PlannedTensor {
   readonly name: string;
   readonly type: TensorType;
   readonly shape: Shape;
-  readonly parts: readonly Part[];
+  readonly parts: readonly PlannedPart[];
 }
 
 export interface Layout {
@@ -59,7 +59,7 @@ export function planLayout(tensors: readonly Omit<PlannedTensor, 'parts'>[], lim
     if (size(1) > capacity)
       throw new ConversionError(`one row of ${tensor.name} does not fit a shard of ${limit} bytes`);
 
-    const parts: Part[] = [];
+    const parts: PlannedPart[] = [];
     for (let first = 0; first < rows; ) {
       let at = alignUp(shards.at(-1)!);
       const remaining = rows - first;

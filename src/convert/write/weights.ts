@@ -3,7 +3,7 @@
 import { GROUP, rowBytes } from '../../model/manifest.ts';
 import { ConversionError, rowsAndColumns, type TensorReader } from '../checkpoint.ts';
 import type { ErrorReport } from './error-report.ts';
-import type { Layout, Part, PlannedTensor } from './layout.ts';
+import type { Layout, PlannedPart, PlannedTensor } from './layout.ts';
 import { quantizeInt4, quantizeInt8, type SquaredSums, squaredNorm } from './quantize.ts';
 import { rowRanges } from './row-ranges.ts';
 import { type ShardEntry, ShardWriter } from './shard-writer.ts';
@@ -33,7 +33,7 @@ export async function writeWeights(
 async function writePart(
   writer: ShardWriter,
   tensor: PlannedTensor,
-  part: Part,
+  part: PlannedPart,
   tensors: TensorReader,
   weightsPerRead: number,
   report: ErrorReport,

@@ -1,6 +1,6 @@
 /** A text as tokens that can be replaced one by one. Every other token stays as it was, byte for byte. */
 import type { ModelConfig } from '../../model/config.ts';
-import type { TokenEdit } from '../../sampler/editing/draft.ts';
+import type { TokenEdit } from '../../sampler/editing/edited-tokens.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { EditRequest, TextEdit } from './edit-request.ts';

@@ -1,11 +1,16 @@
 /** The rows of a forward, and which of them predict the requested positions. */
-import type { ModelConfig } from '../config.ts';
-import type { DenoiseAsk } from '../model.ts';
+import { gridOrigin, type ModelConfig } from '../config.ts';
+import type { CachePrefix, DenoiseAsk } from '../model.ts';
 import { MAX_ROWS } from '../workspace.ts';
 
 /** from, from + 1, ..., to - 1. */
 export function range(from: number, to: number): Int32Array {
   return Int32Array.from({ length: to - from }, (_, i) => from + i);
+}
+
+/** Position at which the first whole block of a new cache begins. */
+export function cacheOrigin(config: ModelConfig, prefix: CachePrefix | undefined): number {
+  return prefix ? gridOrigin(config, prefix.ids.length) : 0;
 }
 
 /**

@@ -5,14 +5,14 @@ import type { RuntimeName } from '../model.ts';
 import { keyNames, type Precision, valueNames } from './decoder-graph.ts';
 import type { DataFile } from './external-data.ts';
 
-export type Tensors = Readonly<Record<string, Tensor>>;
+export type SessionTensors = Readonly<Record<string, Tensor>>;
 
 /** K and V of one request's committed tokens, for all layers. */
 export interface KvStore {
   /** The inputs `past_*`: the first `length` tokens. */
-  past(length: number): Tensors;
+  past(length: number): SessionTensors;
   /** Takes the first `count` rows of the outputs `new_*` as tokens `length`, `length + 1`, ...; disposes of all of them. */
-  append(length: number, count: number, outputs: Tensors): void;
+  append(length: number, count: number, outputs: SessionTensors): void;
   /** The first `length` tokens, by name of input: (length, kvHeads * d) each. For tests. */
   read(length: number): Promise<ReadonlyMap<string, Float32Array>>;
   free(): void;

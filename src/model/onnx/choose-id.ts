@@ -15,20 +15,20 @@ export function chooseId(logits: Float32Array, sampling: Sampling, row: number):
   const { temperature, topK, topP, uniforms, adjustments } = sampling;
   const adjustment = adjustments?.[row];
   adjustment?.ids.forEach((id, i) => {
-    logits[id] = (logits[id] ?? 0) + (adjustment.deltas[i] ?? 0);
+    logits[id]! += adjustment.deltas[i]!;
   });
   const best = largest(logits);
   if (temperature === 0) return best;
 
-  const most = logits[best] ?? 0;
+  const most = logits[best]!;
   const weights = new Float64Array(logits.length);
-  for (let id = 0; id < weights.length; id++) weights[id] = Math.exp(((logits[id] ?? 0) - most) / temperature);
+  for (let id = 0; id < weights.length; id++) weights[id] = Math.exp((logits[id]! - most) / temperature);
   const cut = smallestKept(weights, topK, topP);
-  const target = (uniforms[row] ?? 0) * massFrom(weights, cut);
+  const target = uniforms[row]! * massFrom(weights, cut);
   let seen = 0;
   let last = best;
   for (let id = 0; id < weights.length; id++) {
-    const weight = weights[id] ?? 0;
+    const weight = weights[id]!;
     if (weight < cut || weight === 0) continue;
     last = id;
     seen += weight;
@@ -40,7 +40,7 @@ export function chooseId(logits: Float32Array, sampling: Sampling, row: number):
 /** Index of the largest number, the first of equals. */
 function largest(values: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return best;
 }
 
@@ -48,23 +48,15 @@ function largest(values: Float32Array): number {
 function smallestKept(weights: Float64Array, topK: number, topP: number): number {
   if (topK === 0 && topP >= 1) return 0;
   // A sort of the few likely ids, unless they do not decide.
-  return (
-    kept(
-      weights.filter((weight) => weight >= LIKELY),
-      weights,
-      topK,
-      topP,
-    ) ??
-    kept(weights, weights, topK, topP) ??
-    0
-  );
+  const likely = weights.filter((weight) => weight >= LIKELY);
+  return kept(likely, weights, topK, topP) ?? kept(weights, weights, topK, topP)!;
 }
 
 /** Null when `some`, the largest of `all`, do not reach what is wanted. */
 function kept(some: Float64Array, all: Float64Array, topK: number, topP: number): number | null {
   const sorted = some.toSorted().reverse();
   if (topK > sorted.length && sorted.length < all.length) return null;
-  const cut = topK > 0 ? (sorted[Math.min(topK, sorted.length) - 1] ?? 0) : 0;
+  const cut = topK > 0 ? sorted[Math.min(topK, sorted.length) - 1]! : 0;
   if (topP >= 1) return cut;
   const wanted = topP * massFrom(all, cut);
   let sum = 0;

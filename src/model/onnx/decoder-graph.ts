@@ -8,7 +8,7 @@
  */
 import type { ModelConfig } from '../config.ts';
 import { ModelLoadError } from '../errors.ts';
-import { GROUP } from '../manifest.ts';
+import { GROUP, rowsAndLength } from '../manifest.ts';
 import type { StoredTensor, Tables } from './external-data.ts';
 import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT, UINT8 } from './graph-builder.ts';
 
@@ -100,8 +100,9 @@ class DecoderGraph {
 
   #embed(): string {
     const graph = this.#graph;
-    const { shape, type } = this.#tensor('model.embed_tokens.weight');
-    const [rows = 0, k = 1] = shape;
+    const embedding = this.#tensor('model.embed_tokens.weight');
+    const { type } = embedding;
+    const { rows, k } = rowsAndLength(embedding);
     const { data, scales } = this.#matrix('model.embed_tokens.weight');
     if (type === 'f32') return graph.op('Gather', [data, 'ids'], { attributes: { axis: 0 } });
     const blocks = graph.op('Reshape', [scales, graph.integers(rows, k / GROUP, 1)]);
@@ -117,11 +118,11 @@ class DecoderGraph {
     const attributes = { epsilon: { float: this.#config.rmsNormEps } };
     const weight = this.#vector(`${name}.weight`);
     if (skip === '') return [this.#norm(x, weight, 2), x];
-    const [normed = '', sum = ''] = this.#graph.outputs('SkipSimplifiedLayerNormalization', [x, skip, weight], [0, 3], {
+    const [normed, sum] = this.#graph.outputs('SkipSimplifiedLayerNormalization', [x, skip, weight], [0, 3], {
       attributes,
       domain: MICROSOFT,
     });
-    return [normed, sum];
+    return [normed!, sum!];
   }
 
   /** RMSNorm over the last axis, whose number it is given. */
@@ -217,8 +218,9 @@ class DecoderGraph {
   /** x (1, rows, K) w (N, K)^T, and the bias where there is one. */
   #linear(x: string, name: string): string {
     const graph = this.#graph;
-    const { type, shape } = this.#tensor(`${name}.weight`);
-    const [n = 0, k = 1] = shape;
+    const weight = this.#tensor(`${name}.weight`);
+    const { type } = weight;
+    const { rows: n, k } = rowsAndLength(weight);
     const { data, scales } = this.#matrix(`${name}.weight`);
     let y: string;
     if (type === 'f32') {
@@ -235,8 +237,9 @@ class DecoderGraph {
   /** Names of a matrix's initializers. Quantized data is (N, K / 32, bytes of 32). */
   #matrix(name: string): { data: string; scales: string } {
     const graph = this.#graph;
-    const { type, shape, data, scales } = this.#tensor(name);
-    const [n = 0, k = 1] = shape;
+    const tensor = this.#tensor(name);
+    const { type, data, scales } = tensor;
+    const { rows: n, k } = rowsAndLength(tensor);
     if (scales === null) return { data: this.#vector(name), scales: '' };
     const bytes = type === 'int4' ? GROUP / 2 : GROUP;
     return {

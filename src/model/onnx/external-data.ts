@@ -1,9 +1,9 @@
 /** Hands the weight shards to an ONNX graph as they are. The graph names their regions. */
 import type { ModelConfig } from '../config.ts';
 import { ModelLoadError } from '../errors.ts';
-import { GROUP, type Manifest, rowBytes, type TensorEntry, type TensorType } from '../manifest.ts';
+import { GROUP, type Manifest, rowBytes, rowsAndLength, type TensorEntry, type TensorType } from '../manifest.ts';
 import type { WeightSource } from '../weight-source.ts';
-import { verify } from '../weights.ts';
+import { requireSha256 } from '../weights.ts';
 import type { External } from './graph-builder.ts';
 
 /** A file that the graph names, in memory. */
@@ -37,7 +37,7 @@ export async function readExternalData(source: WeightSource, manifest: Manifest)
     if (data.length !== bytes) {
       throw new ModelLoadError(`weight shard ${file} has ${data.length} bytes, the manifest says ${bytes}`);
     }
-    await verify(data, file, sha256);
+    await requireSha256(data, file, sha256);
     files.push({ path: file, data });
   }
   const tensors = new Map<string, StoredTensor>();
@@ -51,8 +51,9 @@ export async function readExternalData(source: WeightSource, manifest: Manifest)
 }
 
 /** Bytes of the data and of the scales of `rows` rows. */
-function sizes({ type, shape }: TensorEntry, rows: number): { data: number; scales: number } {
-  const k = shape[1] ?? 1;
+function sizes(entry: TensorEntry, rows: number): { data: number; scales: number } {
+  const { type } = entry;
+  const { k } = rowsAndLength(entry);
   return { data: rows * rowBytes(type, k), scales: type === 'f32' ? 0 : (rows * k * 2) / GROUP };
 }
 
@@ -63,26 +64,26 @@ interface Placed {
 
 function inPlace(entry: TensorEntry, shards: readonly DataFile[]): Placed {
   const { name, type, shape, parts } = entry;
-  const [part] = parts;
-  const size = sizes(entry, shape[0] ?? 0);
-  const location = shards[part?.shard ?? 0]?.path ?? '';
-  const data = { location, offset: part?.data ?? 0, length: size.data };
-  const scales = type === 'f32' ? null : { location, offset: part?.scales ?? 0, length: size.scales };
+  const part = parts[0]!;
+  const size = sizes(entry, rowsAndLength(entry).rows);
+  const location = shards[part.shard]!.path;
+  const data = { location, offset: part.data, length: size.data };
+  const scales = type === 'f32' ? null : { location, offset: part.scales!, length: size.scales };
   return { tensor: { name, type, shape, data, scales } };
 }
 
 /** A matrix larger than a shard: one initializer has to lie in one piece. */
 function joined(entry: TensorEntry, shards: readonly DataFile[]): Placed {
   const { name, type, shape, parts } = entry;
-  const size = sizes(entry, shape[0] ?? 0);
+  const size = sizes(entry, rowsAndLength(entry).rows);
   const bytes = new Uint8Array(size.data + size.scales);
   for (const part of parts) {
-    const shard = shards[part.shard]?.data ?? new Uint8Array();
+    const shard = shards[part.shard]!.data;
     const before = sizes(entry, part.rows[0]);
     const own = sizes(entry, part.rows[1] - part.rows[0]);
     bytes.set(shard.subarray(part.data, part.data + own.data), before.data);
-    const from = part.scales ?? 0;
-    bytes.set(shard.subarray(from, from + own.scales), size.data + before.scales);
+    if (part.scales === undefined) continue;
+    bytes.set(shard.subarray(part.scales, part.scales + own.scales), size.data + before.scales);
   }
   const data = { location: name, offset: 0, length: size.data };
   const scales = type === 'f32' ? null : { location: name, offset: size.data, length: size.scales };

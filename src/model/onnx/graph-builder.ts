@@ -5,7 +5,7 @@ export const FLOAT = 1;
 export const UINT8 = 2;
 export const INT64 = 7;
 export const FLOAT16 = 10;
-export type ElementType = typeof FLOAT | typeof UINT8 | typeof INT64 | typeof FLOAT16;
+export type OnnxType = typeof FLOAT | typeof UINT8 | typeof INT64 | typeof FLOAT16;
 
 /** The version of the file format that knows all of what is written here. */
 const IR_VERSION = 10;
@@ -40,12 +40,12 @@ export class GraphBuilder {
   readonly #constants = new Map<string, string>();
   #names = 0;
 
-  input(name: string, type: ElementType, shape: readonly Dimension[]): string {
+  input(name: string, type: OnnxType, shape: readonly Dimension[]): string {
     this.#graph.message(11, valueInfo(name, type, shape));
     return name;
   }
 
-  output(name: string, type: ElementType, shape: readonly Dimension[]): void {
+  output(name: string, type: OnnxType, shape: readonly Dimension[]): void {
     this.#graph.message(12, valueInfo(name, type, shape));
   }
 
@@ -71,7 +71,7 @@ export class GraphBuilder {
     return this.#inline(INT64, [values.length], new Uint8Array(BigInt64Array.from(values, BigInt).buffer));
   }
 
-  external(name: string, type: ElementType, shape: readonly number[], { location, offset, length }: External): string {
+  external(name: string, type: OnnxType, shape: readonly number[], { location, offset, length }: External): string {
     const tensor = tensorOf(name, type, shape).integer(14, LOCATION_EXTERNAL);
     for (const [key, value] of Object.entries({ location, offset, length })) {
       tensor.message(13, new Message().text(1, key).text(2, String(value)));
@@ -94,7 +94,7 @@ export class GraphBuilder {
   }
 
   /** Equal constants are one. */
-  #inline(type: ElementType, shape: readonly number[], bytes: Uint8Array): string {
+  #inline(type: OnnxType, shape: readonly number[], bytes: Uint8Array): string {
     const key = `${type} ${shape} ${bytes}`;
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
@@ -128,13 +128,13 @@ export class GraphBuilder {
   }
 }
 
-function tensorOf(name: string, type: ElementType, shape: readonly number[]): Message {
+function tensorOf(name: string, type: OnnxType, shape: readonly number[]): Message {
   const tensor = new Message();
   for (const dimension of shape) tensor.integer(1, dimension);
   return tensor.integer(2, type).text(8, name);
 }
 
-function valueInfo(name: string, type: ElementType, shape: readonly Dimension[]): Message {
+function valueInfo(name: string, type: OnnxType, shape: readonly Dimension[]): Message {
   const dimensions = new Message();
   for (const dimension of shape) {
     const one = new Message();

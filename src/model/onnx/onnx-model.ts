@@ -1,17 +1,17 @@
 /** `DiffusionModel` on ONNX Runtime Web: WebGPU, or its own WASM kernels to check against. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { MAX_ALTERNATIVES, mostProbable } from '../alternatives.ts';
-import { gridOrigin, type ModelConfig } from '../config.ts';
+import type { ModelConfig } from '../config.ts';
 import { type CostCurve, PROPORTIONAL } from '../cost-curve.ts';
 import { ModelLoadError, OutOfMemoryError } from '../errors.ts';
 import { type Forward, PlannedModel, type Question } from '../forward/planned-model.ts';
-import { range } from '../forward/rows.ts';
+import { cacheOrigin, range } from '../forward/rows.ts';
 import { measureCosts, SESSION_TIMING } from '../measure-costs.ts';
 import type { CachePrefix, DiffusionModel, KvCache, MemoryUse, RuntimeName } from '../model.ts';
 import type { WeightSource } from '../weight-source.ts';
 import { readManifest } from '../weights.ts';
 import { MAX_ROWS } from '../workspace.ts';
-import { type Backend, kvNames, type Tensors, tokenBytes } from './backend.ts';
+import { type Backend, kvNames, type SessionTensors, tokenBytes } from './backend.ts';
 import { chooseId } from './choose-id.ts';
 import { buildDecoderGraph } from './decoder-graph.ts';
 import { createTables, readExternalData } from './external-data.ts';
@@ -100,7 +100,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     }
     const store = this.#backend.createStore(this.config, maxTokens);
     this.freeTokens -= maxTokens;
-    const origin = gridOrigin(this.config, prefix?.ids.length ?? 0);
+    const origin = cacheOrigin(this.config, prefix);
     return new OnnxCache(maxTokens, origin, store, () => {
       this.freeTokens += maxTokens;
     });
@@ -121,7 +121,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
         const feeds = { ...this.#inputs(ids, start, visible, asked), ...store.past(start) };
         const reading = asked.some(({ ask }) => ask.sampling || ask.alternatives);
         const wanted = ['best', ...(reading ? ['logits'] : []), ...(append > 0 ? this.#presents : [])];
-        const outputs: Tensors = await this.#session.run(feeds, wanted);
+        const outputs: SessionTensors = await this.#session.run(feeds, wanted);
         if (append > 0) {
           store.append(start, append, outputs);
           cache.length = start + append;
@@ -143,7 +143,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     const rows = asked.flatMap((question) => Array.from(question.rows));
     const targets = asked.flatMap(({ rows, ask, entry }) =>
       // The graph always wants a target; its answer is not read where none was asked for.
-      Array.from(rows, (_, i) => ask.targets?.[entry + i] ?? 0),
+      Array.from(rows, (_, i) => (ask.targets ? ask.targets[entry + i]! : 0)),
     );
     // No rows at all is more than WebGPU can do.
     if (rows.length === 0) {

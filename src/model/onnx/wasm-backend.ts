@@ -1,7 +1,7 @@
 /** ONNX Runtime's CPU kernels in WASM. They are a cross-check, slower and larger than this project's own. */
 import type { Tensor } from 'onnxruntime-web';
 import type { ModelConfig } from '../config.ts';
-import { type Backend, type KvStore, kvNames, type Tensors } from './backend.ts';
+import { type Backend, type KvStore, kvNames, type SessionTensors } from './backend.ts';
 import { type EngineFile, useEngineFile } from './engine-file.ts';
 
 /** @param file where the page has ONNX Runtime's `ort-wasm-simd-threaded.wasm`; Node finds its own */
@@ -34,7 +34,7 @@ class ArrayStore implements KvStore {
     this.#arrays = new Map(kvNames(config).map(({ past }) => [past, new Float32Array(tokens * this.#width)]));
   }
 
-  past(length: number): Tensors {
+  past(length: number): SessionTensors {
     const { numKvHeads, headDim } = this.#config;
     const dims = [1, length, numKvHeads, headDim];
     const entries = Array.from(this.#arrays, ([name, array]) => [
@@ -44,7 +44,7 @@ class ArrayStore implements KvStore {
     return Object.fromEntries(entries);
   }
 
-  append(length: number, count: number, outputs: Tensors): void {
+  append(length: number, count: number, outputs: SessionTensors): void {
     for (const { past, present } of kvNames(this.#config)) {
       const output = outputs[present]!;
       const rows = (output.data as Float32Array).subarray(0, count * this.#width);

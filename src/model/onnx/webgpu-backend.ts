@@ -3,7 +3,7 @@ import type { Tensor, TensorConstructor } from 'onnxruntime-web';
 import type { ModelConfig } from '../config.ts';
 import { NoAdapterError } from '../errors.ts';
 import { halfToFloat } from '../half-float.ts';
-import { type Backend, type KvStore, kvNames, type Tensors } from './backend.ts';
+import { type Backend, type KvStore, kvNames, type SessionTensors } from './backend.ts';
 import type { Precision } from './decoder-graph.ts';
 import { type EngineFile, useEngineFile } from './engine-file.ts';
 
@@ -120,7 +120,7 @@ class GpuStore implements KvStore {
     this.#buffers = new Map(kvNames(config).map(({ past }) => [past, device.createBuffer({ size, usage })]));
   }
 
-  past(length: number): Tensors {
+  past(length: number): SessionTensors {
     const { numKvHeads, headDim } = this.#config;
     const dims = [1, length, numKvHeads, headDim];
     const { fromGpuBuffer } = this.#Tensor;
@@ -131,7 +131,7 @@ class GpuStore implements KvStore {
     return Object.fromEntries(entries);
   }
 
-  append(length: number, count: number, outputs: Tensors): void {
+  append(length: number, count: number, outputs: SessionTensors): void {
     const encoder = this.#device.createCommandEncoder();
     for (const { past, present } of kvNames(this.#config)) {
       const source = outputs[present]?.gpuBuffer as GPUBuffer;

@@ -1,7 +1,7 @@
 /** Token-to-token editing: it finds the tokens that the model finds improbable, and rewrites them in place. */
 import { accepts } from './accept.ts';
-import { Draft, type TokenEdit } from './draft.ts';
 import { type EditForwards, ForwardsSpent } from './edit-forwards.ts';
+import { EditedTokens, type TokenEdit } from './edited-tokens.ts';
 import { commitUpTo, isConfirmed, leaveOneOut, localise, type Span, type Suspect } from './localise.ts';
 import { type Candidate, propose } from './propose.ts';
 import { type EditingSettings, GROW } from './settings.ts';
@@ -57,52 +57,52 @@ export const ROOM_TO_GROW = 8 * GROW;
  */
 export async function* edit(forwards: EditForwards, task: EditTask): AsyncGenerator<EditingEvent, void, void> {
   const { ids, editable, settings } = task;
-  const draft = new Draft(ids, editable);
+  const tokens = new EditedTokens(ids, editable);
   let passes = 0;
   let complete = true;
   try {
     for (let from: number | null = 1; from !== null && passes < settings.passes; ) {
       passes += 1;
-      from = yield* editOnce(forwards, draft, task, from, passes);
+      from = yield* editOnce(forwards, tokens, task, from, passes);
     }
   } catch (error) {
     if (!(error instanceof ForwardsSpent)) throw error;
     complete = false;
   }
-  yield { type: 'edited', edits: draft.edits(), passes, complete };
+  yield { type: 'edited', edits: tokens.edits(), passes, complete };
 }
 
 /** @returns where the next pass begins, or null when this one changed nothing */
 async function* editOnce(
   forwards: EditForwards,
-  draft: Draft,
+  tokens: EditedTokens,
   task: EditTask,
   begin: number,
   pass: number,
 ): AsyncGenerator<ConsideredEvent, number | null, void> {
   const { settings, usable, maxTokens } = task;
-  let [from, to] = [begin, draft.length];
-  while (from < to && !draft.isEditable(from)) from++;
-  while (to > from && !draft.isEditable(to - 1)) to--;
+  let [from, to] = [begin, tokens.length];
+  while (from < to && !tokens.isEditable(from)) from++;
+  while (to > from && !tokens.isEditable(to - 1)) to--;
   if (from === to) return null;
 
   let first: number | null = null;
   let shift = 0;
-  for (const found of await localise(forwards, draft, from, to, settings)) {
+  for (const found of await localise(forwards, tokens, from, to, settings)) {
     let span = moved(found, shift);
-    await commitUpTo(forwards, draft, span.start - 1);
+    await commitUpTo(forwards, tokens, span.start - 1);
     if (first !== null) {
       // What was found before an edit to its left may be right after it.
-      span = await judgedAgain(forwards, draft, span, settings);
+      span = await judgedAgain(forwards, tokens, span, settings);
       if (!span.suspects.every((suspect) => isConfirmed(suspect, settings))) continue;
-      await commitUpTo(forwards, draft, span.start - 1);
+      await commitUpTo(forwards, tokens, span.start - 1);
     }
-    const candidates = await propose(forwards, draft, span, maxTokens - draft.length, usable, settings);
+    const candidates = await propose(forwards, tokens, span, maxTokens - tokens.length, usable, settings);
     const accepted = candidates.find((candidate) => accepts(candidate, settings)) ?? null;
-    const old = draft.slice(span.start, span.end);
-    const { start, end } = draft.against(span.start, span.end, old);
+    const old = tokens.slice(span.start, span.end);
+    const { start, end } = tokens.against(span.start, span.end, old);
     if (accepted) {
-      draft.replace(accepted.start, accepted.end, accepted.ids, accepted.confidence, accepted.gain);
+      tokens.replace(accepted.start, accepted.end, accepted.ids, accepted.confidence, accepted.gain);
       shift += accepted.ids.length - (accepted.end - accepted.start);
       first ??= accepted.start;
     }
@@ -121,11 +121,16 @@ function moved({ start, end, suspects }: Span, by: number): Span {
 }
 
 /** The same span with what its tokens' probabilities are now, right to left as the cache shrinks. */
-async function judgedAgain(forwards: EditForwards, draft: Draft, span: Span, settings: EditingSettings): Promise<Span> {
-  await commitUpTo(forwards, draft, span.end - 2);
+async function judgedAgain(
+  forwards: EditForwards,
+  tokens: EditedTokens,
+  span: Span,
+  settings: EditingSettings,
+): Promise<Span> {
+  await commitUpTo(forwards, tokens, span.end - 2);
   const suspects: Suspect[] = [];
   for (const suspect of [...span.suspects].reverse()) {
-    suspects.unshift(await leaveOneOut(forwards, draft, suspect, settings));
+    suspects.unshift(await leaveOneOut(forwards, tokens, suspect, settings));
   }
   return { ...span, suspects };
 }

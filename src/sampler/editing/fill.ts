@@ -33,9 +33,9 @@ export async function fill(
     const positions = Int32Array.from(open);
     const predictions = await forwards.predict(block, positions);
     for (const row of policy(predictions, positions, { step, initiallyMasked: masks, offset: 0 })) {
-      const [id, position] = [predictions.ids[row] ?? mask, positions[row] ?? 0];
+      const [id, position] = [predictions.ids[row]!, positions[row]!];
       if (!usable(id)) return null;
-      doubt += 1 - (predictions.probs[row] ?? 0);
+      doubt += 1 - predictions.probs[row]!;
       block[position] = id;
       open.delete(position);
     }

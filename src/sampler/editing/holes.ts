@@ -2,7 +2,7 @@
 import { GROW, SHRINK } from './settings.ts';
 
 /** Which tokens of a span are masked out, and how many masks take their place. */
-export interface Hole {
+export interface SpanHole {
   /** Relative to the span: from `start` to before `end`; equal for an insertion. */
   readonly start: number;
   readonly end: number;
@@ -15,9 +15,9 @@ export interface Hole {
  * @param length tokens of the span, 1 or more
  * @param room tokens by which the text may grow, 0 or more
  */
-export function holes(length: number, room: number): Hole[] {
+export function holes(length: number, room: number): SpanHole[] {
   const grow = Math.min(GROW, room);
-  const found: Hole[] = [];
+  const found: SpanHole[] = [];
   const add = (start: number, end: number, fewest: number, most: number) => {
     for (let masks = Math.max(0, fewest); masks <= most; masks++) found.push({ start, end, masks });
   };

@@ -1,6 +1,6 @@
 /** Finds tokens that the model finds improbable: first from their left context alone, then from both sides. */
-import type { Draft } from './draft.ts';
 import type { EditForwards } from './edit-forwards.ts';
+import type { EditedTokens } from './edited-tokens.ts';
 import { type EditingSettings, LONGEST_SPAN } from './settings.ts';
 
 export interface Suspect {
@@ -26,11 +26,11 @@ export interface Span {
 /** Tokens per forward that only fills the cache or scans: between two of them an abort is noticed. */
 const CHUNK = 64;
 
-/** Brings the cache to exactly `length` tokens of the draft. */
-export async function commitUpTo(forwards: EditForwards, draft: Draft, length: number): Promise<void> {
+/** Brings the cache to exactly the first `length` tokens. */
+export async function commitUpTo(forwards: EditForwards, tokens: EditedTokens, length: number): Promise<void> {
   forwards.rewind(length);
   for (let at = forwards.committed; at < length; at = forwards.committed) {
-    await forwards.append(draft.slice(at, Math.min(at + CHUNK, length)));
+    await forwards.append(tokens.slice(at, Math.min(at + CHUNK, length)));
   }
 }
 
@@ -47,22 +47,23 @@ type Scanned = Pick<Suspect, 'at' | 'causalProb' | 'visibleProb'>;
  */
 export async function localise(
   forwards: EditForwards,
-  draft: Draft,
+  tokens: EditedTokens,
   from: number,
   to: number,
   settings: EditingSettings,
 ): Promise<Span[]> {
   const scanned = new Map<number, Scanned>();
-  for (const token of await scan(forwards, draft, from, to, settings)) scanned.set(token.at, token);
+  for (const token of await scan(forwards, tokens, from, to, settings)) scanned.set(token.at, token);
   const suspicious = ({ causalProb, visibleProb }: Scanned) =>
-    causalProb < settings.tau_suspect || (visibleProb !== null && visibleProb < (settings.tau_visible ?? 0));
+    causalProb < settings.tau_suspect ||
+    (visibleProb !== null && settings.tau_visible !== null && visibleProb < settings.tau_visible);
 
   // Right to left: the cache only shrinks, so nothing has to be committed again.
   const confirmed: Suspect[] = [];
   let lookAt = -1;
   for (const token of [...scanned.values()].reverse()) {
-    if (!draft.isEditable(token.at) || !(suspicious(token) || token.at === lookAt)) continue;
-    const suspect = await leaveOneOut(forwards, draft, token, settings);
+    if (!tokens.isEditable(token.at) || !(suspicious(token) || token.at === lookAt)) continue;
+    const suspect = await leaveOneOut(forwards, tokens, token, settings);
     if (!isConfirmed(suspect, settings)) continue;
     confirmed.push(suspect);
     if (suspicious(token)) lookAt = token.at - 1;
@@ -73,20 +74,20 @@ export async function localise(
 /** Judges the tokens from `from` to before `to`, each given those before it. */
 async function scan(
   forwards: EditForwards,
-  draft: Draft,
+  tokens: EditedTokens,
   from: number,
   to: number,
   { tau_visible, block_length }: EditingSettings,
 ): Promise<Scanned[]> {
-  await commitUpTo(forwards, draft, from - 1);
+  await commitUpTo(forwards, tokens, from - 1);
   const scanned: Scanned[] = [];
   const chunk = tau_visible === null ? CHUNK : block_length - 1;
   for (let at = from; at < to; at += chunk) {
-    const targets = draft.slice(at, Math.min(at + chunk, to)); // (C)
-    const seen = tau_visible === null ? null : await visibleProbs(forwards, draft, at, targets);
-    const { targetProbs } = await forwards.judge(draft.slice(at - 1, at - 1 + targets.length), targets);
+    const targets = tokens.slice(at, Math.min(at + chunk, to)); // (C)
+    const seen = tau_visible === null ? null : await visibleProbs(forwards, tokens, at, targets);
+    const { targetProbs } = await forwards.judge(tokens.slice(at - 1, at - 1 + targets.length), targets);
     for (const [i, causalProb] of targetProbs.entries()) {
-      scanned.push({ at: at + i, causalProb, visibleProb: seen?.[i] ?? null });
+      scanned.push({ at: at + i, causalProb, visibleProb: seen ? seen[i]! : null });
     }
   }
   return scanned;
@@ -95,11 +96,11 @@ async function scan(
 /** Probability of each target (C) at its own place of the block that shows them all. */
 async function visibleProbs(
   forwards: EditForwards,
-  draft: Draft,
+  tokens: EditedTokens,
   at: number,
   targets: Int32Array,
 ): Promise<Float32Array> {
-  const block = Int32Array.of(draft.at(at - 1), ...targets);
+  const block = Int32Array.of(tokens.at(at - 1), ...targets);
   return (
     await forwards.judgeBlock(
       block,
@@ -115,16 +116,16 @@ async function visibleProbs(
  */
 export async function leaveOneOut(
   forwards: EditForwards,
-  draft: Draft,
+  tokens: EditedTokens,
   token: Scanned,
   { block_length }: EditingSettings,
 ): Promise<Suspect> {
   const { at, causalProb, visibleProb } = token;
   forwards.rewind(at - 1);
-  const block = draft.slice(at - 1, at - 1 + block_length);
+  const block = tokens.slice(at - 1, at - 1 + block_length);
   block[1] = forwards.maskTokenId;
-  const { probs, targetProbs } = await forwards.judgeBlock(block, Int32Array.of(1), Int32Array.of(draft.at(at)));
-  return { at, causalProb, visibleProb, leaveOneOutProb: targetProbs[0] ?? 0, bestProb: probs[0] ?? 0 };
+  const { probs, targetProbs } = await forwards.judgeBlock(block, Int32Array.of(1), Int32Array.of(tokens.at(at)));
+  return { at, causalProb, visibleProb, leaveOneOutProb: targetProbs[0]!, bestProb: probs[0]! };
 }
 
 /** Whether the model would confidently write something else in a suspect's place. */

@@ -1,7 +1,7 @@
 /** Proposes ways to rewrite a span, and judges each by the likelihood of the text with it. */
 import { deletionConfidence, type Evidence } from './accept.ts';
-import { type Draft, shared, type TokenEdit } from './draft.ts';
 import type { EditForwards } from './edit-forwards.ts';
+import { type EditedTokens, shared, type TokenEdit } from './edited-tokens.ts';
 import { type Filled, fill } from './fill.ts';
 import { holes } from './holes.ts';
 import type { Span } from './localise.ts';
@@ -30,15 +30,15 @@ const NOTHING: Filled = { ids: new Int32Array(), confidence: 0 };
  */
 export async function propose(
   forwards: EditForwards,
-  draft: Draft,
+  tokens: EditedTokens,
   { start, end, suspects }: Span,
   room: number,
   usable: (id: number) => boolean,
   settings: EditingSettings,
 ): Promise<Candidate[]> {
-  const before = draft.slice(start - 1, start); // (1)
-  const old = draft.slice(start, end); // (L)
-  const after = draft.slice(end, end + Math.max(settings.right_tokens, settings.block_length, LEAST_RIGHT)); // (A)
+  const before = tokens.slice(start - 1, start); // (1)
+  const old = tokens.slice(start, end); // (L)
+  const after = tokens.slice(end, end + Math.max(settings.right_tokens, settings.block_length, LEAST_RIGHT)); // (A)
   const right = after.subarray(0, settings.right_tokens); // (K)
   const rewrites = await fillHoles(forwards, before, old, after, room, usable, settings);
   const was = await logProbs(forwards, before, Int32Array.of(...old, ...right)); // (L + K)
@@ -57,7 +57,7 @@ export async function propose(
       start: changed[0],
       end: changed[1],
       ids,
-      edit: { ...draft.against(...changed, ids), confidence, gain },
+      edit: { ...tokens.against(...changed, ids), confidence, gain },
       leaveOneOutProb,
       written: ids.length,
       confidence,
@@ -87,8 +87,9 @@ async function fillHoles(
     if (!filled) continue;
     const ids = Int32Array.of(...old.subarray(0, start), ...filled.ids, ...old.subarray(end)); // (M)
     const key = ids.join();
-    const confidence = Math.max(filled.confidence, rewrites.get(key)?.confidence ?? 0);
-    if (key !== old.join()) rewrites.set(key, { ids, confidence });
+    if (key === old.join()) continue;
+    const known = rewrites.get(key);
+    if (!known || known.confidence < filled.confidence) rewrites.set(key, { ids, confidence: filled.confidence });
   }
   return [...rewrites.values()];
 }

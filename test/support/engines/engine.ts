@@ -10,7 +10,7 @@ import { readSettings } from '../../../src/hosts/settings.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import type { DiffusionModel } from '../../../src/model/model.ts';
 import { readModelConfig } from '../../../src/model/weight-source.ts';
-import type { LoadProgress } from '../../../src/model/weights.ts';
+import type { ProgressListener } from '../../../src/model/weights.ts';
 import { directorySource } from '../../../src/sources/directory.ts';
 import { kernelModules } from './kernels.ts';
 
@@ -22,7 +22,7 @@ export async function openEngine(
   model: string,
   models = 'models',
   assumed: Partial<ModelConfig> = {},
-  onProgress?: LoadProgress,
+  onProgress?: ProgressListener,
 ): Promise<Engine> {
   const settings = readSettings(process.env);
   const files = directorySource(join(models, model));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { convert } from '../../../src/convert/convert.ts';
 import type { Threads } from '../../../src/kernels/crew.ts';
 import type { KernelFlavour } from '../../../src/kernels/kernels.ts';
-import type { Activations } from '../../../src/model/decoder.ts';
+import type { Activations } from '../../../src/model/linear.ts';
 import { WasmModel } from '../../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../../src/model/weight-source.ts';
 import { ScalarModel } from '../../../src/reference/scalar-model.ts';

@@ -1,7 +1,6 @@
 /** Every runtime that stands behind `DiffusionModel`, as the conformance suite loads it. */
 
 import { provideWebGpu } from '../../../src/hosts/node/onnx.ts';
-import type { Arena } from '../../../src/kernels/arena.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { PROPORTIONAL } from '../../../src/model/cost-curve.ts';
 import { PagedKvCache } from '../../../src/model/kv-cache.ts';
@@ -61,7 +60,7 @@ export async function readKv(model: DiffusionModel, cache: KvCache): Promise<rea
 function readPages(model: WasmModel, cache: PagedKvCache): Float32Array[] {
   const { numLayers, numKvHeads, headDim }: ModelConfig = model.config;
   const { blockLength: pageTokens } = model.config;
-  const { buffer } = (model.decoder as unknown as { readonly arena: Arena }).arena.memory;
+  const { buffer } = model.decoder.arena.memory;
   const vectors = numKvHeads * pageTokens;
   const tensors = Array.from({ length: 2 * numLayers }, () => new Float32Array(cache.length * numKvHeads * headDim));
   for (let l = 0; l < numLayers; l++) {

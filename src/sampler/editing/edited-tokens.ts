@@ -20,7 +20,7 @@ interface Token {
 
 type Change = Pick<TokenEdit, 'start' | 'end' | 'confidence' | 'gain'>;
 
-export class Draft {
+export class EditedTokens {
   readonly #original: Int32Array;
   readonly #editable: (index: number) => boolean;
   #tokens: Token[];

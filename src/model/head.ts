@@ -1,0 +1,127 @@
+/** The LM head: logits of rows of the last forward, and the answers to what was asked of them. */
+import type { Arena } from '../kernels/arena.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { mostProbable } from './alternatives.ts';
+import type { ModelConfig } from './config.ts';
+import type { DecoderWeights } from './decoder-weights.ts';
+import type { Linear } from './linear.ts';
+import type { Adjustment, Predictions, RowAsk } from './model.ts';
+import { HEAD_ROWS, logitStride, MAX_ROWS, type Workspace } from './workspace.ts';
+
+/** The sampling of an ask that names none: the plain argmax. */
+const GREEDY = { temperature: 0, topK: 0, topP: 1 };
+
+export class Head {
+  readonly #config: ModelConfig;
+  readonly #kernels: Kernels;
+  readonly #arena: Arena;
+  readonly #at: Workspace;
+  readonly #linear: Linear;
+  readonly #weights: DecoderWeights;
+
+  constructor(
+    config: ModelConfig,
+    kernels: Kernels,
+    arena: Arena,
+    workspace: Workspace,
+    linear: Linear,
+    weights: DecoderWeights,
+  ) {
+    this.#config = config;
+    this.#kernels = kernels;
+    this.#arena = arena;
+    this.#at = workspace;
+    this.#linear = linear;
+    this.#weights = weights;
+  }
+
+  /** @param at entry of `ask` and of `predictions` that belongs to the first row */
+  predict(
+    rows: Int32Array,
+    { sampling, targets, alternatives = 0 }: RowAsk,
+    predictions: Predictions,
+    at: number,
+  ): void {
+    const { vocabSize, maskTokenId } = this.#config;
+    const { logits, result } = this.#at;
+    const { temperature, topK, topP } = sampling ?? GREEDY;
+    const stride = logitStride(vocabSize) * 4;
+    const id = this.#arena.i32(result, 1);
+    const numbers = this.#arena.f32(result, 4);
+    let uploaded: Adjustment | undefined;
+    for (let from = 0; from < rows.length; from += HEAD_ROWS) {
+      const count = Math.min(HEAD_ROWS, rows.length - from);
+      this.logits(rows.subarray(from, from + count));
+      for (let i = 0; i < count; i++) {
+        const entry = at + from + i;
+        const adjustment = sampling?.adjustments?.[entry];
+        if (adjustment && adjustment !== uploaded) this.#upload(adjustment);
+        uploaded = adjustment;
+        if (alternatives > 0) {
+          // Before `head_predict`, which overwrites the row.
+          const top = [entry * alternatives, (entry + 1) * alternatives] as const;
+          const row = this.#arena.f32(logits + i * stride, vocabSize);
+          mostProbable(row, maskTokenId, predictions.topIds!.subarray(...top), predictions.topProbs!.subarray(...top));
+        }
+        this.#kernels.head_predict(
+          result,
+          logits + i * stride,
+          vocabSize,
+          maskTokenId,
+          temperature,
+          topK,
+          topP,
+          sampling ? sampling.uniforms[entry]! : 0,
+          targets?.[entry] ?? -1,
+          this.#adjustments,
+          adjustment ? adjustment.ids.length : 0,
+        );
+        predictions.ids[entry] = id[0]!;
+        predictions.probs[entry] = numbers[1]!;
+        predictions.entropies[entry] = numbers[2]!;
+        if (predictions.targetProbs) predictions.targetProbs[entry] = numbers[3]!;
+      }
+    }
+  }
+
+  /** Logits of at most HEAD_ROWS rows, in the workspace: (R, logitStride(V)). */
+  logits(rows: Int32Array): Float32Array {
+    const { hiddenSize, vocabSize, rmsNormEps } = this.#config;
+    const { x, normed, logits } = this.#at;
+    const { head, finalNorm } = this.#weights;
+    const stride = logitStride(vocabSize);
+    rows.forEach((row, i) => {
+      this.#kernels.rms_norm(
+        normed + i * hiddenSize * 4,
+        x + row * hiddenSize * 4,
+        finalNorm,
+        1,
+        hiddenSize,
+        rmsNormEps,
+      );
+    });
+    this.#linear.quantize(normed, rows.length, hiddenSize, head);
+    this.#linear.multiply(logits, stride, 0, normed, head, rows.length);
+    this.#linear.finish();
+    return this.#arena.f32(logits, rows.length * stride);
+  }
+
+  /** @throws RangeError on more adjustments than there is room for */
+  #upload({ ids, deltas }: Adjustment): void {
+    const { numHeads, numKvHeads, headDim } = this.#config;
+    const room = MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim;
+    if (ids.length * 3 > room)
+      throw new RangeError(`${ids.length} adjusted ids, there is room for ${Math.floor(room / 3)}`);
+    const entries = this.#arena.i32(this.#adjustments, ids.length * 3);
+    const floats = this.#arena.f32(this.#adjustments, ids.length * 3);
+    for (let i = 0; i < ids.length; i++) {
+      entries[3 * i] = ids[i]!;
+      floats[3 * i + 1] = deltas[i]!;
+    }
+  }
+
+  /** Entries of `head_predict`. They share the bytes of qkv, which nothing reads between one forward and the next. */
+  get #adjustments(): number {
+    return this.#at.qkv;
+  }
+}
