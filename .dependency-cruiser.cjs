@@ -24,7 +24,7 @@ module.exports = {
     only('convert', '^src/convert/', [
       '^src/model/(config|manifest)\\.ts$',
       '^src/sources/resumable\\.ts$',
-      '^src/hosts/node/progress\\.ts$',
+      '^src/hosts/node/host/progress\\.ts$',
     ]),
     only('playground', '^src/playground/', [
       '^src/(engine|sampler|model|kernels|sources)/',
@@ -85,6 +85,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // src/hosts/node has package.json files that only set the module type.
+    combinedDependencies: true,
     tsConfig: { fileName: 'tsconfig.json' },
     // Types are imports too: a layer that knows another's types depends on it.
     tsPreCompilationDeps: true,

@@ -11,7 +11,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryUsage, resourceUsage } from 'node:process';
-import { progressLine } from '../src/hosts/node/progress.ts';
+import { progressLine } from '../src/hosts/node/host/progress.ts';
 import { kernelFlavour } from '../src/kernels/kernels.ts';
 import { completeGreedily, openEngine } from '../test/support/engines/engine.ts';
 import { round } from './median.ts';

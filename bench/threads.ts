@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { nodeThreads } from '../src/hosts/node/threads.ts';
+import { nodeThreads } from '../src/hosts/node/host/threads.ts';
 import { readSettings } from '../src/hosts/settings.ts';
 import type { KvCache, Predictions } from '../src/model/model.ts';
 import { WasmModel } from '../src/model/wasm-model.ts';

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { launchChromium } from '../bench/browser/chromium.ts';
 import { createHost } from '../src/api/host.ts';
-import { startServer } from '../src/hosts/node/server.ts';
+import { startServer } from '../src/hosts/node/host/server.ts';
 import { readSettings } from '../src/hosts/settings.ts';
 import { openEngine } from '../test/support/engines/engine.ts';
 import { openApp } from '../test/support/hosts/open-app.ts';

@@ -1,7 +1,7 @@
 /** `npm run convert -- SOURCE NAME [flags]`. */
 import { resourceUsage } from 'node:process';
 import { parseArgs } from 'node:util';
-import { progressLine } from '../hosts/node/progress.ts';
+import { progressLine } from '../hosts/node/host/progress.ts';
 import type { TensorType } from '../model/manifest.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';

@@ -1,7 +1,7 @@
 /** Short requests whose clients go away at any moment, in this process and over sockets. */
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startServer } from '../../src/hosts/node/server.ts';
+import { startServer } from '../../src/hosts/node/host/server.ts';
 import { Draws } from './draws.ts';
 import { type ListenerWatch, watchAbortListeners } from './listeners.ts';
 import { type ShortRequest, shortRequest } from './short-requests.ts';

@@ -1,6 +1,6 @@
 /** Thousands of spoiled bodies for every route: what came of each, and whatever must never come. */
 import type { AddressInfo } from 'node:net';
-import { startServer } from '../../src/hosts/node/server.ts';
+import { startServer } from '../../src/hosts/node/host/server.ts';
 import { Draws } from './draws.ts';
 import { type PostRoute, postRoutes, schemaBody } from './schema-bodies.ts';
 import { CONTENT_TYPES, spoilBySchema, spoilBytes } from './spoil.ts';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createHost } from '../../src/api/host.ts';
 import { Drain } from '../../src/api/middleware/drain.ts';
 import type { RequestRecord } from '../../src/api/middleware/record.ts';
-import { NodeMetrics } from '../../src/hosts/node/metrics.ts';
+import { NodeMetrics } from '../../src/hosts/node/host/metrics.ts';
 import { createFakeEngine } from '../support/engines/fake-engine.ts';
 import { codeSpans, tableOf } from './markdown.ts';
 

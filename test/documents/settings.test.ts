@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { readNodeSettings } from '../../src/hosts/node/settings.ts';
+import { readNodeSettings } from '../../src/hosts/node/host/settings.ts';
 import { readSettings } from '../../src/hosts/settings.ts';
 
 const sections = readFileSync('docs/settings.md', 'utf8').split('\n## ');
@@ -83,7 +83,7 @@ describe('no setting is left out', () => {
     // The schema's names, and what the two hosts read by name.
     ['src/hosts/settings.ts', /^ {2}([A-Z][A-Z_]+): ?/gm],
     ['src/hosts/settings.ts', /^ {2}(API_KEYS),? ?/gm],
-    ['src/hosts/node/settings.ts', /variables(?:\.|, ')([A-Z][A-Z_]+)/g],
+    ['src/hosts/node/host/settings.ts', /variables(?:\.|, ')([A-Z][A-Z_]+)/g],
     ['src/hosts/worker/settings.ts', /bindings\.(WEIGHTS(?:_URL)?)\b/g],
   ])('%s %s', (file, pattern) => {
     const names = Array.from(readFileSync(file, 'utf8').matchAll(pattern), ([, name = '']) => name);
@@ -94,7 +94,7 @@ describe('no setting is left out', () => {
   test('and none is invented: each name stands in the code or in wrangler.toml', () => {
     const sources = [
       'src/hosts/settings.ts',
-      'src/hosts/node/settings.ts',
+      'src/hosts/node/host/settings.ts',
       'src/hosts/worker/settings.ts',
       'wrangler.toml',
     ];
@@ -109,5 +109,5 @@ test('weights', () => {
     '`WEIGHTS_URL`': 'none',
   });
   expect(readFileSync('src/hosts/worker/settings.ts', 'utf8')).toContain("bindings.WEIGHTS || 'assets'");
-  expect(readFileSync('src/hosts/node/settings.ts', 'utf8')).toContain("variables.WEIGHTS || 'directory'");
+  expect(readFileSync('src/hosts/node/host/settings.ts', 'utf8')).toContain("variables.WEIGHTS || 'directory'");
 });

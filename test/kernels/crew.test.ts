@@ -1,6 +1,6 @@
 /** Products on several threads: the same bits as on one, and no hang when a thread fails. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { nodeThreads } from '../../src/hosts/node/threads.ts';
+import { nodeThreads } from '../../src/hosts/node/host/threads.ts';
 import { Arena } from '../../src/kernels/arena.ts';
 import { Crew, type HelperTask, type Threads } from '../../src/kernels/crew.ts';
 import { instantiateModule, kernelModule } from '../../src/kernels/kernels.ts';

@@ -1,6 +1,6 @@
 /** A model on two threads says what it says on one. */
 import { expect, test } from 'vitest';
-import { nodeThreads } from '../../src/hosts/node/threads.ts';
+import { nodeThreads } from '../../src/hosts/node/host/threads.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { flavours } from '../support/engines/kernels.ts';
 import { convertFixture, type Dtype, wasmModel } from '../support/engines/models.ts';

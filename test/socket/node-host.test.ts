@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import { startServer } from '../../src/hosts/node/server.ts';
+import { startServer } from '../../src/hosts/node/host/server.ts';
 import { serveFiles } from '../sources/file-server.ts';
 import { convertToDirectory } from '../support/engines/models.ts';
 import { fakeSocketApp } from '../support/hosts/fake-socket-app.ts';

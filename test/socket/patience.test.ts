@@ -2,7 +2,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startServer } from '../../src/hosts/node/server.ts';
+import { startServer } from '../../src/hosts/node/host/server.ts';
 import { LOUD, SILENT } from '../support/engines/fake-engine.ts';
 import { startBareWorkerd } from '../support/hosts/bare-workerd.ts';
 import { hastyService } from '../support/hosts/hasty-service.ts';

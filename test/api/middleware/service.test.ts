@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { RateLimiter } from '../../../src/api/middleware/rate-limit.ts';
-import { memoryRateLimiter } from '../../../src/hosts/node/rate-limiter.ts';
+import { memoryRateLimiter } from '../../../src/hosts/node/host/rate-limiter.ts';
 import { FAIL_EARLY, FAIL_LATE, FAKE_CACHED_TOKENS } from '../../support/engines/fake-engine.ts';
 import { ADDRESS_HEADER, API_KEYS, bearer, fakeService, KEY, OTHER_KEY } from '../../support/hosts/fake-service.ts';
 

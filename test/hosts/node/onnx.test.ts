@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { onnxOnNode } from '../../../src/hosts/node/onnx.ts';
+import { onnxOnNode } from '../../../src/hosts/node/host/onnx.ts';
 import { SettingsError } from '../../../src/hosts/settings.ts';
 
 test.each(['onnx', 'webgpu', 'auto'] as const)('RUNTIME=%s is ONNX Runtime where its packages are', (runtime) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { progressLine } from '../../../src/hosts/node/progress.ts';
+import { progressLine } from '../../../src/hosts/node/host/progress.ts';
 
 const MIB = 1 << 20;
 

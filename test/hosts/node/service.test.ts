@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createHost } from '../../../src/api/host.ts';
 import { Drain } from '../../../src/api/middleware/drain.ts';
-import { type NodeServer, startServer } from '../../../src/hosts/node/server.ts';
-import { createNodeService } from '../../../src/hosts/node/service.ts';
+import { type NodeServer, startServer } from '../../../src/hosts/node/host/server.ts';
+import { createNodeService } from '../../../src/hosts/node/host/service.ts';
 import { readSettings } from '../../../src/hosts/settings.ts';
 import type { WeightSource } from '../../../src/model/weight-source.ts';
 import { createFakeEngine } from '../../support/engines/fake-engine.ts';

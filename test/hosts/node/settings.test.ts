@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readNodeSettings, withAccess } from '../../../src/hosts/node/settings.ts';
+import { readNodeSettings, withAccess } from '../../../src/hosts/node/host/settings.ts';
 import { SettingsError } from '../../../src/hosts/settings.ts';
 
 const HASH = '01'.repeat(32);

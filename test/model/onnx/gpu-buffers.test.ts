@@ -27,7 +27,7 @@ function countBuffers(): void {
 }
 
 beforeAll(async () => {
-  const { provideWebGpu } = await import('../../../src/hosts/node/onnx.ts');
+  const { provideWebGpu } = await import('../../../src/hosts/node/host/onnx.ts');
   const source = await convertFixture('tiny-llama', 'int4');
   await provideWebGpu();
   countBuffers();

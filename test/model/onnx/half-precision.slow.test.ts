@@ -1,6 +1,6 @@
 /** The fp16 graph, which a GPU with `shader-f16` runs: SwiftShader has no such feature, Mesa's lavapipe has. */
 import { expect, test } from 'vitest';
-import { provideWebGpu } from '../../../src/hosts/node/onnx.ts';
+import { provideWebGpu } from '../../../src/hosts/node/host/onnx.ts';
 import { checkGreedyTexts, greedyTexts, shippedModel } from '../../support/engines/greedy-texts.ts';
 import { convertFixture } from '../../support/engines/models.ts';
 import { onnxModel, readKv } from '../../support/engines/runtimes.ts';

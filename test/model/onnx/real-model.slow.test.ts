@@ -1,6 +1,6 @@
 /** The shipped model on ONNX Runtime, all its layers: the greedy text of 20 prompts is PyTorch's, on WASM and on WebGPU. */
 import { expect, test } from 'vitest';
-import { provideWebGpu } from '../../../src/hosts/node/onnx.ts';
+import { provideWebGpu } from '../../../src/hosts/node/host/onnx.ts';
 import { checkGreedyTexts, greedyTexts, shippedModel } from '../../support/engines/greedy-texts.ts';
 import { onnxModel } from '../../support/engines/runtimes.ts';
 import { chooseFastest, hideFeature } from '../../support/engines/software-adapters.ts';

@@ -1,6 +1,6 @@
 /** Every runtime that stands behind `DiffusionModel`, as the conformance suite loads it. */
 
-import { provideWebGpu } from '../../../src/hosts/node/onnx.ts';
+import { provideWebGpu } from '../../../src/hosts/node/host/onnx.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { PROPORTIONAL } from '../../../src/model/cost-curve.ts';
 import { PagedKvCache } from '../../../src/model/kv-cache.ts';

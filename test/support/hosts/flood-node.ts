@@ -1,4 +1,4 @@
-import { startServer } from '../../../src/hosts/node/server.ts';
+import { startServer } from '../../../src/hosts/node/host/server.ts';
 import { floodService } from './flood-service.ts';
 
 const { address } = await startServer(floodService(), Number(process.env.PORT ?? 0), '127.0.0.1');

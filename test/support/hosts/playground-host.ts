@@ -9,7 +9,7 @@ import { createHost } from '../../../src/api/host.ts';
 import { isolatePage } from '../../../src/api/models/files.ts';
 import { convert } from '../../../src/convert/convert.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import { startServer } from '../../../src/hosts/node/server.ts';
+import { startServer } from '../../../src/hosts/node/host/server.ts';
 import type { WeightSource } from '../../../src/model/weight-source.ts';
 import { directorySource } from '../../../src/sources/directory.ts';
 import { ByteTokenizer, EOS } from '../engines/byte-tokenizer.ts';

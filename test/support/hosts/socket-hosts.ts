@@ -1,5 +1,5 @@
 /** The fake app behind a real socket, on each runtime that the project serves. */
-import { startServer } from '../../../src/hosts/node/server.ts';
+import { startServer } from '../../../src/hosts/node/host/server.ts';
 import { startBareWorkerd } from './bare-workerd.ts';
 import { fakeSocketApp } from './fake-socket-app.ts';
 

@@ -1,7 +1,7 @@
 /** A process like the Node host, with a fake engine: for tests that send it signals. Its one argument is the grace in seconds. */
 import { Drain } from '../../../src/api/middleware/drain.ts';
-import { startServer } from '../../../src/hosts/node/server.ts';
-import { stopOnSignals } from '../../../src/hosts/node/stop.ts';
+import { startServer } from '../../../src/hosts/node/host/server.ts';
+import { stopOnSignals } from '../../../src/hosts/node/host/stop.ts';
 import { hastyService } from './hasty-service.ts';
 
 const drain = new Drain();

@@ -1,9 +1,9 @@
 /** Prometheus metrics of one process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Host } from '../../api/host.ts';
-import type { Drain } from '../../api/middleware/drain.ts';
-import type { RequestRecord } from '../../api/middleware/record.ts';
-import type { Metrics } from '../../api/models/metrics.ts';
+import type { Host } from '../../../api/host.ts';
+import type { Drain } from '../../../api/middleware/drain.ts';
+import type { RequestRecord } from '../../../api/middleware/record.ts';
+import type { Metrics } from '../../../api/models/metrics.ts';
 
 const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 

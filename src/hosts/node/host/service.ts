@@ -5,16 +5,16 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { serveStatic } from '@hono/node-server/serve-static';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import type { Host } from '../../api/host.ts';
-import { lastAddress } from '../../api/middleware/client-address.ts';
-import type { Drain } from '../../api/middleware/drain.ts';
-import { createService, type ServiceSettings } from '../../api/service.ts';
-import type { WeightSource } from '../../model/weight-source.ts';
+import type { Host } from '../../../api/host.ts';
+import { lastAddress } from '../../../api/middleware/client-address.ts';
+import type { Drain } from '../../../api/middleware/drain.ts';
+import { createService, type ServiceSettings } from '../../../api/service.ts';
+import type { WeightSource } from '../../../model/weight-source.ts';
 import { NodeMetrics } from './metrics.ts';
 import { memoryRateLimiter } from './rate-limiter.ts';
 
 /** Where `npm run build` puts the page. */
-const ASSETS = fileURLToPath(new URL('../../../dist/assets', import.meta.url));
+const ASSETS = fileURLToPath(new URL('../../../../dist/assets', import.meta.url));
 
 /** Names stay the same from build to build. */
 function unversioned(_path: string, c: Context): void {

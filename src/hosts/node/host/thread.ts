@@ -1,6 +1,6 @@
 /** A helper thread of the Node host. `threads.ts` starts it. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { help } from '../../kernels/help.ts';
+import { help } from '../../../kernels/help.ts';
 
 help(
   workerData,

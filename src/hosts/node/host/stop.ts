@@ -1,6 +1,6 @@
 /** Stops the Node host on a signal, and lets running answers finish. */
 import { setTimeout } from 'node:timers/promises';
-import type { Drain } from '../../api/middleware/drain.ts';
+import type { Drain } from '../../../api/middleware/drain.ts';
 import type { NodeServer } from './server.ts';
 
 /** What an answer that is written but not yet sent gets, in ms. */

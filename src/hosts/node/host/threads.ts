@@ -1,7 +1,7 @@
 /** Starts helper threads of the Node host, for `THREADS` above 1. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { Threads } from '../../kernels/crew.ts';
+import type { Threads } from '../../../kernels/crew.ts';
 
 /** @param count this thread counted, 2 or more */
 export function nodeThreads(count: number): Threads {

@@ -1,7 +1,7 @@
 /** ONNX Runtime on Node. There WebGPU is Dawn from the package `webgpu`. Both packages are optional: see `package.json`. */
-import manifest from '../../../package.json' with { type: 'json' };
-import type { OnnxChoice, OnnxLoader } from '../choose-model.ts';
-import { type Settings, SettingsError } from '../settings.ts';
+import manifest from '../../../../package.json' with { type: 'json' };
+import type { OnnxChoice, OnnxLoader } from '../../choose-model.ts';
+import { type Settings, SettingsError } from '../../settings.ts';
 
 /** The optional packages that each runtime needs. */
 const PACKAGES = {
@@ -38,7 +38,7 @@ function isInstalled(name: string): boolean {
 
 const load: OnnxLoader = async (source, config, options) => {
   if (options.provider === 'webgpu') await provideWebGpu();
-  const { loadOnnxModel } = await import('../../model/onnx/load.ts');
+  const { loadOnnxModel } = await import('../../../model/onnx/load.ts');
   return loadOnnxModel(source, config, options);
 };
 

@@ -1,6 +1,6 @@
 /** Rate limits of one process, kept in memory. */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import type { RateLimiter } from '../../api/middleware/rate-limit.ts';
+import type { RateLimiter } from '../../../api/middleware/rate-limit.ts';
 
 /** At most `requests` in a window of `seconds` that starts with a key's first request. */
 export function memoryRateLimiter(requests: number, seconds: number): RateLimiter {

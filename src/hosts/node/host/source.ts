@@ -1,10 +1,10 @@
 /** Where the Node host finds a model: in a directory, or on a server whose files it keeps. */
 import { join } from 'node:path';
-import type { WeightSource } from '../../model/weight-source.ts';
-import { directorySource } from '../../sources/directory.ts';
-import { directoryStore } from '../../sources/directory-store.ts';
-import { httpSource } from '../../sources/http.ts';
-import { storedSource } from '../../sources/stored.ts';
+import type { WeightSource } from '../../../model/weight-source.ts';
+import { directorySource } from '../../../sources/directory.ts';
+import { directoryStore } from '../../../sources/directory-store.ts';
+import { httpSource } from '../../../sources/http.ts';
+import { storedSource } from '../../../sources/stored.ts';
 import type { NodeSettings } from './settings.ts';
 
 export function nodeSource(

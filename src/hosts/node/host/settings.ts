@@ -2,8 +2,8 @@
 import { BlockList, isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { SettingsError } from '../settings.ts';
-import { readWeightsUrl } from '../weights-url.ts';
+import { SettingsError } from '../../settings.ts';
+import { readWeightsUrl } from '../../weights-url.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,0 +1,67 @@
+/** Puts the Node host together from the environment, and from model files and kernels on disk. */
+import { readFile } from 'node:fs/promises';
+import { createHost } from '../../../api/host.ts';
+import { Drain } from '../../../api/middleware/drain.ts';
+import type { KernelModules } from '../../../kernels/kernels.ts';
+import { assembleEngine } from '../../assemble.ts';
+import { readSettings, SettingsError } from '../../settings.ts';
+import { onnxOnNode } from './onnx.ts';
+import { progressLine } from './progress.ts';
+import { startServer } from './server.ts';
+import { createNodeService } from './service.ts';
+import { readNodeSettings, withAccess } from './settings.ts';
+import { nodeSource } from './source.ts';
+import { stopOnSignals } from './stop.ts';
+import { nodeThreads } from './threads.ts';
+
+/** Starts the server. A wrong setting ends the process with its sentence. */
+export async function start(): Promise<void> {
+  try {
+    await serve();
+  } catch (error) {
+    console.error(error instanceof SettingsError ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
+async function serve(): Promise<void> {
+  const node = readNodeSettings(process.env);
+  const settings = readSettings(withAccess(process.env));
+  const onnx = onnxOnNode(settings);
+  const source = nodeSource(settings.model, node);
+  const host = createHost({
+    modelName: settings.model,
+    settings,
+    load: async () =>
+      assembleEngine({
+        source,
+        onProgress: progressLine(`Loading ${settings.model}`),
+        kernels: await readKernels(node.threads > 1),
+        threads: node.threads > 1 ? nodeThreads(node.threads) : undefined,
+        memoryBudgetBytes: settings.memoryBudgetBytes,
+        kvTokens: settings.kvTokens,
+        activations: settings.activations,
+        prefixCache: settings.prefixCache,
+        queue: settings.queue,
+        onnx,
+      }),
+  });
+  const drain = new Drain();
+  const service = createNodeService(host, settings, source, node.addressHeader, drain);
+  const server = await startServer(service, node.port, node.host);
+  const who = settings.access.open ? 'everybody' : 'callers with a key';
+  console.log(`Seedling serves ${settings.model} on http://${node.host}:${server.address.port}, to ${who}`);
+  // The host logs a load that fails, and the first request tries again.
+  host.engine().catch(() => {});
+  stopOnSignals(server, drain, node.graceSeconds);
+}
+
+/** @param shared the builds for a memory that threads share */
+async function readKernels(shared: boolean): Promise<KernelModules> {
+  const read = async (build: 'relaxed' | 'simd') => {
+    const file = `kernels-${build}${shared ? '-shared' : ''}.wasm`;
+    return WebAssembly.compile(await readFile(new URL(`../../../../build/${file}`, import.meta.url)));
+  };
+  const [relaxed, simd] = await Promise.all([read('relaxed'), read('simd')]);
+  return { relaxed, simd };
+}
