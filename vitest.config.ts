@@ -8,6 +8,7 @@ const APART = [
   'test/model/{conformance.test.ts,onnx/**/*.test.ts}',
 ];
 const SLOW = 'test/**/*.slow.test.ts';
+const DOCUMENTS = 'test/documents/*.documents.test.ts';
 
 export default defineConfig({
   test: {
@@ -19,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', ...APART, SLOW],
+          exclude: ['test/workerd/**', ...APART, SLOW, DOCUMENTS],
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -31,6 +32,16 @@ export default defineConfig({
       {
         // What takes minutes, apart from the suite that runs at every change: `npm run test:slow`, one file at a time.
         test: { name: 'slow', include: [SLOW], testTimeout: 600_000, hookTimeout: 120_000 },
+      },
+      {
+        // Commands that the documents name: `npm run test:documents`. One waits for another, so the limits are wide.
+        test: {
+          name: 'documents',
+          include: [DOCUMENTS],
+          testTimeout: 1_200_000,
+          hookTimeout: 120_000,
+          maxConcurrency: 100,
+        },
       },
       {
         plugins: [

@@ -1,4 +1,4 @@
-/** Makes `docs/playground.png`: the page in Chromium while the default model writes on this machine. */
+/** `npm run screenshot -- [FILE]`: the page in Chromium while the default model writes on this machine. */
 import { writeFile } from 'node:fs/promises';
 import { launchChromium } from '../bench/browser/chromium.ts';
 import { createHost } from '../src/api/host.ts';
@@ -9,7 +9,7 @@ import { openApp } from '../test/support/hosts/open-app.ts';
 import { PlaygroundPage } from '../test/support/hosts/playground-page.ts';
 import { withAssets } from '../test/support/hosts/static-site.ts';
 
-const TO = 'docs/playground.png';
+const [TO = 'docs/playground.png'] = process.argv.slice(2);
 /** Settled tokens from which on a picture is taken. */
 const TOKENS = 24;
 const LOOKS = 40;

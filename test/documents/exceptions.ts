@@ -1,0 +1,17 @@
+/** Commands of the documents that are not run, each with its reason. At most 12. */
+
+export interface Exception {
+  readonly pattern: RegExp;
+  readonly reason: string;
+}
+
+export const MOST_EXCEPTIONS = 12;
+
+export const EXCEPTIONS: readonly Exception[] = [
+  { pattern: /^npm install (?!-|&|$)/, reason: "It installs a client into the reader's own project." },
+  { pattern: /^npx wrangler (login|secret put|r2 bucket create)\b/, reason: 'It changes an account at Cloudflare.' },
+  {
+    pattern: /^npm run convert -- hf:/,
+    reason: 'It needs a repository on the Hugging Face Hub; test/convert/hub runs it against a local server.',
+  },
+];
