@@ -1,12 +1,13 @@
 /**
- * Adds up the test reports, prints what was skipped, and ends with `N passed, N failed`.
+ * Adds up the test reports, prints the skipped tests, and ends with `N passed, N failed`. Each of the documents' commands
+ * is a test.
  *
- * Whatever failed without a failed test to show for it (a broken step, a file that did not load, a runner that stopped
- * early, a report without tests) counts as one failure.
+ * A failure without a failed test counts as one: a broken step, a file that did not load, a runner that stopped early, a
+ * report without tests.
  */
 import { readFileSync } from 'node:fs';
 
-const [reports, vitestStatus, slowStatus, pytestStatus, ...brokenSteps] = process.argv.slice(2);
+const [reports, vitestStatus, slowStatus, pytestStatus, documentsStatus, ...brokenSteps] = process.argv.slice(2);
 
 function read(file) {
   try {
@@ -52,6 +53,7 @@ const all = [
   count('vitest', read('vitest.json'), vitestStatus, countVitest),
   count('vitest, slow', read('slow.json'), slowStatus, countVitest),
   count('pytest', read('pytest.xml'), pytestStatus, countPytest),
+  count("documents' commands", read('documents.json'), documentsStatus, countVitest),
 ];
 const passed = all.reduce((sum, counts) => sum + counts.passed, 0);
 const failed = all.reduce((sum, counts) => sum + counts.failed, brokenSteps.length);

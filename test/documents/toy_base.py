@@ -10,7 +10,7 @@ import sys
 import gguf
 import numpy as np
 
-HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD, VOCABULARY = 128, 128, 1, 4, 4, 32, 49152
+HIDDEN, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD, VOCABULARY = 64, 64, 1, 4, 4, 16, 49152
 
 
 def main(path: str) -> None:
