@@ -8,7 +8,12 @@ export interface Exception {
 export const MOST_EXCEPTIONS = 12;
 
 export const EXCEPTIONS: readonly Exception[] = [
-  { pattern: /^npm install (?!-|&|$)/, reason: "It installs a client into the reader's own project." },
+  { pattern: /^npm install [^-]/, reason: "It installs a client into the reader's own project." },
+  {
+    pattern: /^npm (install|ci) --omit=dev\b/,
+    reason: 'It would remove the development packages that the other runs need.',
+  },
+  { pattern: /^python3? -m recipe\.train$/, reason: 'The document names it as the old spelling, which is gone.' },
   { pattern: /^npx wrangler (login|secret put|r2 bucket create)\b/, reason: 'It changes an account at Cloudflare.' },
   {
     pattern: /^npm run convert -- hf:/,

@@ -46,8 +46,10 @@ describe('planOf', () => {
   });
 
   it('adds the runs that another one needs, before it', () => {
-    const commands = planned('python -m recipe soup').runs.map(({ command }) => command.split(' ')[3]);
-    expect(commands).toEqual(['corpus', 'train', 'soup']);
+    const commands = planned('python -m recipe orders T.jsonl').runs.map(
+      ({ command }) => /(quick|trajectories|orders) /.exec(command)?.[1],
+    );
+    expect(commands).toEqual(['quick', 'trajectories', 'orders']);
   });
 
   it('reports a command that nothing stands for', () => {

@@ -24,102 +24,101 @@ export interface Run {
   readonly needs?: readonly string[];
 }
 
-const RECIPE = { cwd: 'models/recipe' } as const;
-const ADAPTER = '$SCRATCH/cache/runs/smallest/adapter.safetensors';
-const EXPORT = '$SCRATCH/cache/export';
+/** `python -m recipe quick --smallest` leaves its corpus, its base and its adapter here. */
+const QUICK = '$SCRATCH/cache/quick/smallest';
+const BASE = `${QUICK}/tiny-base`;
+const ADAPTER = `${QUICK}/runs/quick/adapter.safetensors`;
+const QUICK_COMMAND = 'python -m recipe quick --smallest';
+const HELDOUT = 'python -m recipe corpus --split heldout';
 
+/** A command of the recipe on the files of `quick`. `named` is the command in the documents, where it is not the name alone. */
 function recipe(
   name: string,
   args: string,
-  needs: readonly string[] = [],
-  pattern = `^python3? -m recipe ${name}\\b`,
+  { named = name, needs = [] }: { named?: string; needs?: string[] } = {},
 ): Run {
-  return { ...RECIPE, pattern: new RegExp(pattern), command: `python -m recipe ${name} ${args}`.trimEnd(), needs };
+  return {
+    pattern: new RegExp(`^python3? -m recipe ${named}(?![\\w-])`),
+    command: `python -m recipe ${name} ${args}`,
+    cwd: 'models/recipe',
+    env: { SEEDLING_CACHE: QUICK },
+    needs: [QUICK_COMMAND, ...needs],
+  };
 }
 
-const CORPUS = 'python -m recipe corpus --packages $SCRATCH/packages.json --no-decontamination';
-const TRAIN = `train --run smallest --tokens 128 --batch 1 --length 64 --draws 1 --warmup 1 --eval-sequences 1`;
-const train = recipe('train', TRAIN.slice(6), [CORPUS]);
-const EXPORTED = `python -m recipe export --adapter ${ADAPTER} --out ${EXPORT}/seedling-135m`;
-const PARENT = `python -m recipe export --adapter ${ADAPTER} --out ${EXPORT}/parent`;
-const TRAJECTORIES =
-  'npm run -s trajectories -- $SCRATCH/trajectories.jsonl --count 4 --pool 2 --prompt-tokens 32 --max-tokens 40 --temperature 0.3';
-const TEXTS = `python -m recipe continuations $SCRATCH/texts.jsonl --adapter ${ADAPTER} --count 2 --batch 2 --prompt-tokens 16 --max-tokens 48`;
-const CONVERTED = `npm run -s convert -- ${EXPORT}/seedling-135m toy --out $SCRATCH/models`;
-const STAGED = `python -m recipe pack stage $SCRATCH/stage --init ${ADAPTER}`;
-const RESULTS = 'python -m recipe pack results $SCRATCH/cache/runs/smallest $SCRATCH/back';
+const own = recipe('own', '$SCRATCH/trajectories.jsonl --length 64', {
+  needs: [
+    'npm run -s trajectories -- $SCRATCH/trajectories.jsonl --count 4 --pool 2 --prompt-tokens 32 --max-tokens 40 --temperature 0.3',
+  ],
+});
+const trajectories: Run = {
+  pattern: /^npm run (-s )?trajectories\b/,
+  command: own.needs!.at(-1)!,
+  env: { SEEDLING_CACHE: QUICK },
+  needs: [QUICK_COMMAND],
+};
+const more = (run: string, flags: string) =>
+  `--run ${run} --init-model ${BASE} --init ${ADAPTER} --tokens 256 --batch 1 --length 64 --warmup 1 --eval-sequences 1 ${flags}`;
+const stage = recipe('pack', `stage $SCRATCH/stage --init ${ADAPTER} --model ${BASE}`, { named: 'pack stage' });
+const results = recipe('pack', `results ${QUICK}/runs/quick $SCRATCH/back`, { named: 'pack results' });
 
-/** Before the pattern of the plain command comes the one of a variant. Order is that of the runs. */
+/** A variant comes before the plain command, whose pattern matches it too. */
 const RECIPE_RUNS: readonly Run[] = [
-  { ...RECIPE, pattern: /^python3? -m recipe( --help)?$/, command: 'python -m recipe --help' },
   {
-    ...RECIPE,
-    pattern: /^python3? -m recipe( COMMAND)?( (COMMAND )?--help)$/,
-    command: 'python -m recipe train --help',
+    pattern: /^python3? -m recipe( (COMMAND|SUITE|NAME))?( --help)?$/,
+    command: 'python -m recipe --help',
+    cwd: 'models/recipe',
   },
-  recipe('corpus', '--split heldout', [], '^python3? -m recipe corpus .*--split heldout'),
-  recipe('corpus', '--packages $SCRATCH/packages.json --no-decontamination'),
-  { ...train, pattern: /^python3? -m recipe train(?!.*--(init|orders|own|qat))/ },
-  { ...recipe('export', `--adapter ${ADAPTER} --out ${EXPORT}/seedling-135m`, [train.command]) },
-  { ...recipe('export', `--adapter ${ADAPTER} --out ${EXPORT}/parent`, [train.command], '^never$') },
+  { ...recipe('corpus', '--split heldout', { named: 'corpus --split heldout' }), env: {}, needs: [] },
+  // It runs corpus, train, evaluate, export, gptq, distil-int4, npm run convert and the Node host.
+  {
+    pattern:
+      /^python3? -m recipe (quick|corpus|train(?!.*--(init |qat|orders|own|from))|export|gptq|distil-int4|evaluate(?!.*--(few-steps|holes)))(?![\w-])/,
+    command: QUICK_COMMAND,
+    cwd: 'models/recipe',
+  },
+  trajectories,
+  recipe('train', more('qat', '--qat --edit-rate 0.5'), { named: 'train .*--qat' }),
+  recipe('train', more('orders', `--orders ${QUICK}/tokens/orders.npz --orders-share 0.5`), {
+    named: 'train .*--orders',
+    needs: ['python -m recipe orders $SCRATCH/trajectories.jsonl --length 64 --most-steps 2'],
+  }),
+  recipe('train', '--from quick --run again', { named: 'train .*--from' }),
+  recipe('train', more('more', '--edit-rate 0.5')),
   recipe(
     'evaluate',
-    '--adapter none --sequences 1 --repair-sequences 1 --holes 1',
-    [CORPUS],
-    '^python3? -m recipe evaluate( --adapter none)?$',
+    `--model ${BASE} --adapter ${ADAPTER} --sequences 1 --repair-sequences 1 --holes 1 --few-steps 1 --blocks 8`,
   ),
+  recipe('drafts', `--model ${QUICK}/models/quick --tokens 256 --batch 1 --length 64 --windows 4 --warmup 1`),
+  recipe('draft-agreement', `--model ${QUICK}/models/quick --texts 1 --phases 2 --sequences 1`),
+  recipe('soup', `${ADAPTER} ${ADAPTER} --out $SCRATCH/soup.safetensors`),
+  recipe('plot', 'quick --out $SCRATCH/curves.png'),
+  recipe('agreement', `--model ${BASE} --adapter ${ADAPTER} --texts 1 --blocks 4`),
   recipe(
-    'evaluate',
-    `--model ${EXPORT}/seedling-135m --parent ${EXPORT}/parent --sequences 1 --repair-sequences 0 --holes 0 --bfloat16`,
-    [EXPORTED, PARENT],
-    '^python3? -m recipe evaluate .*--model',
+    'continuations',
+    `$SCRATCH/texts.jsonl --model ${QUICK}/models/quick --count 2 --batch 2 --prompt-tokens 16 --max-tokens 48`,
   ),
-  recipe('evaluate', `--adapter ${ADAPTER} --sequences 0 --repair-sequences 0 --holes 0 --few-steps 1 --blocks 8`, [
-    train.command,
-  ]),
-  recipe('plot', 'smallest --out $SCRATCH/curves.png', [train.command]),
-  recipe('soup', `${ADAPTER} ${ADAPTER} --out $SCRATCH/soup.safetensors`, [train.command]),
-  recipe('gptq', `--model ${EXPORT}/seedling-135m --texts 1`, [EXPORTED]),
-  recipe('distil-int4', `--model ${EXPORT}/seedling-135m --parent ${EXPORT}/parent --steps 1 --batch 1`, [
-    EXPORTED,
-    PARENT,
-  ]),
-  recipe('continuations', TEXTS.split('continuations ')[1]!, [train.command]),
   recipe(
     'pools',
-    `$SCRATCH/pools.jsonl --adapter ${ADAPTER} --count 1 --batch 2 --pool 2 --prompt-tokens 16 --max-tokens 16`,
-    [train.command],
+    `$SCRATCH/pools.jsonl --model ${BASE} --adapter ${ADAPTER} --count 1 --batch 2 --pool 2 --prompt-tokens 16 --max-tokens 16`,
   ),
-  recipe('own', '$SCRATCH/texts.jsonl --length 64', [TEXTS]),
-  { pattern: /^npm run trajectories\b/, command: TRAJECTORIES, needs: [CORPUS] },
-  recipe('orders', '$SCRATCH/trajectories.jsonl --length 64 --most-steps 2', [TRAJECTORIES]),
-  {
-    ...recipe('train', `${TRAIN.slice(6)} --init ${ADAPTER} --qat --edit-rate 0.5`.replace('smallest', 'more'), [
-      train.command,
-    ]),
-    pattern: /^python3? -m recipe train\b/,
-  },
-  recipe('agreement', `--adapter ${ADAPTER} --texts 1 --blocks 4`, [train.command]),
+  own,
+  recipe('orders', '$SCRATCH/trajectories.jsonl --length 64 --most-steps 2', { needs: [trajectories.command] }),
   recipe(
     'onpolicy',
-    `--init ${ADAPTER} --run policy --updates 1 --prompts 1 --group 2 --length 8 --calibration 0 --pool 1`,
-    [train.command],
+    `--init-model ${BASE} --init ${ADAPTER} --run policy --updates 1 --prompts 1 --group 2 --length 8 --calibration 0 --pool 1`,
   ),
-  recipe('fixture', '--out $SCRATCH/fixtures'),
-  recipe('families', '--out $SCRATCH/families'),
-  recipe('pack', 'stage $SCRATCH/stage --init '.concat(ADAPTER), [train.command], '^python3? -m recipe pack stage\\b'),
-  recipe(
-    'pack',
-    'results $SCRATCH/cache/runs/smallest $SCRATCH/back',
-    [train.command],
-    '^python3? -m recipe pack results\\b',
-  ),
-  recipe('pack', 'unpack $SCRATCH/back $SCRATCH/target', [RESULTS], '^python3? -m recipe pack unpack\\b'),
+  recipe('golden', `quick --models ${QUICK}/models --out $SCRATCH/golden`),
+  { ...recipe('fixture', '--out $SCRATCH/fixtures'), needs: [] },
+  { ...recipe('families', '--out $SCRATCH/families'), needs: [] },
+  stage,
+  results,
+  recipe('pack', 'unpack $SCRATCH/back $SCRATCH/target', { named: 'pack unpack', needs: [results.command] }),
   {
-    ...RECIPE,
     pattern: /^python3? \S*unpack\.py\b/,
     command: 'python $SCRATCH/stage/unpack.py $SCRATCH/stage $SCRATCH/there',
-    needs: [STAGED],
+    cwd: 'models/recipe',
+    needs: [stage.command],
   },
 ];
 
@@ -139,7 +138,7 @@ function evaluation(name: string): Run {
     command: `node eval/run.ts ${name}`,
     env: { EVAL_LIMIT: '1', EVAL_TOKENS: '8', EVAL_BASELINE: '0', SEEDLING_EVAL: '$SCRATCH/sets' },
     suite: true,
-    needs: [CORPUS],
+    needs: [HELDOUT],
   };
 }
 
@@ -170,7 +169,7 @@ const NODE_RUNS: readonly Run[] = [
   bench('profile'),
   bench('threads'),
   bench('runtimes', { BENCH_RUNTIMES: 'wasm,onnx-wasm', BENCH_BLOCKS: '1' }),
-  bench('policies', { BENCH_HOLES: '4' }, [CORPUS]),
+  bench('policies', { BENCH_HOLES: '4' }, [HELDOUT]),
   bench('approximate-cache'),
   bench('large', { BENCH_REHEARSAL: '1' }),
   bench('abuse', { BENCH_REQUESTS: '200' }),
@@ -179,10 +178,9 @@ const NODE_RUNS: readonly Run[] = [
   { pattern: /^npm run convert$/, command: 'npm run -s convert', status: 1 },
   {
     pattern: /^npm run convert -- (?!hf:)/,
-    command: CONVERTED,
-    needs: [EXPORTED],
+    command: `npm run -s convert -- ${QUICK}/export toy --out $SCRATCH/models`,
+    needs: [QUICK_COMMAND],
   },
-  recipe('golden', 'toy --models $SCRATCH/models --out $SCRATCH/golden', [CORPUS, CONVERTED]),
   { pattern: /^npm run key -- /, command: 'npm run -s key -- alice' },
   { pattern: /^npm run screenshot$/, command: 'npm run -s screenshot -- $SCRATCH/playground.png' },
   { pattern: /^npm run deploy$/, command: 'npm run -s deploy -- --dry-run --outdir $SCRATCH/worker' },
@@ -208,13 +206,13 @@ export function runOf(command: string): Run {
 
 /** Commands that are steps of `.ci/run`: pattern -> text that the script has to hold. */
 export const STEPS: readonly (readonly [RegExp, string])[] = [
-  [/^npm (install|ci)( --\S+)*$/, 'npm ci'],
+  [/^npm (install|ci)$/, 'npm ci'],
   [/^npm (run )?test$/, 'npm test'],
   [/^npm run test:slow$/, 'npm run test:slow'],
   [/^npm run check$/, 'npm run check'],
   [/^python3? -m pip install -e /, "-m pip install -qq -e 'models/recipe[dev]'"],
   [/^python3? -m pytest$/, '-m pytest'],
-  [/^python3? -m ruff check \.$/, '-m ruff check .'],
+  [/^(python3? -m )?ruff check \.$/, '-m ruff check .'],
   [/^python3? -m mypy$/, '-m mypy'],
 ];
 

@@ -1,35 +1,21 @@
 /** The folder in which the documents' commands run: small inputs in place of those that a user brings. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 export const ROOT = new URL('../..', import.meta.url).pathname;
 
-/** Two small training packages beside the held-out ones. */
-const TRAINED_ON = ['@jupyterlab/fileeditor', 'sortedcontainers'];
-
-/** @returns the folder, with a toy base model, a short list of packages and one problem of each evaluation set */
+/** @returns the folder, with a cache that is empty and one problem of each evaluation set */
 export function createWorkplace(): string {
   const scratch = mkdtempSync(join(tmpdir(), 'seedling-documents-'));
-  mkdirSync(join(scratch, 'cache/base'), { recursive: true });
-  const base = join(scratch, 'cache/base/SmolLM2-135M-Instruct.Q4_1.gguf');
-  execFileSync('python', [new URL('toy_base.py', import.meta.url).pathname, base], { stdio: 'inherit' });
-  writePackages(join(scratch, 'packages.json'));
+  mkdirSync(join(scratch, 'cache'));
   writeSets(join(scratch, 'sets'));
   return scratch;
 }
 
 export function removeWorkplace(scratch: string): void {
   rmSync(scratch, { recursive: true, force: true });
-}
-
-function writePackages(path: string): void {
-  const list = join(ROOT, 'models/recipe/recipe/data/packages.json');
-  const packages = JSON.parse(readFileSync(list, 'utf8')) as { name: string; split: string }[];
-  const few = packages.filter(({ name, split }) => split === 'heldout' || TRAINED_ON.includes(name));
-  writeFileSync(path, JSON.stringify(few));
 }
 
 /** Problems of our own in the shape of the published sets. */

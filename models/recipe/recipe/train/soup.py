@@ -22,9 +22,13 @@ def mixed_factors(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], s
     q_out, r_out = torch.linalg.qr(torch.cat([(1 - share) * b0, share * b1], dim=1))
     q_in, r_in = torch.linalg.qr(torch.cat([a0, a1]).T)
     u, s, v = torch.linalg.svd(r_out @ r_in.T)
-    rank = len(a0)
+    # A small matrix has fewer singular values than the adapter has rows: the other rows stay 0.
+    rank = min(len(a0), len(s))
     root = s[:rank].sqrt()
-    return root[:, None] * (q_in @ v.T[:, :rank]).T, (q_out @ u[:, :rank]) * root
+    a, b = torch.zeros_like(a0), torch.zeros_like(b0)
+    a[:rank] = root[:, None] * (q_in @ v.T[:, :rank]).T
+    b[:, :rank] = (q_out @ u[:, :rank]) * root
+    return a, b
 
 
 def mixed(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -28,3 +28,11 @@ def test_between_them_is_the_nearest_of_the_rank() -> None:
     singular = torch.linalg.svdvals(mean)
     error = torch.linalg.norm(product(mixed(first, second, 0.5)) - mean)
     torch.testing.assert_close(error, singular[4:].square().sum().sqrt())
+
+
+def test_a_matrix_smaller_than_the_rank_keeps_the_shapes() -> None:
+    torch.manual_seed(0)
+    first, second = ({"x.lora_a": torch.randn(4, 3), "x.lora_b": torch.randn(2, 4)} for _ in range(2))
+    between = mixed(first, second, 0.5)
+    assert {name: tensor.shape for name, tensor in between.items()} == {name: tensor.shape for name, tensor in first.items()}
+    torch.testing.assert_close(product(between), 0.5 * product(first) + 0.5 * product(second))
