@@ -82,12 +82,13 @@ def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
     """
     diagonal = hessian.diagonal()
     importance = diagonal + DAMPING * diagonal.mean()
-    scales = [scales_of(weight[:, at : at + GROUP], importance[at : at + GROUP]) for at in range(0, weight.shape[1], GROUP)]
+    groups = range(0, weight.shape[1], GROUP)
+    scales = [scales_of(weight[:, at : at + GROUP], importance[at : at + GROUP]) for at in progress(groups, "scales")]
     order = diagonal.argsort(descending=True, stable=True)
     factor = inverse_factor(hessian[order][:, order].double()).float()
     left = weight[:, order].clone()
     out = torch.empty_like(weight)
-    for start in range(0, weight.shape[1], GROUP):
+    for start in progress(groups, "columns"):
         end = start + GROUP
         errors = torch.zeros(len(weight), GROUP)
         for column in range(start, end):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recipe.model.attention import Layers, spread_groups
 from recipe.model.llama import Attend, Llama
+from recipe.progress import progress
 
 Policy = Callable[[Tensor, Tensor, int], Tensor]
 """(confidence [G, S], masked [G, S], step from 1) -> which positions to decide, bool [G, S]. If none is, the caller decides one."""
@@ -146,7 +147,7 @@ def roll_out(
     cache: Layers = []
     committed = prompts
     ids, decided, forced = [], [], []
-    for start in range(0, length, block):
+    for start in progress(range(0, length, block), "blocks"):
         from_position = context + start - committed.shape[1]
         position = torch.arange(from_position, context + start, device=device)
         causal = rows_logits(model, model.hidden(committed, position, appending(cache))[:, -1])

@@ -3,7 +3,7 @@
 The steps are the recipe's own commands; each is printed as it could be typed. Everything is written to the folder quick/ of the
 cache. The model has the size of the shipped one and a few minutes of training, so its text is poor: what is shown is the way.
 
---smallest takes about half a minute on two cores and needs no network: its corpus is this repository, its base a tiny random model.
+--smallest takes less than a minute on two cores and needs no network: its corpus is this repository, its base a tiny random model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 from recipe.commands import run_command
 from recipe.data.corpus import PACKAGES
 from recipe.data.fetch import Package, read_packages
-from recipe.model.gguf_weights import BASE_FILE
 from recipe.paths import REPOSITORY_ROOT, cache_dir
 from recipe.quick.serve import complete, require_node
 from recipe.quick.tiny import REPOSITORY, write_tiny_base
@@ -56,14 +55,13 @@ def write_list(folder: Path, packages: list[Package]) -> Path:
 
 
 def share_base(cache: Path, quick: Path) -> None:
-    """Links the base weights of the whole cache, if it has them, into the quick one, so that they are not downloaded twice."""
-    here, there = cache / "base" / BASE_FILE, quick / "base" / BASE_FILE
-    if here.exists() and not there.exists():
-        there.parent.mkdir(parents=True, exist_ok=True)
-        there.symlink_to(here)
+    """Links the folder of the base into the quick cache, so that its weights are downloaded once for both."""
+    (cache / "base").mkdir(exist_ok=True)
+    if not (quick / "base").exists():
+        (quick / "base").symlink_to(cache / "base")
 
 
-def go(quick: Path, smallest: bool, minutes: float) -> str:
+def go(quick: Path, smallest: bool, minutes: float, threads: int) -> str:
     """All steps; returns the text that the served model wrote after PROMPT."""
     if smallest:
         listed = list(REPOSITORY)
@@ -73,17 +71,19 @@ def go(quick: Path, smallest: bool, minutes: float) -> str:
     else:
         listed = [package for package in read_packages(PACKAGES) if package.split == "heldout" or package.name in TRAINED_ON]
         base, size = [], ["--minutes", str(minutes), "--batch", "2", "--eval-sequences", "0"]
-        sequences, texts, steps = "8", "8", "10"
+        sequences, texts, steps = "4", "8", "8"
     model = ["--model", base[1]] if base else []
+    cores = ["--threads", str(threads)]
+    measured = ["--sequences", sequences, "--repair-sequences", "0", "--holes", "0", *cores]
     export, parent, adapter = quick / "export", quick / "parent", quick / "runs" / NAME / "adapter.safetensors"
     step("corpus", "--packages", write_list(quick, listed), "--no-decontamination")
-    step("train", "--run", NAME, *base, *size)
-    step("evaluate", "--adapter", adapter, *model, "--sequences", sequences, "--repair-sequences", "0", "--holes", "0")
+    step("train", "--run", NAME, *base, *size, *cores)
+    step("evaluate", "--adapter", adapter, *model, *measured)
     step("export", "--adapter", adapter, *model, "--out", export)
     step("export", "--adapter", adapter, *model, "--out", parent)
-    step("gptq", "--model", export, "--texts", texts)
-    step("distil-int4", "--model", export, "--parent", parent, "--steps", steps, "--batch", "1", "--run", f"{NAME}-int4")
-    step("evaluate", "--model", export, "--parent", parent, "--sequences", sequences, "--repair-sequences", "0", "--holes", "0")
+    step("gptq", "--model", export, "--texts", texts, *cores)
+    step("distil-int4", "--model", export, "--parent", parent, "--steps", steps, "--batch", "1", "--run", f"{NAME}-int4", *cores)
+    step("evaluate", "--model", export, "--parent", parent, *measured)
     convert(export, quick / "models")
     return complete(quick / "models", NAME, PROMPT)
 
@@ -92,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smallest", action="store_true", help="this repository as corpus, a tiny random base, no network")
     parser.add_argument("--minutes", type=float, default=2.5, help="of training, without --smallest")
+    parser.add_argument("--threads", type=int, default=2, help="CPU cores to use; 1 where others use them too")
     arguments = parser.parse_args()
     require_node()
     cache = cache_dir()
@@ -102,7 +103,7 @@ def main() -> None:
     kept = os.environ.get("SEEDLING_CACHE")
     os.environ["SEEDLING_CACHE"] = str(quick)
     try:
-        text = go(quick, arguments.smallest, arguments.minutes)
+        text = go(quick, arguments.smallest, arguments.minutes, arguments.threads)
     finally:
         if kept is None:
             del os.environ["SEEDLING_CACHE"]
