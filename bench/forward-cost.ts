@@ -2,7 +2,7 @@
 import type { ModelConfig } from '../src/model/config.ts';
 import { GROUP, type Manifest, rowBytes } from '../src/model/manifest.ts';
 import type { DiffusionModel, KvCache } from '../src/model/model.ts';
-import type { Work } from './cost-model.ts';
+import type { Work } from './roofline/cost-model.ts';
 
 /** Committed tokens that a timed forward attends to. */
 const CONTEXT = 128;

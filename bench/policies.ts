@@ -4,9 +4,9 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeIds } from '../eval/decode-ids.ts';
-import { evenStarts, readHeldoutPackages, shareOf } from '../eval/heldout-tokens.ts';
-import { type Hole, lineHole } from '../eval/holes.ts';
+import { decodeIds } from '../eval/heldout/decode-ids.ts';
+import { evenStarts, readHeldoutPackages, shareOf } from '../eval/heldout/heldout-tokens.ts';
+import { type Hole, lineHole } from '../eval/heldout/holes.ts';
 import { sharedPrefix } from '../eval/score.ts';
 import { type EvalSettings, readEvalSettings } from '../eval/settings.ts';
 import { completionRequestSchema } from '../src/api/completions/schema.ts';

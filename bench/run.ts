@@ -8,11 +8,11 @@ function suite(about: string, settings: readonly BenchSetting[], load: Suite['lo
 }
 
 const suites = {
-  kernels: suite('matrix products, beside onnxruntime-web', ['BENCH_ROUNDS'], () => import('./kernels.ts')),
+  kernels: suite('matrix products, beside onnxruntime-web', ['BENCH_ROUNDS'], () => import('./kernels/kernels.ts')),
   decode: suite(
     'tokens per second, beside peers in Chromium; start and memory in workerd',
     ['MODEL', 'BENCH_ROUNDS', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'BENCH_PEERS'],
-    () => import('./decode.ts'),
+    () => import('./decode/decode.ts'),
   ),
   serve: suite(
     'workerd under 1, 4 and 16 clients',
@@ -22,7 +22,7 @@ const suites = {
   roofline: suite(
     'the cost of a forward by its width, and what explains it',
     ['MODEL', 'BENCH_ROUNDS', 'BENCH_DRAWINGS'],
-    () => import('./roofline.ts'),
+    () => import('./roofline/roofline.ts'),
   ),
   profile: suite(
     'the time of a forward by kernel',
@@ -43,12 +43,12 @@ const suites = {
   'approximate-cache': suite(
     'what an approximate cache changes under full context',
     ['MODEL', 'MODELS_DIR', 'BENCH_PROMPTS'],
-    () => import('./approximate-cache.ts'),
+    () => import('./approximate-cache/approximate-cache.ts'),
   ),
   large: suite(
     'random weights of 1.5 billion parameters',
     ['BENCH_LARGE', 'BENCH_REHEARSAL', 'BENCH_TOKENS'],
-    () => import('./large.ts'),
+    () => import('./large/large.ts'),
   ),
   abuse: suite(
     'random cancels, slow readers, spoiled bodies, killed hosts',

@@ -6,7 +6,7 @@ import { FUNCTION_END, functionBody } from './function-text.ts';
 import { Outcomes } from './outcomes.ts';
 import { Progress } from './progress.ts';
 import { Samples } from './samples.ts';
-import { Sandbox } from './sandbox.ts';
+import { Sandbox } from './sandbox/sandbox.ts';
 import { COMPLETE, type CompleteProblem, readProblems } from './sets.ts';
 import { AUTOREGRESSIVE, type EvalDecoding, readEvalSettings } from './settings.ts';
 import { Writer } from './writer.ts';

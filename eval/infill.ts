@@ -3,14 +3,14 @@
  * (the same, and pass@1).
  */
 import { openTokenizer } from '../test/support/engines/engine.ts';
-import { decodeIds } from './decode-ids.ts';
-import { evenStarts, readHeldoutPackages, shareOf } from './heldout-tokens.ts';
-import { type Hole, lineHole, spanHole } from './holes.ts';
+import { decodeIds } from './heldout/decode-ids.ts';
+import { evenStarts, readHeldoutPackages, shareOf } from './heldout/heldout-tokens.ts';
+import { type Hole, lineHole, spanHole } from './heldout/holes.ts';
 import { openInfillEngine } from './infiller.ts';
 import { Outcomes } from './outcomes.ts';
 import { Progress } from './progress.ts';
 import { Samples } from './samples.ts';
-import { Sandbox } from './sandbox.ts';
+import { Sandbox } from './sandbox/sandbox.ts';
 import { editSimilarity, Mean } from './score.ts';
 import { INFILL, readProblems } from './sets.ts';
 import { readEvalSettings } from './settings.ts';

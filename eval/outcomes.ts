@@ -1,5 +1,5 @@
 /** How many problems had which outcome. */
-import type { Outcome } from './sandbox.ts';
+import type { Outcome } from './sandbox/sandbox.ts';
 
 /** `too_long`: prompt and answer do not fit the context, so nothing was generated. */
 export type Result = Outcome | 'too_long';

@@ -20,7 +20,7 @@ const evaluation: Command = {
     heldout: suite(
       'accuracies and tokens a forward on held-out packages',
       ['SEEDLING_CACHE'],
-      () => import('./heldout.ts'),
+      () => import('./heldout/heldout.ts'),
     ),
     complete: suite(
       'HumanEval in TypeScript, pass@1',
@@ -30,12 +30,12 @@ const evaluation: Command = {
     repair: suite(
       'HumanEvalFix in JavaScript, pass@1',
       [...DECODING, ...PROBLEMS, 'EVAL_BASELINE', 'SEEDLING_CACHE'],
-      () => import('./repair.ts'),
+      () => import('./repair/repair.ts'),
     ),
     clean: suite(
       'whether editing leaves right code alone and repairs one wrong token',
       ['SEEDLING_CACHE'],
-      () => import('./clean.ts'),
+      () => import('./clean/clean.ts'),
     ),
     infill: suite(
       'holes in held-out code and in Python functions',

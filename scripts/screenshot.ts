@@ -1,6 +1,6 @@
 /** `npm run screenshot -- [FILE]`: the page in Chromium while the default model writes on this machine. */
 import { writeFile } from 'node:fs/promises';
-import { launchChromium } from '../bench/browser/chromium.ts';
+import { launchChromium } from '../bench/decode/browser/chromium.ts';
 import { createHost } from '../src/api/host.ts';
 import { startServer } from '../src/hosts/node/host/server.ts';
 import { readSettings } from '../src/hosts/settings.ts';

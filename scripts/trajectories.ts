@@ -11,7 +11,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { readNpyUint16 } from '../eval/npy.ts';
+import { readNpyUint16 } from '../eval/heldout/npy.ts';
 import { completionRequestSchema } from '../src/api/completions/schema.ts';
 import { resolveRequest } from '../src/api/generate/resolve.ts';
 import type { Engine } from '../src/engine/engine.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bestWidth, expectedTokens, rooflineMs } from '../../bench/cost-model.ts';
+import { bestWidth, expectedTokens, rooflineMs } from '../../bench/roofline/cost-model.ts';
 
 test('a forward is bound by bandwidth while it is narrow, by arithmetic when it is wide', () => {
   const work = { bytes: 72e6, macs: 135e6 };

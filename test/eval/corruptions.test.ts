@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { corrupt, corruptions } from '../../eval/corruptions.ts';
+import { corrupt, corruptions } from '../../eval/clean/corruptions.ts';
 import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 
 const TEXT = 'function add(a, b) {\n  return a + b;\n}\n';

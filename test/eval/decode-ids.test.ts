@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { decodeIds } from '../../eval/decode-ids.ts';
+import { decodeIds } from '../../eval/heldout/decode-ids.ts';
 import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 
 test('ids become text, special ones nothing', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FUNCTION_END, functionBody } from '../../eval/function-text.ts';
-import { regeneratePrompt } from '../../eval/repairer.ts';
+import { regeneratePrompt } from '../../eval/repair/repairer.ts';
 
 const START = 'const f = (a: number) => {';
 const BODY = '\n  if (a) {\n    return b;\n  }\n  return c;\n}\n';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { heldoutFunctions } from '../../eval/heldout-functions.ts';
+import { heldoutFunctions } from '../../eval/heldout/heldout-functions.ts';
 import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 
 const FUNCTION = `export function first(list: number[]): number {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { evenStarts, heldoutSequences, shareOf } from '../../eval/heldout-tokens.ts';
+import { evenStarts, heldoutSequences, shareOf } from '../../eval/heldout/heldout-tokens.ts';
 
 test('the first packages give one more', () => {
   expect([0, 1, 2, 3].map((index) => shareOf(10, index, 4))).toEqual([3, 3, 2, 2]);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lineHole, spanHole } from '../../eval/holes.ts';
+import { lineHole, spanHole } from '../../eval/heldout/holes.ts';
 
 const TEXT = `${'// first\n'.repeat(8)}function f(a) {\n  return longName(a) + 1;  \n}\n${'// last\n'.repeat(8)}`;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readNpyUint16 } from '../../eval/npy.ts';
+import { readNpyUint16 } from '../../eval/heldout/npy.ts';
 
 /** As numpy.save writes it: magic, version 1.0, header padded with spaces to 64 bytes, elements. */
 function npy(header: string, elements: readonly number[]): Buffer {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { pickIsolation } from '../../eval/isolation.ts';
-import { type Language, type Outcome, Sandbox } from '../../eval/sandbox.ts';
+import { pickIsolation } from '../../eval/sandbox/isolation.ts';
+import { type Language, type Outcome, Sandbox } from '../../eval/sandbox/sandbox.ts';
 
 /** Whatever this host can do: the tests of a program's outcome do not depend on it. */
 const limits = new Sandbox('process');

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import axe from 'axe-core';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
+import { EXECUTABLE, launchChromium } from '../../bench/decode/browser/chromium.ts';
 import { DEFAULTS, policyDefaults } from '../../src/engine/defaults.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';

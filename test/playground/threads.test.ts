@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
+import { EXECUTABLE, launchChromium } from '../../bench/decode/browser/chromium.ts';
 import { type PlaygroundHost, startPlayground, TINY } from '../support/hosts/playground-host.ts';
 import { PlaygroundPage } from '../support/hosts/playground-page.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
+import { EXECUTABLE, launchChromium } from '../../bench/decode/browser/chromium.ts';
 import { convert } from '../../src/convert/convert.ts';
 import type { FromWorker, LoadProgress, ToWorker } from '../../src/playground/shared/protocol.ts';
 import { ETAG, type FileServer, type Misbehaviour, serveFiles } from '../sources/file-server.ts';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { EXECUTABLE, launchChromium } from '../../bench/browser/chromium.ts';
+import { EXECUTABLE, launchChromium } from '../../bench/decode/browser/chromium.ts';
 import type { Seen } from './continued-worker.ts';
 import { ETAG, type FileServer, type Misbehaviour, serveFiles } from './file-server.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { EXECUTABLE, launchChromium } from '../../../bench/browser/chromium.ts';
+import { EXECUTABLE, launchChromium } from '../../../bench/decode/browser/chromium.ts';
 import { createHost } from '../../../src/api/host.ts';
 import { Drain } from '../../../src/api/middleware/drain.ts';
 import { type NodeServer, startServer } from '../../../src/hosts/node/host/server.ts';

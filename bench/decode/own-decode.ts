@@ -1,0 +1,103 @@
+/** Seedling in this process: decoding in several modes, and the prefill. */
+import type { Engine } from '../../src/engine/engine.ts';
+import { openEngine } from '../../test/support/engines/engine.ts';
+import { completeTimed, type DecodingFields, type OwnCompletion } from '../complete-timed.ts';
+import { median, round } from '../median.ts';
+import { LONG_PROMPT, salted } from '../prompts.ts';
+import { tokensPerSecond } from '../timed-completion.ts';
+
+/**
+ * `ar` is the baseline. `default` is a request that does not choose: drafts are verified, and the width is the one that
+ * pays on this host. `unverified` decides as in training.
+ */
+const MODES = {
+  ar: { block_length: 1 },
+  unverified: { verify: false },
+  default: {},
+} as const satisfies Record<string, DecodingFields>;
+export type Mode = keyof typeof MODES;
+const MODE_NAMES = Object.keys(MODES) as Mode[];
+
+/** The speed of a shorter completion is not counted. */
+const LEAST_TOKENS = 16;
+
+export interface ModeSummary {
+  /** Tokens per second after the first. */
+  readonly speed: number;
+  /** That over the speed of `ar`: the median over prompts and rounds. */
+  readonly ratio: number;
+  /** Forwards per request. */
+  readonly nfe: number;
+  readonly tokensPerForward: number;
+  readonly positionsPerToken: number;
+}
+
+export class OwnDecode {
+  readonly engine: Engine;
+  readonly #runs = new Map<Mode, OwnCompletion[]>(MODE_NAMES.map((mode) => [mode, []]));
+  readonly #ratios = new Map<Mode, number[]>(MODE_NAMES.map((mode) => [mode, []]));
+  readonly #prefills: number[] = [];
+  readonly #longPrefillRates: number[] = [];
+
+  static async open(model: string): Promise<OwnDecode> {
+    const engine = await openEngine(model);
+    // The WASM engine compiles the kernels again once they are hot.
+    await completeTimed(engine, salted(LONG_PROMPT), 16, MODES.default);
+    return new OwnDecode(engine);
+  }
+
+  private constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** One prompt in every mode. */
+  async decode(prompt: string, tokens: number): Promise<void> {
+    let baseline = Number.NaN;
+    for (const mode of MODE_NAMES) {
+      const run = await completeTimed(this.engine, prompt, tokens, MODES[mode]);
+      this.#runs.get(mode)!.push(run);
+      if (run.timed.tokens < LEAST_TOKENS) continue;
+      const speed = tokensPerSecond(run.timed);
+      if (mode === 'ar') baseline = speed;
+      if (!Number.isNaN(baseline)) this.#ratios.get(mode)!.push(speed / baseline);
+    }
+  }
+
+  /** A prompt of 69 tokens, and one of about 256. */
+  async prefill(): Promise<void> {
+    this.#prefills.push((await completeTimed(this.engine, salted(LONG_PROMPT), 1, MODES.ar)).cost.prefillMs);
+    const { cost, promptTokens } = await completeTimed(this.engine, salted(LONG_PROMPT.repeat(4)), 1, MODES.ar);
+    this.#longPrefillRates.push((promptTokens / cost.prefillMs) * 1000);
+  }
+
+  summary(): ReadonlyMap<Mode, ModeSummary> {
+    return new Map(
+      MODE_NAMES.map((mode) => {
+        const ratio = round(median(this.#ratios.get(mode)!));
+        return [mode, { ...summarize(this.#runs.get(mode)!), ratio }] as const;
+      }),
+    );
+  }
+
+  get prefillMs(): number {
+    return round(median(this.#prefills), 1);
+  }
+
+  get prefillTokensPerSecond(): number {
+    return round(median(this.#longPrefillRates), 0);
+  }
+}
+
+/** Speed of the runs that are long enough; forwards and positions of all runs. */
+function summarize(runs: readonly OwnCompletion[]): Omit<ModeSummary, 'ratio'> {
+  const sum = (of: (run: OwnCompletion) => number) => runs.reduce((total, run) => total + of(run), 0);
+  const tokens = sum((run) => run.timed.tokens);
+  const nfe = sum((run) => run.cost.nfe);
+  const long = runs.filter((run) => run.timed.tokens >= LEAST_TOKENS);
+  return {
+    speed: round(median(long.map((run) => tokensPerSecond(run.timed))), 1),
+    nfe: round(nfe / runs.length, 1),
+    tokensPerForward: round(tokens / nfe),
+    positionsPerToken: round(sum((run) => run.cost.positionForwards) / tokens),
+  };
+}
