@@ -40,11 +40,11 @@ export interface Semantics {
   readonly startTokenId?: number | undefined;
 }
 
-/** `[N, K]` for a matrix (N outputs, K inputs), `[N]` for a vector. */
-export type Shape = readonly [number] | readonly [number, number];
+/** `[N, K]` for a matrix (N outputs, K inputs), `[N]` for a vector. No tensor of a decoder has another rank. */
+export type Shape = readonly number[];
 
 export interface TensorReader {
-  /** Shape by Hugging Face name. */
+  /** Shape of every tensor, by Hugging Face name. */
   readonly shapes: ReadonlyMap<string, Shape>;
   /**
    * Rows [start, end) of a tensor as float32, row-major; a vector has N rows of one element.
@@ -90,7 +90,11 @@ export class ConversionError extends Error {
   override readonly name = 'ConversionError';
 }
 
-/** Rows and elements per row of a shape. */
+/** Rows and elements per row of a shape. @throws ConversionError if it is neither of a vector nor of a matrix */
 export function rowsAndColumns(shape: Shape): { rows: number; columns: number } {
-  return { rows: shape[0], columns: shape[1] ?? 1 };
+  const [rows, columns = 1] = shape;
+  if (rows === undefined || shape.length > 2) {
+    throw new ConversionError(`shape [${shape}]: only vectors and matrices are understood`);
+  }
+  return { rows, columns };
 }

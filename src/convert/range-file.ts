@@ -13,9 +13,16 @@ export class RangeFile {
     this.#handle = handle;
   }
 
+  /** @throws ConversionError if there is no such file or it may not be read */
   static async open(path: string): Promise<RangeFile> {
-    const handle = await open(path, 'r');
-    return new RangeFile(path, (await handle.stat()).size, handle);
+    const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+      const why = error.code === 'ENOENT' ? 'is not there' : `cannot be read: ${error.code}`;
+      throw new ConversionError(`${path} ${why}`, { cause: error });
+    });
+    const found = await handle.stat();
+    if (found.isFile()) return new RangeFile(path, found.size, handle);
+    await handle.close();
+    throw new ConversionError(`${path} is not a file`);
   }
 
   /**

@@ -29,9 +29,7 @@ export function ggufShapes(header: GGUFParseOutput): ReadonlyMap<string, Shape> 
   const shapes = new Map<string, Shape>();
   for (const info of header.tensorInfos) {
     // GGML lists the fastest dimension first.
-    const [rows, columns] = info.shape.map(Number).reverse();
-    if (rows === undefined || info.shape.length > 2) continue;
-    shapes.set(huggingFaceName(info.name), columns === undefined ? [rows] : [rows, columns]);
+    shapes.set(huggingFaceName(info.name), info.shape.map(Number).reverse());
   }
   return shapes;
 }

@@ -7,28 +7,18 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConversionError, rowsAndColumns, type Shape, type TensorReader } from '../checkpoint.ts';
 import { ELEMENT_BYTES, type ElementType, elementsToFloat32 } from '../elements.ts';
-import { checkJson, parseCheckedJson, readJsonFile } from '../json-file.ts';
+import { parseCheckedJson, readJsonFile } from '../json-file.ts';
 import { RangeFile } from '../range-file.ts';
 import { Scratch } from '../scratch.ts';
+import { type HeaderEntry, readSafetensorsHeader } from './safetensors-header.ts';
 
-const headerEntry = z.object({
-  dtype: z.string(),
-  shape: z.array(z.int().nonnegative()),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 const INDEX = 'model.safetensors.index.json';
+const SINGLE = 'model.safetensors';
 
-/** The format's own limit on the header, in bytes. */
-const MAX_HEADER = 100_000_000;
-
-interface StoredTensor {
+interface StoredTensor extends HeaderEntry {
   readonly file: RangeFile;
-  readonly type: string;
-  readonly shape: readonly number[];
-  /** Byte position in the file. */
-  readonly offset: number;
 }
 
 export class SafetensorsReader implements TensorReader {
@@ -38,11 +28,15 @@ export class SafetensorsReader implements TensorReader {
   readonly #raw = new Scratch();
   readonly #values = new Scratch();
 
-  /** @throws ConversionError if the directory has no safetensors or a header is not one. */
+  /** @throws ConversionError if the directory has no safetensors, or one that the reference library would refuse */
   static async open(directory: string): Promise<SafetensorsReader> {
     const reader = new SafetensorsReader();
     try {
-      for (const file of await weightFiles(directory)) await reader.#addFile(join(directory, file));
+      const index = await readJsonFile(directory, INDEX, indexSchema);
+      if (index !== undefined) await reader.#addShards(directory, new Map(Object.entries(index.weight_map)));
+      else if (existsSync(join(directory, SINGLE))) {
+        for (const tensor of await reader.#openFile(directory, SINGLE)) reader.#add(tensor);
+      } else throw new ConversionError(`${directory} has neither ${SINGLE} nor ${INDEX}`);
     } catch (error) {
       await reader.close();
       throw error;
@@ -52,16 +46,12 @@ export class SafetensorsReader implements TensorReader {
 
   async readRows(name: string, start: number, end: number): Promise<Float32Array> {
     const tensor = this.#tensors.get(name);
-    const shape = this.shapes.get(name);
     if (tensor === undefined) throw new ConversionError(`the checkpoint has no tensor ${name}`);
-    if (shape === undefined) {
-      throw new ConversionError(`${name} has shape [${tensor.shape}]; only vectors and matrices are understood`);
-    }
     if (!(tensor.type in ELEMENT_BYTES)) {
       throw new ConversionError(`${name} is ${tensor.type}; only F32, F16 and BF16 safetensors are read`);
     }
     const type = tensor.type as ElementType;
-    const { columns } = rowsAndColumns(shape);
+    const { columns } = rowsAndColumns(tensor.shape);
     const size = ELEMENT_BYTES[type];
     const raw = this.#raw.bytes((end - start) * columns * size);
     await tensor.file.read(tensor.offset + start * columns * size, raw);
@@ -74,44 +64,37 @@ export class SafetensorsReader implements TensorReader {
     for (const file of this.#files) await file.close();
   }
 
-  async #addFile(path: string): Promise<void> {
-    const file = await RangeFile.open(path);
-    this.#files.push(file);
-    const prefix = new Uint8Array(8);
-    await file.read(0, prefix);
-    const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
-    if (length > Math.min(MAX_HEADER, file.bytes - 8)) throw new ConversionError(`${path} is not a safetensors file`);
-    const text = new Uint8Array(length);
-    await file.read(8, text);
-    const header = parseCheckedJson(new TextDecoder().decode(text), path, z.record(z.string(), z.unknown()));
-    for (const [name, value] of Object.entries(header)) {
-      if (name === '__metadata__') continue;
-      const entry = checkJson(value, `${path}: ${name}`, headerEntry);
-      this.#tensors.set(name, {
-        file,
-        type: entry.dtype,
-        shape: entry.shape,
-        offset: 8 + length + entry.data_offsets[0],
-      });
-      const [rows, columns] = entry.shape;
-      if (rows === undefined || entry.shape.length > 2) continue;
-      this.shapes.set(name, columns === undefined ? [rows] : [rows, columns]);
+  /** @param placed the index: file by tensor. It decides where two files have a tensor of one name. */
+  async #addShards(directory: string, placed: ReadonlyMap<string, string>): Promise<void> {
+    for (const shard of shardsOf(placed.values())) {
+      for (const tensor of await this.#openFile(directory, shard)) {
+        const place = placed.get(tensor.name);
+        if (place === undefined) throw new ConversionError(`${shard} has ${tensor.name}, which ${INDEX} does not list`);
+        if (place === shard) this.#add(tensor);
+      }
     }
+    for (const [name, shard] of placed) {
+      if (!this.#tensors.has(name)) throw new ConversionError(`${INDEX} places ${name} in ${shard}, which lacks it`);
+    }
+  }
+
+  async #openFile(directory: string, name: string): Promise<readonly StoredTensor[]> {
+    const file = await RangeFile.open(join(directory, name));
+    this.#files.push(file);
+    return (await readSafetensorsHeader(file)).map((entry) => ({ ...entry, file }));
+  }
+
+  #add(tensor: StoredTensor): void {
+    this.#tensors.set(tensor.name, tensor);
+    this.shapes.set(tensor.name, tensor.shape);
   }
 }
 
 /** Names of the files that the text of a model.safetensors.index.json lists. @throws ConversionError */
 export function safetensorsFiles(index: string): string[] {
-  return filesOf(parseCheckedJson(index, INDEX, indexSchema));
+  return shardsOf(Object.values(parseCheckedJson(index, INDEX, indexSchema).weight_map));
 }
 
-function filesOf(index: z.infer<typeof indexSchema>): string[] {
-  return [...new Set(Object.values(index.weight_map))].sort();
-}
-
-async function weightFiles(directory: string): Promise<string[]> {
-  const index = await readJsonFile(directory, INDEX, indexSchema);
-  if (index !== undefined) return filesOf(index);
-  if (existsSync(join(directory, 'model.safetensors'))) return ['model.safetensors'];
-  throw new ConversionError(`${directory} has neither model.safetensors nor model.safetensors.index.json`);
+function shardsOf(placed: Iterable<string>): string[] {
+  return [...new Set(placed)].sort();
 }
