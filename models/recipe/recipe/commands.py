@@ -25,7 +25,13 @@ GROUPS = {
     },
     "evaluate": {"evaluate": "evaluate.evaluate", "agreement": "evaluate.agreement", "draft-agreement": "evaluate.draft_agreement"},
     "int4": {"export": "int4.export", "gptq": "int4.gptq", "distil-int4": "int4.distil"},
-    "oracle": {"golden": "oracle.golden", "fixture": "oracle.fixture", "families": "oracle.families"},
+    "oracle": {
+        "golden": "oracle.golden",
+        "fixture": "oracle.fixture",
+        "families": "oracle.families",
+        "unicode-tables": "oracle.unicode_tables",
+        "tokenizer-cases": "oracle.tokenizer_cases",
+    },
 }
 """Command -> module, by folder, in the order in which they make a model."""
 

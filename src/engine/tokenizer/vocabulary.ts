@@ -1,17 +1,13 @@
 import { ModelLoadError } from '../../model/errors.ts';
+import type { AddedToken } from './added-tokens.ts';
 import type { Merges } from './bpe.ts';
 import { byteOfChar } from './byte-alphabet.ts';
-
-export interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  readonly special: boolean;
-}
 
 /** The bytes of every token, back to back in one buffer. */
 export class Vocabulary {
   readonly #bytes: Uint8Array;
   readonly #offsets: Uint32Array; // (V + 1)
+  #index: ByteIndex | null = null;
   /** Bytes of the longest token. */
   readonly longest: number;
 
@@ -57,10 +53,51 @@ export class Vocabulary {
     return Int32Array.from(found);
   }
 
+  /** The token that has exactly these bytes, or -1. The first question builds an index: only some tokenizers ask. */
+  idOf(bytes: Uint8Array): number {
+    this.#index ??= new ByteIndex((id) => this.bytes(id), this.#offsets.length - 1);
+    return this.#index.find(bytes);
+  }
+
   /** A view of the token's bytes; empty for special tokens and for ids that no token has. */
   bytes(id: number): Uint8Array {
     return this.#bytes.subarray(this.#offsets[id] ?? 0, this.#offsets[id + 1] ?? 0);
   }
+}
+
+/** From bytes to the token that has them: an open-addressed hash of ids. */
+class ByteIndex {
+  readonly #bytesOf: (id: number) => Uint8Array;
+  /** id + 1, or 0 for empty. */
+  readonly #slots: Int32Array; // (a power of two > 2 V)
+
+  constructor(bytesOf: (id: number) => Uint8Array, count: number) {
+    this.#bytesOf = bytesOf;
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 2)));
+    for (let id = 0; id < count; id++) {
+      const bytes = bytesOf(id);
+      if (bytes.length > 0) this.#slots[this.#slot(bytes)] ||= id + 1;
+    }
+  }
+
+  find(bytes: Uint8Array): number {
+    return this.#slots[this.#slot(bytes)]! - 1;
+  }
+
+  /** The slot that holds these bytes, or the empty one where they would go. */
+  #slot(bytes: Uint8Array): number {
+    const last = this.#slots.length - 1;
+    let hash = 0x811c9dc5;
+    for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+    for (let slot = hash & last; ; slot = (slot + 1) & last) {
+      const id = this.#slots[slot]! - 1;
+      if (id < 0 || equal(this.#bytesOf(id), bytes)) return slot;
+    }
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /**
