@@ -2,3 +2,8 @@
 declare module 'cloudflare:test' {
   export const SELF: { fetch(url: string, init?: RequestInit): Promise<Response> };
 }
+
+interface ImportMeta {
+  /** Vite's: the modules of a pattern, by path. */
+  glob<T>(pattern: string, options: { eager: true; import: 'default' }): Record<string, T>;
+}

@@ -18,6 +18,11 @@ export interface Expected {
   }[];
 }
 
+/** The part of tokenizer.json that is read here. */
+export interface TokenizerFile {
+  readonly added_tokens: readonly { readonly id: number; readonly content: string }[];
+}
+
 const BLOCK = 256;
 
 /** As `block_text` of the recipe's tokenizer_cases.py. */
@@ -42,12 +47,12 @@ function hash(ids: Int32Array): string {
 
 /** Everything that differs, by name; empty where all ids are equal. */
 export function differences(
-  json: unknown,
-  maskTokenId: number,
+  json: TokenizerFile,
   expected: Expected,
   texts: Readonly<Record<string, string>>,
 ): string[] {
-  const tokenizer: Tokenizer = loadTokenizer(json, maskTokenId);
+  const mask = json.added_tokens.find(({ content }) => content === '<|mask|>')?.id ?? -1;
+  const tokenizer: Tokenizer = loadTokenizer(json, mask);
   const found: string[] = [];
   for (const [first, hashed] of Object.entries(expected.blocks)) {
     if (hash(tokenizer.encode(blockText(Number.parseInt(first, 16)), 'frame')) !== hashed) found.push(`block ${first}`);
