@@ -104,7 +104,7 @@ export async function run(): Promise<object> {
 
   let [tokens, forwards] = [0, 0];
   for (const code of texts) {
-    const prompt = engine.tokenizer.encode(code).slice(-PROMPT_TOKENS);
+    const prompt = engine.tokenizer.encode(code, 'content').slice(-PROMPT_TOKENS);
     const exact = await decode(engine, prompt, length, { block_length: block });
     tokens += exact.ids.length;
     forwards += exact.cost.nfe;

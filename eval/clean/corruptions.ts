@@ -24,7 +24,7 @@ const EDGE = 4;
  * @returns null when the text has no two such tokens
  */
 export function corrupt(text: string, tokenizer: Tokenizer, kind: Corruption, seed: number): Corrupted | null {
-  const ids = tokenizer.encode(text);
+  const ids = tokenizer.encode(text, 'content');
   const textOf = (from: number, to: number) => decodeIds(tokenizer, ids.subarray(from, to));
   const places = [...ids.keys()].slice(EDGE, -EDGE).filter((at) => /\S/.test(textOf(at, at + 1)));
   const at = places[Math.floor(uniform(seed, 0) * places.length)];

@@ -27,7 +27,7 @@ export function heldoutFunctions(
   return packages.flatMap(({ name, tokens }, index) => {
     const text = decodeIds(tokenizer, tokens);
     const found = [...text.matchAll(BRACES), ...text.matchAll(INDENTED)]
-      .map(([match]) => ({ package: name, text: `${match}\n`, tokens: tokenizer.encode(match).length + 1 }))
+      .map(([match]) => ({ package: name, text: `${match}\n`, tokens: tokenizer.encode(match, 'content').length + 1 }))
       .filter(({ tokens }) => tokens >= FEWEST_TOKENS && tokens <= MOST_TOKENS);
     const share = Math.min(shareOf(count, index, packages.length), found.length);
     return evenStarts(found.length, 0, share).map((start) => found[start]!);

@@ -2,6 +2,7 @@
 import { Template } from '@huggingface/jinja';
 import type { ModelConfig } from '../model/config.ts';
 import { RequestError } from './request.ts';
+import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -14,9 +15,10 @@ const parsed = new WeakMap<object, Template>();
 
 /**
  * Messages as the prompt after which the model writes the assistant's next one, in the words of its own template.
+ * Special tokens come out of the template alone, once the text is encoded as a `frame`.
  * @throws RequestError `unsupported_model` for a model without a template, `invalid_value` for messages that it refuses
  */
-export function chatPrompt(messages: readonly ChatMessage[], config: ModelConfig): string {
+export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer, config: ModelConfig): string {
   const { chatTemplate } = config;
   if (!chatTemplate) {
     throw new RequestError(
@@ -29,7 +31,7 @@ export function chatPrompt(messages: readonly ChatMessage[], config: ModelConfig
   parsed.set(chatTemplate, template);
   try {
     return template.render({
-      messages,
+      messages: messages.map((message) => ({ ...message, content: tokenizer.protect(message.content) })),
       add_generation_prompt: true,
       bos_token: chatTemplate.bosToken,
       eos_token: chatTemplate.eosToken,

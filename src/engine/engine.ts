@@ -13,7 +13,7 @@ import { requireMayFit } from './generation/prompt-length.ts';
 import { type HealedPrompt, healPrompt } from './generation/token-healing.ts';
 import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { EngineEvent, GenerateRequest } from './request.ts';
-import type { Tokenizer } from './tokenizer/tokenizer.ts';
+import type { TextKind, Tokenizer } from './tokenizer/tokenizer.ts';
 
 /** Text in, events out, on one model. */
 export class Engine {
@@ -72,23 +72,31 @@ export class Engine {
 
   #prompt(request: GenerateRequest): HealedPrompt {
     const { config } = this.model;
-    const ids = (part: string | Int32Array, param: string) => {
+    const { context, prompt, suffix } = request;
+    // A hole has a frame of its own, around text that is nothing but text.
+    const kind = suffix === null ? request.textKind : 'content';
+    const ids = (part: string | Int32Array, param: string, as: TextKind) => {
       if (typeof part === 'string') requireMayFit(part, param, this);
-      return promptIds(part, this.tokenizer, config);
+      return promptIds(part, as, this.tokenizer, config);
     };
-    const context = ids(request.context, 'prompt');
-    const { ids: prefix, beginning } = this.#healed(request, ids(request.prompt, 'prompt'));
-    if (request.suffix === null) {
-      return { ids: context.length > 0 ? Int32Array.from([...context, ...prefix]) : prefix, beginning };
+    const others = ids(context, 'prompt', 'content');
+    const { ids: prefix, beginning } = this.#healed(request, ids(prompt, 'prompt', kind), kind);
+    if (suffix === null) {
+      const first = kind === 'content' && typeof prompt === 'string' ? this.tokenizer.firstTokens : [];
+      return { ids: Int32Array.from([...first, ...others, ...prefix]), beginning };
     }
-    const hole = { context, prefix, suffix: ids(request.suffix, 'suffix') };
+    const hole = { context: others, prefix, suffix: ids(suffix, 'suffix', 'content') };
     return { ids: infillPrompt(hole, requireInfill(config), config.startTokenId), beginning };
   }
 
-  #healed({ prompt, tokenHealing, maxTokens, logprobs }: GenerateRequest, ids: Int32Array): HealedPrompt {
+  #healed(
+    { prompt, tokenHealing, maxTokens, logprobs }: GenerateRequest,
+    ids: Int32Array,
+    kind: TextKind,
+  ): HealedPrompt {
     // Who asks about the prompt's tokens means all of them.
     const heals = tokenHealing && typeof prompt === 'string' && maxTokens > 0 && !logprobs?.prompt;
-    return heals ? healPrompt(prompt, ids, this.tokenizer) : { ids, beginning: null };
+    return heals ? healPrompt(prompt, ids, kind, this.tokenizer) : { ids, beginning: null };
   }
 
   /** The same for an edit of code. Nothing of it is kept for other requests. @throws what `planEdit` does, and as `admit` */

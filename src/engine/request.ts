@@ -1,9 +1,11 @@
 /** What the API hands to the engine, and what it gets back. Every field is resolved: no defaults below this line. */
+
 import type { ApproximateCacheSettings } from '../sampler/approximate-cache.ts';
 import type { StepEvent } from '../sampler/events.ts';
 import type { LogitRules } from '../sampler/logit-rules.ts';
 import type { PolicySettings } from '../sampler/policies/index.ts';
 import type { RemaskingSettings } from '../sampler/remasking.ts';
+import type { TextKind } from './tokenizer/tokenizer.ts';
 
 export type { LogitRules } from '../sampler/logit-rules.ts';
 export {
@@ -34,6 +36,8 @@ export interface GenerateRequest {
   /** Other files, before the one that the prompt is from. */
   readonly context: string;
   readonly prompt: string | Int32Array;
+  /** What a prompt that is text may hold, where no hole says so: `content` in the routes that have a frame. */
+  readonly textKind: Exclude<TextKind, 'frame'>;
   /** A prompt that is text may end inside a token: what is written then begins with its last one. */
   readonly tokenHealing: boolean;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */

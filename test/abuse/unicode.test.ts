@@ -35,7 +35,7 @@ async function post(path: string, body: string): Promise<{ readonly status: numb
 describe.each(UNICODE_TEXTS)('%s', (_name, text) => {
   test('goes through the tokenizers and comes back', async () => {
     expect(text.length).toBeGreaterThan(0);
-    const bytes = Array.from(shipped.encode(text)).flatMap((id) => Array.from(shipped.bytes(id)));
+    const bytes = Array.from(shipped.encode(text, 'prompt')).flatMap((id) => Array.from(shipped.bytes(id)));
     // A few bytes have no token in the shipped vocabulary: such text is read without them.
     expect(bytes).toEqual(Array.from(utf8(text)).filter((byte) => !WITHOUT_TOKEN.includes(byte)));
     const { json } = await post('/tokenize', JSON.stringify({ content: text }));
@@ -43,7 +43,7 @@ describe.each(UNICODE_TEXTS)('%s', (_name, text) => {
   });
 
   test('is echoed as it was sent, as text, as ids and with probabilities', async () => {
-    const ids = Array.from(service.engine.tokenizer.encode(text));
+    const ids = Array.from(service.engine.tokenizer.encode(text, 'prompt'));
     for (const more of [{}, { logprobs: 0 }]) {
       for (const prompt of [text, ids]) {
         const { status, json } = await post(

@@ -109,7 +109,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   ],
   '/tokenize': [
     ['no content', {}, 'missing_required_parameter', 'content'],
-    ['parse_special false', { content: 'a', parse_special: false }, 'unsupported_parameter', 'parse_special'],
+    ['parse_special as text', { content: 'a', parse_special: 'no' }, 'invalid_type', 'parse_special'],
     ['an unknown field', { content: 'a', x: 1 }, 'unknown_parameter', 'x'],
   ],
   '/detokenize': [

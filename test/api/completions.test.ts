@@ -42,6 +42,7 @@ describe('one body', () => {
       {
         context: '',
         prompt: 'abc',
+        textKind: 'prompt',
         tokenHealing: true,
         suffix: null,
         maxTokens: 16,
@@ -90,6 +91,7 @@ describe('one body', () => {
       {
         context: '',
         prompt: Int32Array.of(5, 6),
+        textKind: 'prompt',
         tokenHealing: false,
         suffix: '}',
         maxTokens: 8,

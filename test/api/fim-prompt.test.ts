@@ -21,12 +21,6 @@ const recognised: readonly (readonly [string, string, string, string])[] = [
     `// b.ts\n${P}`,
     S,
   ],
-  [
-    'text before the markers',
-    `Context:\n\nx<|fim_prefix|>${P}<|fim_suffix|>${S}<|fim_middle|>`,
-    `Context:\n\nx${P}`,
-    S,
-  ],
   ['CodeGemma', `<bos><|fim_prefix|>${P}<|fim_suffix|>${S}<|fim_middle|>`, P, S],
   ['StarCoder', `<fim_prefix>${P}<fim_suffix>${S}<fim_middle>`, P, S],
   ['StarCoder, suffix first', `<fim_prefix><fim_suffix>${S}<fim_middle>${P}`, P, S],
@@ -70,6 +64,15 @@ test.each([
   ['an order that no template has', `<|fim_middle|>${P}<|fim_prefix|>${S}<|fim_suffix|>`],
   ['Codestral, prefix first', `[PREFIX]${P}[SUFFIX]${S}`],
   ['an array of that name', 'const x = [PREFIX];'],
+  ['text before the markers', `Context:\n\nx<|fim_prefix|>${P}<|fim_suffix|>${S}<|fim_middle|>`],
+  ['Python that names them', 'A = "<|fim_prefix|>"\nB = "<|fim_suffix|>"\nC = "<|fim_middle|>"\n\nprint('],
+  ['a table of them', '| <fim_prefix> | <fim_suffix> | <fim_middle> |\n|'],
+  ['a comment about DeepSeek', '// <｜fim▁begin｜>a<｜fim▁hole｜>b<｜fim▁end｜>\nconst x ='],
+  ['an object of CodeLlama', "const t = { prefix: '<PRE> ', suffix: ' <SUF>', middle: ' <MID>' };\n"],
+  ['a list of Codestral', 'const order = ["[SUFFIX]", "[PREFIX]"];\n'],
+  ['an import of GLM', 'import "<|code_prefix|><|code_suffix|><|code_middle|>"'],
+  ['a start and then text', `<s>Say:<|fim_prefix|>${P}<|fim_suffix|>${S}<|fim_middle|>`],
+  ['a line break before them', `\n<|fim_prefix|>${P}<|fim_suffix|>${S}<|fim_middle|>`],
 ])('%s is no hole', (_name, prompt) => {
   expect(readFimPrompt(prompt)).toBeNull();
 });

@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { chatPrompt } from '../../src/engine/chat-prompt.ts';
 import { RequestError } from '../../src/engine/request.ts';
 import { parseModelConfig } from '../../src/model/config.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 import { fakeConfig } from '../support/engines/fake-model.ts';
 
 const shipped = parseModelConfig(JSON.parse(await readFile('models/seedling-135m/config.json', 'utf8')));
+const tokenizer = new ByteTokenizer();
 const withTemplate = (template: string) => ({
   ...fakeConfig,
   chatTemplate: { template, bosToken: '<s>', eosToken: '</s>' },
@@ -19,7 +21,7 @@ describe('chatPrompt', () => {
       { role: 'assistant', content: 'Hello.' },
       { role: 'user', content: '{{ 1 }} {% if %}' },
     ] as const;
-    expect(chatPrompt(messages, shipped)).toBe(
+    expect(chatPrompt(messages, tokenizer, shipped)).toBe(
       '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello.<|im_end|>\n' +
         '<|im_start|>user\n{{ 1 }} {% if %}<|im_end|>\n<|im_start|>assistant\n',
     );
@@ -27,7 +29,7 @@ describe('chatPrompt', () => {
 
   it('hands special tokens and names to the template', () => {
     const config = withTemplate('{{ bos_token }}{{ messages[0].name }}:{{ messages[0].content }}{{ eos_token }}');
-    expect(chatPrompt([{ role: 'user', content: 'a', name: 'b' }], config)).toBe('<s>b:a</s>');
+    expect(chatPrompt([{ role: 'user', content: 'a', name: 'b' }], tokenizer, config)).toBe('<s>b:a</s>');
   });
 
   it.each([
@@ -35,7 +37,7 @@ describe('chatPrompt', () => {
     ['a refusal of the template', withTemplate("{{ raise_exception('roles must alternate') }}"), 'invalid_value'],
   ])("%s is the caller's error", (_name, config, code) => {
     try {
-      chatPrompt([{ role: 'user', content: 'a' }], config);
+      chatPrompt([{ role: 'user', content: 'a' }], tokenizer, config);
       expect.unreachable();
     } catch (error) {
       expect(error).toBeInstanceOf(RequestError);

@@ -21,6 +21,7 @@ export function request(overrides: Overrides = {}): GenerateRequest {
   return {
     context: '',
     prompt: 'let x',
+    textKind: 'prompt',
     tokenHealing: true,
     suffix: null,
     maxTokens: 20,

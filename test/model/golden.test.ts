@@ -100,7 +100,7 @@ describe.each(MODES)(`${NAME}, %s activations`, (activations, leastAgreement, pr
     const tokenizer = loadTokenizer(await source.json('tokenizer.json'), model.config.maskTokenId);
     let equal = 0;
     for (const { prompt, ids, continuation, margin } of golden.greedy) {
-      expect(Array.from(tokenizer.encode(prompt))).toEqual(ids);
+      expect(Array.from(tokenizer.encode(prompt, 'prompt'))).toEqual(ids);
       const cache = model.createCache(ids.length + continuation.length);
       const text: number[] = [];
       let next = (await model.commit(Int32Array.from(ids), cache, { rows: 'last' })).ids[0] ?? -1;

@@ -54,9 +54,9 @@ function resolveChat(body: ChatRequest, engine: Engine, settings: ApiSettings): 
     content: contentOf({ content }),
     ...(name != null && { name }),
   }));
-  const text = chatPrompt(messages, model.config);
+  const text = chatPrompt(messages, tokenizer, model.config);
   requireMayFit(text, 'messages', engine);
-  const prompt = Array.from(tokenizer.encode(text));
+  const prompt = Array.from(tokenizer.encode(text, 'frame'));
   const given = body.max_completion_tokens ?? body.max_tokens ?? -1;
   const left = contextLimit(engine) - prompt.length;
   const max_tokens = given > 0 ? given : Math.max(Math.min(defaultMaxTokens('chat', settings.maxTokens), left), 1);

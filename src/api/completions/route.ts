@@ -81,7 +81,7 @@ function candidates(
 /** A prompt that some template has built around a hole is taken apart again. */
 function holeOf(prompt: OnePrompt, { suffix, echo }: CompletionRequest, { model }: Engine) {
   const hole = suffix || echo ? null : templatedHole(prompt, model.config);
-  return hole ? { prompt: hole.prefix, suffix: hole.suffix } : { prompt, suffix };
+  return hole ? { prompt: hole.prefix, suffix: hole.suffix, textKind: 'content' as const } : { prompt, suffix };
 }
 
 function echoOf(prompt: OnePrompt, { tokenizer }: Engine): string {

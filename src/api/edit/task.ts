@@ -39,7 +39,7 @@ export function editTask(body: EditBody, engine: Engine): EditTask {
   const { before, code, after } = readMessages(body.messages);
   requireMayFit(code, 'messages', engine);
   const limit = contextLimit(engine);
-  const left = limit - engine.tokenizer.encode(code).length;
+  const left = limit - engine.tokenizer.encode(code, 'content').length;
   const room = Math.max(Math.floor(Math.min(limit * CONTEXT_SHARE, left * 0.8)), 0);
   const around = fitInfill({ extra: [], prefix: before, suffix: after }, room, engine.tokenizer);
   const start = around.prefix.length;

@@ -38,6 +38,7 @@ export function registerFim(app: OpenAPIHono, host: Host): void {
     const engine = await loadEngine(c, host);
     const fields = {
       ...body,
+      textKind: 'content' as const,
       seed: body.seed ?? body.random_seed,
       top_k: Math.max(body.top_k ?? DEFAULTS.topK, 0),
       max_tokens: body.max_tokens ?? defaultMaxTokens('fim', settings.maxTokens),

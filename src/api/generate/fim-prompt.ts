@@ -44,7 +44,7 @@ export function templatedHole(prompt: OnePrompt, { infill }: ModelConfig): Hole 
 
 /**
  * The hole of a prompt that one of the known templates has built: prefix, suffix, middle, or suffix first.
- * @returns null for any other prompt; also where a marker stands twice, as nobody can say which one is meant
+ * @returns null for any other prompt, one that only names the markers among them; also where a marker stands twice, as nobody can say which one is meant
  */
 export function readFimPrompt(prompt: string): Hole | null {
   for (const markers of FAMILIES) {
@@ -58,6 +58,7 @@ function readMarked(prompt: string, { prefix, suffix, middle, spaced = false }: 
   const [p, s, m] = [onlyIndex(prompt, prefix), onlyIndex(prompt, suffix), onlyIndex(prompt, middle)];
   if (p < 0 || s < 0 || m < 0) return null;
   const head = prompt.slice(0, Math.min(p, s));
+  if (!isHead(head, FILE_TAG)) return null;
   const part = (start: number, end: number, after: boolean, before: boolean) => {
     const text = prompt.slice(start, end);
     if (!spaced) return text;
@@ -79,6 +80,7 @@ function readMarked(prompt: string, { prefix, suffix, middle, spaced = false }: 
 function readCodestral(prompt: string): Hole | null {
   const [s, p] = [onlyIndex(prompt, CODESTRAL.suffix), onlyIndex(prompt, CODESTRAL.prefix)];
   if (s < 0 || p < s) return null;
+  if (!isHead(prompt.slice(0, s), CODESTRAL_FILE)) return null;
   const before = prompt.slice(p + CODESTRAL.prefix.length);
   return {
     prefix: joined(prompt.slice(0, s), before),
@@ -96,7 +98,15 @@ function onlyIndex(text: string, marker: string): number {
 const START = /^(<s>|<bos>|<｜begin▁of▁sentence｜>|<\|endoftext\|>|\[gMASK\]<sop>)\s?/;
 /** Of a repository and its files: the name follows, up to the end of its line. */
 const FILE_TAG = /<\|?(?:repo_name|reponame|file_sep|file_separator|filename)\|?>([^\n<]*)/g;
+/** Codestral's name of another file. */
+const CODESTRAL_FILE = /\+\+\+\+\+ [^\n]+\n/g;
 const STARS = /<gh_stars>[\d-]*/g;
+
+/** Whether a frame may begin so: with its first marker, or with the tag of another file. Code that only names markers does not. */
+function isHead(head: string, file: RegExp): boolean {
+  const text = head.replace(START, '');
+  return text === '' || text.search(file) === 0;
+}
 
 /** Other files come before the hole. Their tags mean nothing to this model, so a name becomes a comment on its own line. */
 function joined(head: string, prefix: string): string {

@@ -27,7 +27,7 @@ const MOST_CHARACTERS_PER_TOKEN = 32;
  * @param room tokens
  */
 export function fitInfill({ extra, prefix, suffix }: Surroundings, room: number, tokenizer: Tokenizer): Fitted {
-  const count = (text: string) => tokenizer.encode(text).length;
+  const count = (text: string) => tokenizer.encode(text, 'content').length;
   const wholePrefix = cheapEnd(prefix, room);
   const prefixTokens = count(wholePrefix);
   const forSuffix = Math.max(Math.floor(room * SUFFIX_SHARE), room - prefixTokens);

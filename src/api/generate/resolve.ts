@@ -48,6 +48,7 @@ export interface GenerationFields extends SamplingFields {
   /** One: several are several requests. */
   readonly prompt: OnePrompt | OnePrompt[];
   readonly context?: string;
+  readonly textKind?: GenerateRequest['textKind'];
   readonly suffix?: string | null | undefined;
   readonly max_tokens?: number | null | undefined;
   readonly stop?: string | string[] | null | undefined;
@@ -63,6 +64,7 @@ export function resolveRequest(body: GenerationFields, model: Engine['model'], s
   if (others.length > 0) throw new Error('several prompts are several requests');
   return {
     context: body.context ?? '',
+    textKind: body.textKind ?? 'prompt',
     prompt: checkPrompt(prompt, model),
     suffix: body.suffix && body.suffix !== NO_SUFFIX ? body.suffix : null,
     maxTokens: body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens),

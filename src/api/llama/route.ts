@@ -63,9 +63,9 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
     checkMaxTokens(host.settings, given, 'n_predict');
     const engine = await loadEngine(c, host);
     if (typeof prompt === 'string') requireMayFit(prompt, 'prompt', engine);
-    const tokens = typeof prompt === 'string' ? engine.tokenizer.encode(prompt).length : prompt.length;
+    const tokens = typeof prompt === 'string' ? engine.tokenizer.encode(prompt, 'prompt').length : prompt.length;
     const hole = templatedHole(prompt, engine.model.config);
-    const around = hole ? { prompt: hole.prefix, suffix: hole.suffix } : { prompt };
+    const around = hole ? { prompt: hole.prefix, suffix: hole.suffix, textKind: 'content' as const } : { prompt };
     const fields = { ...body, ...around, max_tokens: maxTokens(host, engine, given, tokens) };
     const shown = typeof prompt === 'string' ? prompt : textOf(prompt, engine.tokenizer);
     return (await run(c, host, engine, body, fields, shown, false)) as never;
@@ -90,7 +90,7 @@ export function registerLlama(app: OpenAPIHono, host: Host): void {
     };
     const fitted = fitInfill(around, limit - max_tokens - FRAME_TOKENS, engine.tokenizer);
     const { context, prefix, suffix, truncated } = fitted;
-    const fields = { ...body, context, prompt: prefix, suffix, max_tokens };
+    const fields = { ...body, context, prompt: prefix, suffix, max_tokens, textKind: 'content' as const };
     return (await run(c, host, engine, body, fields, context + prefix, truncated)) as never;
   });
 }

@@ -5,7 +5,7 @@ import { contextLimit } from '../../engine/generation/prompt-length.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
 import { ApiError } from '../errors.ts';
 import { failures, jsonBody, refusals } from '../fields/openapi.ts';
-import { accepted, neutral, text } from '../fields/text.ts';
+import { text } from '../fields/text.ts';
 import { loadEngine } from '../generate/load-engine.ts';
 import type { Host } from '../host.ts';
 
@@ -19,8 +19,12 @@ const tokenizeRoute = createRoute({
     z
       .strictObject({
         content: text,
-        add_special: accepted("the model's tokenizer adds no token of its own."),
-        parse_special: neutral((value) => value === true, 'true: the text of a special token is that token'),
+        add_special: z.boolean().nullish().openapi({
+          description: "Before them the tokens that the model's tokenizer puts before a prompt. Default false.",
+        }),
+        parse_special: z.boolean().nullish().openapi({
+          description: 'The text of a special token is that token; false: it is text like any other. Default true.',
+        }),
         with_pieces: z.boolean().nullish().openapi({
           description: 'With the text of each token, or its bytes where that is no whole character.',
         }),
@@ -106,9 +110,10 @@ const propsRoute = createRoute({
 
 export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(tokenizeRoute, async (c) => {
-    const { content, with_pieces } = c.req.valid('json');
+    const { content, add_special, parse_special, with_pieces } = c.req.valid('json');
     const { tokenizer } = await loadEngine(c, host);
-    const ids = Array.from(tokenizer.encode(content));
+    const first = add_special ? tokenizer.firstTokens : [];
+    const ids = [...first, ...tokenizer.encode(content, parse_special === false ? 'content' : 'frame')];
     const pieces = () => ids.map((id) => ({ id, piece: pieceOf(tokenizer.bytes(id)) }));
     return c.json({ tokens: with_pieces ? pieces() : ids }, 200);
   });

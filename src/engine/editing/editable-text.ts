@@ -27,8 +27,8 @@ export class EditableText {
     this.#special = new Set([config.maskTokenId, config.startTokenId, ...config.eosTokenIds]);
     this.#region = region ?? { start: 0, end: code.length };
     requireWithin(this.#region, code.length);
-    const comment = instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction));
-    const ids = tokenizer.encode(code);
+    const comment = instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction), 'content');
+    const ids = tokenizer.encode(code, 'content');
     this.#first = 1 + comment.length;
     // Not as arguments: a long text would overflow the stack before it can be refused.
     this.ids = Int32Array.from([config.startTokenId, ...comment, ...ids]);

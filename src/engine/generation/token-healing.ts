@@ -5,7 +5,7 @@
  * "return".
  */
 import type { Adjustment } from '../../model/model.ts';
-import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { TextKind, Tokenizer } from '../tokenizer/tokenizer.ts';
 
 /** How what is written begins. */
 export interface Beginning {
@@ -31,9 +31,9 @@ const MOST_TOKENS = 8192;
 /**
  * Of spaces at the end only the last one is taken back: it belongs to the word that follows, the others to the line break.
  * `healed` of the recipe's infill.py does the same in training.
- * @param ids (P) of the text
+ * @param ids (P) of the text, encoded as this kind
  */
-export function healPrompt(text: string, ids: Int32Array, tokenizer: Tokenizer): HealedPrompt {
+export function healPrompt(text: string, ids: Int32Array, kind: TextKind, tokenizer: Tokenizer): HealedPrompt {
   const token = tokenizer.bytes(ids.at(-1) ?? -1);
   const last = token.at(-1);
   // A special token, or the end of a character.
@@ -43,7 +43,7 @@ export function healPrompt(text: string, ids: Int32Array, tokenizer: Tokenizer):
   const starts = tokenizer.beginningWith(bytes);
   if (starts.length < 2) return { ids, beginning: null };
   const allowed = starts.subarray(0, MOST_TOKENS);
-  const kept = blank ? tokenizer.encode(text.slice(0, -1)) : ids.subarray(0, -1);
+  const kept = blank ? tokenizer.encode(text.slice(0, -1), kind) : ids.subarray(0, -1);
   return {
     ids: kept,
     beginning: { bytes, lift: { ids: allowed, deltas: new Float32Array(allowed.length).fill(LIFT) } },

@@ -8,6 +8,7 @@ import { firstTokens } from './first-tokens.ts';
 import { createNormalizer } from './normalizer.ts';
 import { PatternError } from './pattern.ts';
 import { createPreTokenizer, type PreTokenizer } from './pre-tokenizer.ts';
+import { TextGuard, unprotected } from './text-guard.ts';
 import { readMerges, Vocabulary } from './vocabulary.ts';
 
 /**
@@ -28,8 +29,10 @@ export interface Tokenizer {
   beginningWith(bytes: Uint8Array): Int32Array; // (N)
   /** Bytes that one token stands for at most, the text of special ones included. */
   readonly longestToken: number;
-  /** Texts of the special tokens. */
-  readonly specialTexts: readonly string[];
+  /** The tokens before every prompt (BOS): most often one or none. */
+  readonly firstTokens: readonly number[];
+  /** A text for a template to put into a frame: `encode` takes none of its characters for a special token. */
+  protect(text: string): string;
 }
 
 // The vocabulary and the merges are checked where they are read: zod would copy 100,000 entries.
@@ -74,7 +77,6 @@ export function loadTokenizer(tokenizerJson: unknown, maskTokenId: number): Toke
 class ByteLevelTokenizer implements Tokenizer {
   readonly #added: AddedTokens;
   readonly #cut: PreTokenizer;
-  readonly #first: readonly number[];
   readonly #vocabulary: Vocabulary;
   readonly #encoder: BytePairEncoder;
   /** Byte -> id of its token, or -1. */
@@ -83,20 +85,21 @@ class ByteLevelTokenizer implements Tokenizer {
   readonly #unknown: { readonly id: number; readonly fused: boolean } | null;
   readonly #utf8 = new TextEncoder();
   readonly longestToken: number;
-  readonly specialTexts: readonly string[];
+  readonly firstTokens: readonly number[];
+  readonly #guard: TextGuard;
 
   constructor({ added_tokens, model, ...rules }: TokenizerJson, maskTokenId: number) {
     const { vocab, merges, unk_token, fuse_unk, ignore_merges } = model;
     const added = added_tokens.filter((token) => token.id !== maskTokenId);
     this.#added = new AddedTokens(added, createNormalizer(rules.normalizer));
     this.#cut = createPreTokenizer(rules.pre_tokenizer);
-    this.#first = firstTokens(rules.post_processor);
+    this.firstTokens = firstTokens(rules.post_processor);
     this.#vocabulary = new Vocabulary(vocab, added_tokens);
     this.longestToken = Math.max(
       this.#vocabulary.longest,
       ...added.map(({ content }: AddedToken) => this.#utf8.encode(content).length),
     );
-    this.specialTexts = added.filter(({ special }) => special).map(({ content }) => content);
+    this.#guard = new TextGuard(added.filter(({ special }) => special).map(({ content }) => content));
     this.#encoder = new BytePairEncoder(readMerges(merges, vocab));
     this.#idOfByte = new Int32Array(256).fill(-1);
     for (const [char, byte] of byteOfChar.entries()) {
@@ -109,12 +112,18 @@ class ByteLevelTokenizer implements Tokenizer {
   }
 
   encode(text: string, kind: TextKind): Int32Array {
-    const ids: number[] = kind === 'prompt' ? [...this.#first] : [];
+    const ids: number[] = kind === 'prompt' ? [...this.firstTokens] : [];
     for (const part of this.#added.split(text, kind !== 'content')) {
       if ('token' in part) ids.push(part.token.id);
-      else for (const word of this.#cut(part.text)) this.#encodeWord(word, ids);
+      else
+        for (const word of this.#cut(kind === 'frame' ? unprotected(part.text) : part.text))
+          this.#encodeWord(word, ids);
     }
     return Int32Array.from(ids);
+  }
+
+  protect(text: string): string {
+    return this.#guard.protect(text);
   }
 
   bytes(id: number): Uint8Array {

@@ -18,7 +18,7 @@ const refused = (text: string) => {
 
 test('the longest token of the shipped vocabulary is a line break and 80 spaces', () => {
   expect(tokenizer.longestToken).toBe(81);
-  expect(tokenizer.encode(`\n${' '.repeat(80)}`)).toHaveLength(1);
+  expect(tokenizer.encode(`\n${' '.repeat(80)}`, 'prompt')).toHaveLength(1);
 });
 
 describe.each([
@@ -29,7 +29,7 @@ describe.each([
 ])('%s, again and again', (_name, piece) => {
   test.each([1, 2, LIMIT - 1, LIMIT, LIMIT + 1, 4 * LIMIT, 40 * LIMIT])('%i times', (count) => {
     const text = piece.repeat(count);
-    if (tokenizer.encode(text).length <= LIMIT) expect(refused(text)).toBeNull();
+    if (tokenizer.encode(text, 'prompt').length <= LIMIT) expect(refused(text)).toBeNull();
     if (new TextEncoder().encode(text).length <= LIMIT * 81) expect(refused(text)).toBeNull();
     else expect(refused(text)).toMatchObject({ code: 'context_length_exceeded', param: 'code' });
   });

@@ -49,7 +49,7 @@ const FIXTURE: { text: string; kept: number[]; begins: string }[] = JSON.parse(
 );
 const real = loadTokenizer(JSON.parse(readFileSync('models/seedling-135m/tokenizer.json', 'utf8')), 16);
 const heal = (text: string) => {
-  const { ids, beginning } = healPrompt(text, tokenizer.encode(text), tokenizer);
+  const { ids, beginning } = healPrompt(text, tokenizer.encode(text), 'prompt', tokenizer);
   const text_ = beginning && new TextDecoder().decode(beginning.bytes);
   return { ids: [...ids], begins: text_, allowed: beginning ? [...beginning.lift.ids] : [] };
 };
@@ -69,7 +69,7 @@ describe('the end of a prompt', () => {
   });
 
   it.each(FIXTURE)('$text of the default model is cut as in its training', ({ text, kept, begins }) => {
-    const { ids, beginning } = healPrompt(text, real.encode(text), real);
+    const { ids, beginning } = healPrompt(text, real.encode(text, 'prompt'), 'prompt', real);
     expect([...ids]).toEqual(kept);
     expect(new TextDecoder().decode(beginning?.bytes)).toBe(begins);
     for (const id of beginning?.lift.ids ?? []) {

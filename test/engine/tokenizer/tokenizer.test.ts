@@ -28,19 +28,20 @@ describe('encode', () => {
   it('gives the ids of the library, on code and on noise', () => {
     const code = 'function isPrime(n) {\n  return n % 12 === 0; // naïve 漢字\n}\n';
     for (const sample of [code, 'iiiiiiiiiii iiiii', '', ...randomTexts(500)]) {
-      expect([...tokenizer.encode(sample)]).toEqual(library.encode(sample).ids);
+      expect([...tokenizer.encode(sample, 'prompt')]).toEqual(library.encode(sample).ids);
     }
-    expect(tokenizer.encode(code).length).toBeLessThan(0.7 * code.length);
+    expect(tokenizer.encode(code, 'prompt').length).toBeLessThan(0.7 * code.length);
   });
 
   it('reads merges written as strings', () => {
     const merges = json.model.merges.map((merge) => (merge as [string, string]).join(' '));
     const written = loadTokenizer({ ...json, model: { ...json.model, merges } }, added.mask);
-    for (const sample of randomTexts(50)) expect(written.encode(sample)).toEqual(tokenizer.encode(sample));
+    for (const sample of randomTexts(50))
+      expect(written.encode(sample, 'prompt')).toEqual(tokenizer.encode(sample, 'prompt'));
   });
 
   it('turns the text of a special token into it, but never that of the mask', () => {
-    const ids = tokenizer.encode('a<|endoftext|>b<|mask|>c');
+    const ids = tokenizer.encode('a<|endoftext|>b<|mask|>c', 'prompt');
     expect(ids).toContain(added.eos);
     expect(ids).not.toContain(added.mask);
     expect(text(tokenizer, ids)).toBe('ab<|mask|>c');
@@ -48,13 +49,13 @@ describe('encode', () => {
 
   it('drops bytes that have no token', () => {
     const lacking = loadTokenizer(tokenizerJson(60, [4]), added.mask);
-    expect(text(lacking, lacking.encode('re\x04turn'))).toBe('return');
-    expect(lacking.encode('\x04').length).toBe(0);
+    expect(text(lacking, lacking.encode('re\x04turn', 'prompt'))).toBe('return');
+    expect(lacking.encode('\x04', 'prompt').length).toBe(0);
   });
 
   it('stays fast on one very long word', () => {
     const start = performance.now();
-    expect(tokenizer.encode('i'.repeat(50_000)).length).toBeGreaterThan(5_000);
+    expect(tokenizer.encode('i'.repeat(50_000), 'prompt').length).toBeGreaterThan(5_000);
     // A quadratic merge takes a hundred times this.
     expect(performance.now() - start).toBeLessThan(2_000);
   });
@@ -63,7 +64,7 @@ describe('encode', () => {
 describe('bytes', () => {
   it('puts every text back together', () => {
     for (const sample of randomTexts(200)) {
-      expect(text(tokenizer, tokenizer.encode(sample))).toBe(sample.replaceAll('<|endoftext|>', ''));
+      expect(text(tokenizer, tokenizer.encode(sample, 'prompt'))).toBe(sample.replaceAll('<|endoftext|>', ''));
     }
   });
 
@@ -85,7 +86,11 @@ describe('loadTokenizer', () => {
     ['no model', { ...json, model: undefined }, 'model'],
     ['another kind', { ...json, model: { ...model, type: 'Unigram' } }, 'BPE'],
     ['byte fallback', { ...json, model: { ...model, byte_fallback: true } }, 'unsupported byte_fallback'],
-    ['ignored merges', { ...json, model: { ...model, ignore_merges: true } }, 'unsupported ignore_merges'],
+    [
+      'a prefix of subwords',
+      { ...json, model: { ...model, continuing_subword_prefix: '##' } },
+      'unsupported continuing_subword_prefix',
+    ],
     ['a merge of no tokens', { ...json, model: { ...model, merges: ['zz qq'] } }, '"zz"'],
     ['a prototype property as token', { ...json, model: { ...model, merges: ['constructor x'] } }, '"constructor"'],
     ['tokens that are no bytes', { ...json, model: { ...model, vocab: { ...model.vocab, '▁a': 999 } } }, '"▁a"'],

@@ -9,6 +9,11 @@ export const BYTE_VOCAB_SIZE = 259;
 /** One token per UTF-8 byte; the special tokens have no text. */
 export class ByteTokenizer implements Tokenizer {
   readonly longestToken = 1;
+  readonly firstTokens: readonly number[] = [];
+
+  protect(text: string): string {
+    return text;
+  }
 
   encode(text: string): Int32Array {
     return Int32Array.from(new TextEncoder().encode(text));

@@ -258,6 +258,11 @@ async function* runFakeEdit(
 /** One token per character, its code modulo the vocabulary; ids back to text below 128 only. */
 class FakeTokenizer implements Tokenizer {
   readonly longestToken = 4;
+  readonly firstTokens: readonly number[] = [];
+
+  protect(text: string): string {
+    return text;
+  }
 
   encode(text: string): Int32Array {
     return Int32Array.from(text, (character) => character.charCodeAt(0) % 1000);
