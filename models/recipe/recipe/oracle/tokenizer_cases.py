@@ -110,7 +110,10 @@ def trained(rule: pre_tokenizers.PreTokenizer, normalizer: normalizers.Normalize
         tokenizer.normalizer = normalizer
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY, special_tokens=["<|end|>", "<|mask|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=VOCABULARY,
+        special_tokens=["<|end|>", "<|mask|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     sources = sorted((REPOSITORY_ROOT / "wasm").glob("*.ts"))[:8]
     tokenizer.train_from_iterator([*TEXTS.values(), *(path.read_text("utf8") for path in sources)], trainer)
@@ -146,7 +149,8 @@ def variants() -> dict[str, Tokenizer]:
     small["untyped"] = trained(gpt2)
     stripped = trained(gpt2, normalizers.NFC())
     stripped.add_special_tokens([AddedToken("<|left|>", lstrip=True, normalized=False), AddedToken("<|both|>", lstrip=True, rstrip=True)])
-    stripped.add_tokens([AddedToken("<right>", rstrip=True), AddedToken("é\u0301", normalized=True), AddedToken("    "), AddedToken("<right>x")])
+    stripped.add_tokens([AddedToken("<right>", rstrip=True), AddedToken("é\u0301", normalized=True)])
+    stripped.add_tokens([AddedToken("    "), AddedToken("<right>x")])
     small["added"] = stripped
     begun = trained(gpt2)
     begun.post_processor = processors.TemplateProcessing(single="<|end|> $A", special_tokens=[("<|end|>", begun.token_to_id("<|end|>"))])

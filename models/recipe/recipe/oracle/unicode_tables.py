@@ -15,7 +15,10 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 from recipe.paths import REPOSITORY_ROOT
 
 OUT = REPOSITORY_ROOT / "src" / "engine" / "tokenizer" / "unicode-tables.ts"
-CATEGORIES = ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co").split()
+CATEGORIES = (
+    *("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"),
+    *("Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co"),
+)
 """General categories of assigned code points. The rest is Cn, and Cs where surrogates stand."""
 
 RUST_FORMS = {"NFC": normalizers.NFC(), "NFD": normalizers.NFD(), "NFKD": normalizers.NFKD()}
@@ -61,7 +64,7 @@ def rust_normal(form: str, text: str) -> str:
 def composing(compose: Callable[[str], str]) -> set[str]:
     """Characters that join the one before them."""
     pairs = [unicodedata2.decomposition(char).split() for char in code_points()]
-    canonical = [chr(int(first, 16)) + chr(int(second, 16)) for first, second in (pair for pair in pairs if len(pair) == 2) if first[0] != "<"]
+    canonical = [chr(int(pair[0], 16)) + chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and pair[0][0] != "<"]
     return {text[1] for text in canonical if compose(text) != text}
 
 
