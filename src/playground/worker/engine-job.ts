@@ -17,6 +17,7 @@ function request({ decoding, ...job }: CompleteJob): GenerateRequest {
   return {
     context: '',
     prompt: job.prompt,
+    textKind: 'prompt',
     tokenHealing: DEFAULTS.tokenHealing,
     suffix: job.suffix,
     maxTokens: job.maxTokens,
