@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { Hono } from 'hono';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchChromium } from '../../bench/browser/chromium.ts';
+import { launchChromium } from '../../bench/decode/browser/chromium.ts';
 import type {} from './rust-ids-page.ts';
 
 const FIXTURES = 'test/fixtures/tokenizers';
