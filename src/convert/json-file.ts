@@ -4,21 +4,33 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ConversionError } from './checkpoint.ts';
+import { parsePythonJson } from './python-json.ts';
 
 /**
  * The file's content, or undefined if it is not there.
+ * @param parse of a file that Python does not write: `JSON.parse`
  * @throws ConversionError naming the file, and the field where one is wrong.
  */
-export async function readJsonFile<T>(directory: string, file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+export async function readJsonFile<T>(
+  directory: string,
+  file: string,
+  schema: z.ZodType<T>,
+  parse: (text: string) => unknown = parsePythonJson,
+): Promise<T | undefined> {
   const path = join(directory, file);
-  return existsSync(path) ? parseCheckedJson(await readFile(path, 'utf8'), path, schema) : undefined;
+  return existsSync(path) ? parseCheckedJson(await readFile(path, 'utf8'), path, schema, parse) : undefined;
 }
 
 /** @throws ConversionError naming `path`, and the field where one is wrong. */
-export function parseCheckedJson<T>(text: string, path: string, schema: z.ZodType<T>): T {
+export function parseCheckedJson<T>(
+  text: string,
+  path: string,
+  schema: z.ZodType<T>,
+  parse: (text: string) => unknown = parsePythonJson,
+): T {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parse(text);
   } catch (error) {
     throw new ConversionError(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
   }

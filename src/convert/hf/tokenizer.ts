@@ -22,7 +22,8 @@ const tokenizerSchema = z.looseObject({
 
 /** @throws ConversionError if tokenizer.json is missing or is not one. */
 export async function readHfTokenizer(directory: string, bosTokenId: number | undefined): Promise<TokenizerFacts> {
-  const json = await readJsonFile(directory, 'tokenizer.json', tokenizerSchema);
+  // The Rust library writes this file, and reads no Infinity.
+  const json = await readJsonFile(directory, 'tokenizer.json', tokenizerSchema, JSON.parse);
   if (json === undefined) {
     throw new ConversionError(
       `${directory} has no tokenizer.json: save the tokenizer once with transformers' fast tokenizer`,
