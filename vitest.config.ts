@@ -49,6 +49,8 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             // The entry as deployed, on a model that no host has: nothing here depends on trained weights.
             miniflare: {
+              // The plugin's own workerd knows no later date. `wrangler dev` and a deployment take that of wrangler.toml.
+              compatibilityDate: '2026-11-02',
               bindings: {
                 MODEL: 'absent',
                 API_KEYS: `test:${createHash('sha256').update('sk-seedling-test').digest('hex')}`,

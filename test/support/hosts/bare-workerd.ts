@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { parse } from 'smol-toml';
 import type { SocketHost } from './socket-hosts.ts';
 
 // workerd is wrangler's dependency, not ours: take the one that belongs to it.
@@ -19,7 +20,10 @@ const wrangler = createRequire(import.meta.url).resolve('wrangler/package.json')
 const wranglerCommand = fileURLToPath(new URL('bin/wrangler.js', `file://${wrangler}`));
 const workerdBinary = createRequire(wrangler)('workerd').default as string;
 
-const COMPATIBILITY_DATE = '2026-11-02';
+// As deployed.
+const { compatibility_date, compatibility_flags } = parse(
+  await readFile(new URL('../../../wrangler.toml', import.meta.url), 'utf8'),
+);
 
 const config = (port: number) => `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -28,8 +32,8 @@ const config :Workerd.Config = (
 );
 const worker :Workerd.Worker = (
   modules = [(name = "main", esModule = embed "worker.js")],
-  compatibilityDate = "${COMPATIBILITY_DATE}",
-  compatibilityFlags = ["enable_request_signal"],
+  compatibilityDate = "${compatibility_date}",
+  compatibilityFlags = ${JSON.stringify(compatibility_flags)},
 );
 `;
 
@@ -60,7 +64,7 @@ export interface BundledWorker {
 export async function bundleWorker(entry: string): Promise<BundledWorker> {
   const directory = await mkdtemp(join(tmpdir(), 'seedling-workerd-'));
   const source = fileURLToPath(new URL(entry, import.meta.url));
-  const bundle = ['deploy', source, '--dry-run', '--name', 'fake', '--compatibility-date', COMPATIBILITY_DATE];
+  const bundle = ['deploy', source, '--dry-run', '--name', 'fake', '--compatibility-date', compatibility_date];
   // An empty configuration keeps wrangler from the project's own, with its assets and kernels.
   const empty = join(directory, 'wrangler.toml');
   await writeFile(empty, 'send_metrics = false\n');
