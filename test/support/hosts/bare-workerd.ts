@@ -64,7 +64,7 @@ export interface BundledWorker {
 export async function bundleWorker(entry: string): Promise<BundledWorker> {
   const directory = await mkdtemp(join(tmpdir(), 'seedling-workerd-'));
   const source = fileURLToPath(new URL(entry, import.meta.url));
-  const bundle = ['deploy', source, '--dry-run', '--name', 'fake', '--compatibility-date', compatibility_date];
+  const bundle = ['deploy', source, '--dry-run', '--name', 'fake', '--compatibility-date', `${compatibility_date}`];
   // An empty configuration keeps wrangler from the project's own, with its assets and kernels.
   const empty = join(directory, 'wrangler.toml');
   await writeFile(empty, 'send_metrics = false\n');
