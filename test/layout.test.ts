@@ -1,0 +1,68 @@
+/** The shape of `src/`: small files, few to a folder, one home for a name. */
+
+import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { expect, test } from 'vitest';
+
+const FILES_PER_FOLDER = 20;
+const LINES_PER_FILE = 350;
+/** Names that two files of `src/` declare and export. It may only become shorter. */
+const DECLARED_TWICE = [
+  'Admitted',
+  'ApiKey',
+  'Decoding',
+  'Draft',
+  'EditTask',
+  'ElementType',
+  'Engine',
+  'Hole',
+  'LoadProgress',
+  'NOTHING',
+  'Part',
+  'Patience',
+  'Tensors',
+  'costOf',
+  'parseJson',
+  'verify',
+];
+
+const all = globSync('src/**/*', { withFileTypes: true, cwd: new URL('..', import.meta.url).pathname })
+  .filter((entry) => entry.isFile())
+  .map((entry) => `${entry.parentPath}/${entry.name}`);
+const texts = await Promise.all(
+  all
+    .filter((path) => path.endsWith('.ts'))
+    .map(async (path) => [path.slice(path.indexOf('/src/') + 1), await readFile(path, 'utf8')] as const),
+);
+
+/** How often each value stands in `values`. */
+function counted(values: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
+
+test('src/ has folders and no loose files', () => {
+  expect(texts.length).toBeGreaterThan(200);
+  expect(texts.filter(([path]) => dirname(path) === 'src')).toEqual([]);
+});
+
+test(`no folder of src/ has more than ${FILES_PER_FOLDER} files`, () => {
+  const folders = counted(all.map((path) => dirname(path)));
+  expect([...folders].filter(([, files]) => files > FILES_PER_FOLDER)).toEqual([]);
+});
+
+test(`no file of src/ has more than ${LINES_PER_FILE} lines`, () => {
+  const lines = texts.map(([path, text]) => [path, text.split('\n').length - 1] as const);
+  expect(lines.filter(([, count]) => count > LINES_PER_FILE)).toEqual([]);
+});
+
+test('an exported name is declared in one file of src/', () => {
+  const declaration = /^export (?:abstract )?(?:async )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm;
+  // An overload is a second declaration in the same file.
+  const names = texts.flatMap(([, text]) => [...new Set([...text.matchAll(declaration)].map(([, name]) => name!))]);
+  expect(names).toContain('SettingsError');
+  const twice = [...counted(names)].filter(([, files]) => files > 1).map(([name]) => name);
+  expect(twice.filter((name) => !DECLARED_TWICE.includes(name))).toEqual([]);
+});
