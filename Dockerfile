@@ -2,6 +2,7 @@
 #   docker build -t seedling .
 #   docker run -p 8787:8787 -e API_KEYS=NAME:HASH seedling
 # `npm run key` makes a key and its hash; without API_KEYS (or ACCESS=open) it does not start.
+# RUNTIME=onnx needs `--build-arg OPTIONAL_PACKAGES=onnxruntime-web`, and RUNTIME=webgpu "onnxruntime-web webgpu".
 
 FROM node:24-slim AS build
 WORKDIR /app
@@ -14,6 +15,10 @@ FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
+ARG OPTIONAL_PACKAGES=""
+# --save-prod: npm would count them as development packages and leave them out.
+RUN for name in $OPTIONAL_PACKAGES; do echo "$name@$(npm pkg get "peerDependencies.$name" | tr -d '"')"; done \
+  | xargs --no-run-if-empty npm install --omit=dev --no-save --save-prod
 
 FROM node:24-slim
 WORKDIR /app
