@@ -1,13 +1,13 @@
 /**
- * Quantized activations, as the GEMMs read them: a record for each row and group of 32 k. Rows stand in tiles of four
- * (the last tile has what is left), and in a tile the records go by group, then by row: a kernel walks one pointer, and
- * everything it reads lies at a constant offset from it.
+ * Quantized activations, as the GEMMs read them: one record for each row and group of 32 k. Rows stand in tiles of four;
+ * the last tile may have fewer. In a tile the records go by group, then by row. So a kernel walks one pointer, and all its
+ * reads lie at constant offsets from it.
  *
  *   bytes: 32 i8 | scale f32 | -8 * sum of the elements with k % 4 in {0, 1} i16 | the same for {2, 3} i16
  *   words: 4 x 8 i16: even k of the first half, odd k, even k of the second half, odd k | scale f32 | -8 * sum i32
  *
- * Bytes are for int4 weights and relaxed SIMD: each sum of a byte product starts at the correction, so that weights
- * may be 0..15 where they mean -8..7. Words are for everything else: there products are of 16 bits.
+ * Bytes are for int4 weights under relaxed SIMD. Each sum of byte products starts at the correction, so weights of -8..7 may
+ * be stored as 0..15. Words are for everything else, with products of 16 bits.
  */
 export const BYTES_RECORD: i32 = 40;
 export const WORDS_RECORD: i32 = 72;

@@ -9,15 +9,15 @@ const HEADS: i32 = 4;
 /**
  * out = softmax(q K^T / sqrt(d)) V over the pages of one layer, grouped-query.
  *
- * Row r sees positions 0..visible[r]-1: that one number is causal (its own position + 1), bidirectional within a
- * block (the block's end), or any mixture in one call.
+ * Row r sees positions 0..visible[r]-1. This one number is causal (the row's own position + 1), bidirectional within a block
+ * (the block's end), or a mixture of both in one call.
  *
  * out (rows, heads*d) f32; q (rows, ldq) f32, heads from column 0; visible (rows) i32, each >= 1;
  * scratch: 2d i16, then for each head of a K head max(visible) + 8 f32.
  * d is a multiple of 16, at most 256.
  *
- * A query becomes two i16 vectors, a coarse one and what it left over: one alone has 12 bits where K has 15, because
- * their product must fit an i32, and that error showed in the logits.
+ * A query becomes two i16 vectors, a coarse one and its rounding error. A single one could have only 12 bits (K has 15),
+ * because the dot product must fit an i32. That error showed in the logits.
  */
 export function attention(
   out: usize, q: usize, ldq: i32, visible: usize, pages: usize, layer: i32, rows: i32,
@@ -70,7 +70,7 @@ function squares(x: usize, d: i32): f32 {
   return sumF32x4(sum);
 }
 
-/** The left-over half of a query is in units of 1/512: at most 256 then, and its dot products fit an i32 as well. */
+/** The fine half of a query is in units of 1/512: it is at most 256, so its dot products fit an i32 too. */
 // @ts-ignore: decorator
 @inline
 const FINE: f32 = 512;
@@ -215,7 +215,7 @@ function sumI32x4(x: v128): i32 {
   return i32x4.extract_lane(x, 0) + i32x4.extract_lane(x, 1) + i32x4.extract_lane(x, 2) + i32x4.extract_lane(x, 3);
 }
 
-/** scores := softmax of themselves, times the scale of each token's V: the weighted sum then reads V's integers. */
+/** scores := softmax(scores) times the scale of each token's V, so that the weighted sum can read V's integers. */
 function softmax(scores: usize, tokens: i32, most: f32, pages: usize, valueScales: i32, pageTokens: i32): void {
   // The last vector may reach past `tokens`: scores there must count as zero.
   for (let t = tokens; t & 3; t++) store<f32>(scores + t * 4, -Infinity as f32);

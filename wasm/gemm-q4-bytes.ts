@@ -23,8 +23,8 @@ function close(f: v128, sum: v128, ones: v128, weightScale: v128, scale: v128): 
  * Read the order of the statements as the order of the instructions: with two weight vectors, one splat and one product
  * in flight, this fits the 15 vector registers that V8 has on x64. (The f32 sums are spilled, once per group.)
  *
- * Exact in i16: a sum starts at -8 * sum(a) over its 16 k, so that it ends as a sum of a * (w - 8), at most 16 * 127 * 8
- * in magnitude, and what overflows on the way wraps back.
+ * Exact in i16: a sum starts at -8 * sum(a) over its 16 k, so it ends as a sum of a * (w - 8), at most 16 * 127 * 8 in
+ * magnitude. Overflows on the way wrap back.
  */
 export function tileBytes<R>(
   y: usize, stride: i32, accumulate: i32, pair: i32, a: usize, w: usize, wscale: usize, groups: i32,

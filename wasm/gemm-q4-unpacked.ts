@@ -11,8 +11,8 @@ function scaleDot(f: v128, dot: v128, weightScale: v128, scale: v128): v128 {
 }
 
 /**
- * `tileBytes` for 4 rows, from a panel that `unpack` left, for many rows. First the integer sums of all groups, then
- * their scales: a group's end is a chain of five instructions, and within the first loop it would hold up the next group.
+ * `tileBytes` for 4 of many rows, from a panel that `unpack` wrote. The integer sums of all groups come first, then their
+ * scales. The end of a group is a chain of five instructions: in the first loop it would delay the next group.
  *
  * panel: groups * (288 + 128) bytes, the last 128 * groups for the sums.
  */

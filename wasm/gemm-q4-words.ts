@@ -6,7 +6,7 @@ import { close, step } from './words';
 /**
  * The tile of `tileBytes`, for engines without relaxed SIMD: from `words` records, with 16-bit products. Nibble i of each
  * 16-bit lane of the packed weights is one mask or shift away from a vector of 16-bit weights, for two k of 4 outputs.
- * The same integers and the same order of f32 additions as `tileBytes`: the same bits.
+ * Integers and order of f32 additions are those of `tileBytes`, so the bits are the same.
  */
 export function tileWordsQ4<R>(
   y: usize, stride: i32, accumulate: i32, pair: i32, a: usize, w: usize, wscale: usize, groups: i32,

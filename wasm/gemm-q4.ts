@@ -16,7 +16,7 @@ const UNPACK_ROWS: i32 = 16;
  * q: records of rows * limbs rows from `quantize` (words: 0); w (n, K) int4; `panel`: scratch of 13 K bytes.
  * `limbs` 2: two rows of q for each output row, whose products are added up.
  *
- * Weights are read once, panel after panel, whatever the number of rows; a row's sums do not depend on the others.
+ * Weights are read once, panel after panel, for any number of rows. The sums of a row do not depend on other rows.
  */
 export function gemm_q8_q4(
   y: usize, ldy: i32, accumulate: i32, q: usize, w: usize, wscale: usize, rows: i32, n: i32, k: i32, limbs: i32,

@@ -1,6 +1,6 @@
 /**
- * fp16 to f32: the 15 bits of exponent and mantissa moved into place give value * 2^-112, subnormals included
- * (infinities and NaN are not weights and are refused by the converter).
+ * fp16 to f32. The 15 bits of exponent and mantissa, moved into place, give value * 2^-112, subnormals included. Infinities
+ * and NaN do not occur: the converter refuses them.
  */
 
 // @ts-ignore: decorator

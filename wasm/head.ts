@@ -7,12 +7,12 @@ const ENTRY: i32 = 12;
  * One row of logits to one prediction: result = { id i32, prob f32, entropy f32, targetProb f32 }.
  *
  * The mask token can never be predicted: its logit is dropped first. `prob` (of id), `entropy` and `targetProb` (of
- * `target`; 0 where it is negative) belong to the plain softmax, whatever follows.
+ * `target`; 0 if it is negative) always belong to the plain softmax.
  *
  * adjustments (count), ids distinct and inside the vocabulary: each delta is added to its id's logit, and the id's plain
- * logit is kept in the entry. Then temperature 0: the argmax, lowest id on ties. Otherwise the draw that `uniform` in
- * [0, 1) picks, in id order, from softmax(logits / temperature) cut to the topK most probable ids (0: all) and then to
- * the smallest set with mass topP; ids that tie with the last one kept are kept.
+ * logit is kept in the entry. Temperature 0 then gives the argmax, the lowest id on ties. Otherwise `uniform` in [0, 1) draws,
+ * in id order, from softmax(logits / temperature), cut to the topK most probable ids (0: all) and then to the smallest set
+ * with mass topP. Ids that tie with the last kept one are kept.
  *
  * logits (V) f32 are overwritten when adjusting or sampling; the row is padded to a multiple of 4 floats here.
  */

@@ -3,8 +3,8 @@ import { largest, roundI32x4 } from './round';
 /**
  * KV pages. A page holds `pageTokens` tokens of every layer, one layer after another:
  *   K (kvHeads, pageTokens, d) i16 | V (kvHeads, pageTokens, d) i16 | K scales (kvHeads, pageTokens) f32 | V scales
- * A vector of d values has one scale, max|x| / 32767: finer than fp16 where it matters, near the largest element, and
- * a score is then an integer dot product with no widening.
+ * A vector of d values has one scale, max|x| / 32767. This is finer than fp16 near the largest element, where it matters, and
+ * a score is an integer dot product without widening.
  */
 
 /** Largest magnitude of a stored K or V element. */

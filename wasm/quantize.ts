@@ -28,10 +28,10 @@ function groupBytes(r: i32, total: i32, words: i32): i32 {
 }
 
 /**
- * Activations to int8, one scale per group of 32: round(x / scale), scale = max|x| / 127. With `limbs` 2, what that
- * rounding left over is quantized again and is one more row, for 15 bits together.
+ * Activations to int8, one scale per group of 32: round(x / scale), scale = max|x| / 127. With `limbs` 2 the rounding error
+ * is quantized again and becomes one more row: 15 bits together.
  *
- * x (rows, K) f32 -> q: records of rows * limbs rows (`activations.ts`), of words if `words` is 1 and in the build
+ * x (rows, K) f32 -> q: records of rows * limbs rows (`activations.ts`). They are of words if `words` is 1 or in the build
  * without relaxed SIMD, else of bytes. K is a multiple of 32.
  */
 export function quantize(q: usize, x: usize, rows: i32, k: i32, limbs: i32, words: i32): void {
@@ -194,7 +194,7 @@ function round(x: v128, inverse: v128): v128 {
   return roundI32x4(f32x4.mul(x, inverse));
 }
 
-/** What the rounding of x left over. */
+/** Rounding error of x. */
 // @ts-ignore: decorator
 @inline
 function rest(x: v128, inverse: v128, unit: v128): v128 {

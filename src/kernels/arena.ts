@@ -16,8 +16,8 @@ export class Arena {
   #next = BASE;
 
   /**
-   * @param bytes what will be taken, each piece rounded up with `align`.
-   * @param shared among threads: only the kernels' builds for that can be instantiated with it
+   * @param bytes sum of all pieces, each rounded up with `align`
+   * @param shared whether threads share the memory: only the kernels' shared builds can be instantiated with it
    */
   constructor(bytes: number, shared = false) {
     // Created at its final size: growing would detach every view.

@@ -7,7 +7,7 @@ import type { Kernels } from './kernels.ts';
 import { BLOCK_BYTES, MOST_PRODUCTS, Pieces } from './pieces.ts';
 import type { ProductKind, Products } from './products.ts';
 
-/** What a helper needs; it can be posted to another thread. */
+/** Everything that a helper needs. It can be posted to another thread. */
 export interface HelperTask {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -17,21 +17,21 @@ export interface HelperTask {
 }
 
 export interface Helper {
-  /** Resolves once the thread is gone. `Crew` has told it to end. */
+  /** Resolves once the thread has ended, after `Crew` told it to. */
   ended(): Promise<void>;
 }
 
 export interface Threads {
-  /** This thread counted: 2 or more. */
+  /** Number of threads, this one included: 2 or more. */
   readonly count: number;
   /**
    * Starts a thread that runs `help` and resolves when it is ready.
-   * @param onFailure called when it ends on its own, or an error happens in it
+   * @param onFailure called when the thread ends on its own or has an error
    */
   start(task: HelperTask, onFailure: (error: unknown) => void): Promise<Helper>;
 }
 
-/** A helper that has not finished its piece for so long, in milliseconds, will not. */
+/** Milliseconds after which a helper that has not finished its piece is given up. */
 const PATIENCE_MS = 30_000;
 
 /** Arena bytes that a crew takes. @param panelBytes scratch of one thread */
@@ -96,7 +96,7 @@ export class Crew implements Products {
     this.#products++;
   }
 
-  /** @throws Error when a thread failed, now or before: what it should have written is not there */
+  /** @throws Error when a thread failed, now or before: its part of the output is missing */
   finish(): void {
     const products = this.#products;
     const total = this.#total;

@@ -1,6 +1,6 @@
 /**
- * Doorway to `wasm/`: one typed function per kernel, and the memory that they work in.
- * Arguments are byte addresses and element counts; each kernel's file in `wasm/` states shapes and layouts.
+ * Types and instances of the kernels in `wasm/`: one function per kernel, on one memory. Arguments are byte addresses and
+ * element counts. The file of each kernel in `wasm/` states shapes and layouts.
  */
 
 /** Exports of `wasm/index.ts`. `ld` arguments are row strides in floats. */
@@ -95,8 +95,8 @@ export interface Kernels {
 export type KernelFlavour = 'relaxed-simd' | 'simd';
 
 /**
- * The compiled modules of both builds, of those for a shared memory where there are several threads. Workers can only
- * import them, so the host hands them in.
+ * The compiled modules of both builds. With several threads they are the builds for a shared memory. Workers can only
+ * import modules, so the host passes them in.
  */
 export interface KernelModules {
   readonly relaxed: WebAssembly.Module;
@@ -111,7 +111,7 @@ const RELAXED_PROBE = Uint8Array.of(
   ...[10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11],
 );
 
-/** The one place that chooses a build: relaxed SIMD where the engine validates it. */
+/** Chooses the build: relaxed SIMD if the engine validates it. No other code chooses. */
 export function kernelFlavour(): KernelFlavour {
   return WebAssembly.validate(RELAXED_PROBE) ? 'relaxed-simd' : 'simd';
 }

@@ -9,7 +9,7 @@
 import type { Kernels } from './kernels.ts';
 import { F32, INT4, multiply } from './products.ts';
 
-// Words of the block. What different threads write lies in different cache lines.
+// Words of the block. Words that different threads write lie in different cache lines.
 const TICKET = 0;
 const DONE = 16;
 const WAITING = 32;
@@ -26,12 +26,15 @@ export const MOST_PRODUCTS = 16;
 export const BLOCK_BYTES = (PRODUCTS + MOST_PRODUCTS * FIELDS) * 4;
 /** Pieces of a product: with the most products they still fit the ticket's 8 bits. */
 const MOST_PIECES = 15;
-/** Multiplications below which a piece is not worth the taking: about 2 us. */
+/** Multiplications of a piece at least, about 2 us: less is not worth the compare-and-swap. */
 const LEAST_MACS = 65536;
 /** Outputs of a panel of weights (wasm/README.md): pieces are whole panels. */
 const PANEL = 8;
 
-/** Looks at a word before going to sleep, 10 to 50 ns each: about what a forward of many positions does between two rounds of products. */
+/**
+ * Looks at a word before a thread sleeps, 10 to 50 ns each. Together they take about as long as a forward of many positions
+ * works between two rounds of products.
+ */
 const SPINS = 10000;
 const pause: (() => void) | undefined = (Atomics as { pause?: () => void }).pause?.bind(Atomics);
 
@@ -51,7 +54,7 @@ export class Pieces {
     return Atomics.load(this.#words, FAILED) === 1;
   }
 
-  /** Takes a piece and computes it; false where none is left. An error in it is kept, and the piece counts as done. */
+  /** Takes a piece and computes it; false where none is left. After an error the piece counts as done. */
   work(onError: (error: unknown) => void): boolean {
     const words = this.#words;
     for (;;) {
@@ -104,8 +107,8 @@ export class Pieces {
 
   /**
    * Writes a product; its fields are those of `Products.add`.
-   * @param before products and pieces that were written since the last round
-   * @returns the pieces it makes
+   * @param before products and pieces written since the last round
+   * @returns pieces of this product
    */
   write(
     before: { readonly products: number; readonly pieces: number },
@@ -139,7 +142,7 @@ export class Pieces {
     if (Atomics.load(words, ASLEEP) > 0) Atomics.notify(words, TICKET);
   }
 
-  /** Until all pieces are done; false when that takes longer than `ms`. */
+  /** Waits until all pieces are done; false when that takes longer than `ms`. */
   wait(ms: number): boolean {
     const words = this.#words;
     const total = words[TOTAL] as number;
@@ -162,7 +165,7 @@ export class Pieces {
     }
   }
 
-  /** Works until `stop`. Not for a browser's main thread, which may not wait. */
+  /** Works until `stop`. A browser's main thread may not wait, so it must not call this. */
   serve(onError: (error: unknown) => void): void {
     const words = this.#words;
     for (let idle = 0; ; idle++) {
@@ -184,7 +187,7 @@ export class Pieces {
 
   stop(): void {
     Atomics.store(this.#words, STOP, 1);
-    // Another ticket, so that who is about to sleep on the old one does not.
+    // The ticket changes, so a thread that is about to sleep on the old one wakes up.
     this.#next(0);
   }
 }

@@ -9,8 +9,8 @@ export type ProductKind = typeof F32 | typeof INT4 | typeof INT8;
 
 export interface Products {
   /**
-   * y (rows, ldy) = or += x W^T, at the latest when `finish` returns. Products added since the last `finish` must not read
-   * what another of them writes.
+   * y (rows, ldy) = or += x W^T, at the latest when `finish` returns. A product must not read the output of another one
+   * added since the last `finish`.
    * @param x address of floats for F32, else of records (`wasm/activations.ts`)
    * @param n outputs, rows of the weights
    */

@@ -4,9 +4,10 @@
 export const MAX_ALTERNATIVES = 20;
 
 /**
- * The most probable ids of a row of logits, best first, the lowest of equals; the mask token is none of them.
- * @param logits (V) as the model made them
- * @param ids (K) written; `probs` (K) too: plain softmax without the mask token
+ * The most probable ids of a row of logits, best first. Of equal ids the lowest comes first. The mask token is never
+ * among them.
+ * @param logits (V), not adjusted
+ * @param ids (K), written, like `probs` (K): the plain softmax without the mask token
  */
 export function mostProbable(logits: Float32Array, maskId: number, ids: Int32Array, probs: Float32Array): void {
   const count = ids.length;

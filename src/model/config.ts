@@ -7,7 +7,7 @@ import { z } from 'zod';
 const positive = z.int().positive();
 const tokenId = z.int().nonnegative();
 
-/** Positions of a block that attend to each other, at most: those of one forward. */
+/** Positions of a block-causal block at most: they attend to each other, so one forward must hold them. */
 const MAX_BLOCK = 64;
 
 export const modelConfigSchema = z.strictObject({
@@ -35,26 +35,27 @@ export const modelConfigSchema = z.strictObject({
   /** The prediction for position i is read from row i-1; the first id of a block comes from the commit before it. */
   logitShift: z.boolean(),
   /**
-   * How tokens outside the block that is being written attend: `causal`; `block_causal`, bidirectional within their own
-   * block; or `full`, where every token sees every other, so that nothing is ever committed and each forward runs the
+   * Attention of tokens outside the active block. `causal`: to the tokens before them. `block_causal`: also to all of
+   * their own block. `full`: every token attends to every other. Then nothing is ever committed, and each forward runs the
    * prompt and the whole completion.
    */
   contextAttention: z.enum(['causal', 'block_causal', 'full']),
   /**
-   * Where blocks begin under `block_causal`: at multiples of their length from position 0, so that the end of a prompt
-   * belongs to the first block that is written, or from the prompt's end, so that the prompt's first block is short.
+   * Where blocks begin under `block_causal`. `zero`: at multiples of their length from position 0; the end of a prompt
+   * belongs to the first block that is written. `prompt_end`: counted from the prompt's end; the prompt's first block is
+   * short.
    */
   grid: z.enum(['zero', 'prompt_end']).default('zero'),
   /**
-   * Block length that training used most, in tokens: the default at inference. Under `block_causal` what attends to each
-   * other; under `full` only what is decided before what follows.
+   * Block length that training used most, in tokens: the default at inference. Under `block_causal` the tokens of a block
+   * attend to each other. Under `full` blocks only order the decisions: a block is decided before the next one.
    */
   blockLength: positive,
   /** Parts in which a block is decided, left to right, in tokens; a divisor of the block length. Null: all at once. */
   subBlockLength: positive.nullable().default(null),
   /**
-   * The first position of a block: decided like every other by forwards of the block (with a shift, from the token before
-   * it), or taken from the commit of the block before, which is then a forward of its own.
+   * The first position of a block. `denoise`: forwards of the block decide it like every other (with a shift, from the
+   * token before it). `from_commit`: the commit of the block before predicts it, and is a forward of its own.
    */
   firstToken: z.enum(['denoise', 'from_commit']).default('denoise'),
   /**
@@ -62,13 +63,13 @@ export const modelConfigSchema = z.strictObject({
    * The text ends before the first EOS in any case and is the same; only the forwards differ.
    */
   stopRule: z.enum(['no_mask_before', 'after_block', 'none']).default('no_mask_before'),
-  /** How the checkpoint's own sampler decides, for requests that do not say. Null: as this project does. */
+  /** Policy of the checkpoint's own sampler, for requests that name none. Null: this project's default. */
   decoding: z
     .discriminatedUnion('policy', [
       z.strictObject({
         policy: z.literal('confidence'),
         threshold: z.number().min(0).max(1),
-        /** The threshold itself is enough. */
+        /** A probability equal to the threshold is enough. */
         inclusive: z.boolean().default(false),
       }),
       z.strictObject({
@@ -82,11 +83,11 @@ export const modelConfigSchema = z.strictObject({
     .nullable()
     .default(null),
   eosTokenIds: z.array(tokenId).min(1),
-  /** Committed first when a prompt is empty: something has to predict the first id. */
+  /** Stands in for an empty prompt: some token has to predict the first id. */
   startTokenId: tokenId,
   /**
-   * Around a hole: `prefix` P `suffix` S `middle`, or `suffix` S `prefix` P `middle`, and then the hole's content, ended by
-   * `end` or an EOS. Null: the model was not trained to fill holes.
+   * Tokens around a hole: `prefix` P `suffix` S `middle`, or `suffix` S `prefix` P `middle`. The hole's content follows and
+   * ends with `end` or an EOS. Null: the model was not trained to fill holes.
    */
   infill: z
     .strictObject({
@@ -98,11 +99,11 @@ export const modelConfigSchema = z.strictObject({
     })
     .nullable()
     .default(null),
-  /** How messages become a prompt: Jinja, as Hugging Face's `apply_chat_template` renders it. Absent: the model does not chat. */
+  /** Jinja that turns messages into a prompt, as Hugging Face's `apply_chat_template` does. Absent: the model does not chat. */
   chatTemplate: z
     .strictObject({
       template: z.string().min(1),
-      /** What `bos_token` and `eos_token` stand for in it. */
+      /** Values of `bos_token` and `eos_token` in it. */
       bosToken: z.string(),
       eosToken: z.string(),
     })
@@ -167,7 +168,7 @@ export function gridOrigin({ contextAttention, grid, blockLength }: Grid, prompt
   return contextAttention === 'block_causal' && grid === 'prompt_end' ? prompt % blockLength : 0;
 }
 
-/** Whether a committed token predicts the next one: then one forward commits drafts and checks them. */
+/** Whether a committed token predicts the next one. If so, one forward commits drafts and checks them. */
 export function predictsNext({
   contextAttention,
   logitShift,

@@ -13,10 +13,10 @@ export function pageBytes(
   return shape.numLayers * shape.numKvHeads * pageTokens * (4 * shape.headDim + 8);
 }
 
-/** Under `full` context a block is what is decided together, and may be as long as the canvas. */
+/** Under `full` context a block may be as long as the canvas, so pages do not follow blocks. */
 const FULL_CONTEXT_PAGE = 32;
 
-/** Tokens of a page: a block, so that what one commit writes together lies together. */
+/** Tokens of a page: one block, so that the tokens of one commit lie together. */
 export function pageTokensOf({
   contextAttention,
   blockLength,
@@ -27,15 +27,15 @@ export function pageTokensOf({
 export class KvPool {
   readonly pageTokens: number;
   readonly pages: number;
-  /** Pages of ended requests that later ones may begin with; null when nothing is kept. */
+  /** Pages of ended requests, for later requests that begin alike; null when no page is kept. */
   readonly prefixes: PrefixCache | null;
-  /** Under block-causal context a page's KV depends on the whole page, which one commit must have written then. */
+  /** Under block-causal context the KV of a page depends on the whole page: one commit must have written all of it. */
   readonly wholePages: boolean;
   readonly #free: number[] = [];
 
   /**
    * @param base address of the first page of `bytes` bytes
-   * @param context how committed tokens attend, where prefixes are to be reused; null keeps nothing
+   * @param context attention of committed tokens, if prefixes are to be reused; null keeps no page
    */
   constructor(
     base: number,
@@ -51,7 +51,7 @@ export class KvPool {
     for (let page = pages - 1; page >= 0; page--) this.#free.push(base + page * bytes);
   }
 
-  /** What is kept for reuse counts as free: it makes way for any request. */
+  /** Pages kept for reuse count as free: they make way for any request. */
   get freeTokens(): number {
     const idle = this.prefixes ? this.prefixes.idlePages : 0;
     return (this.#free.length + idle) * this.pageTokens;
@@ -62,7 +62,7 @@ export class KvPool {
   }
 
   /**
-   * @param prefix what the request begins with; without it nothing is reused, nor kept for others
+   * @param prefix beginning of the request; without it no page is reused or kept for others
    * @param origin position at which its first whole block begins
    * @throws OutOfMemoryError, with nothing taken.
    */
@@ -89,7 +89,7 @@ export class KvPool {
     this.#free.push(page);
   }
 
-  /** Held pages that a prompt begins with. At least one of its tokens is left to run: it predicts the next id. */
+  /** Held pages of the prompt's beginning. At least the last token is left to run: it predicts the next id. */
   #reusable({ ids, key }: CachePrefix, most: number): CachedPage[] {
     const pages = Math.min(most, Math.floor((ids.length - 1) / this.pageTokens));
     return this.prefixes?.hold(key, ids, pages) ?? [];
@@ -101,14 +101,14 @@ export class PagedKvCache implements SequenceCache {
   readonly #pool: KvPool;
   #owned: Uint32Array | null; // (pages) addresses
   readonly #ids: Int32Array; // (capacity) of the committed tokens
-  /** First pages of the sequence as the prefix cache has them. A page here that is not in `owned` is another's equal. */
+  /** First pages of the sequence in the prefix cache. A page here that is not in `#owned` has the same tokens as ours. */
   readonly #chain: CachedPage[];
   readonly #key: string | null;
   #used: number;
-  /** Tokens, from the first, whose KV is what a prefill of the same ids would have written. */
+  /** Leading tokens whose KV equals that of a prefill of the same ids. */
   #exact: number;
 
-  /** @param shared held pages, which `pages` begins with */
+  /** @param shared held pages: the first of `pages` */
   constructor(pool: KvPool, pages: Uint32Array, shared: CachedPage[], prefix: CachePrefix | null, origin: number) {
     this.#pool = pool;
     this.origin = origin;
@@ -141,7 +141,7 @@ export class PagedKvCache implements SequenceCache {
     }
   }
 
-  /** The KV of these tokens, the next ones, has been written in one commit and is final. */
+  /** Takes the next tokens, whose final KV one commit has written. */
   advance(ids: Int32Array): void {
     this.requireRoom(ids.length);
     this.#ids.set(ids, this.#used);
@@ -150,7 +150,7 @@ export class PagedKvCache implements SequenceCache {
     if (wasExact) this.#exact = this.#wholeUpTo(this.#used);
   }
 
-  /** The KV of these tokens, the next ones, was written among masks: it serves this request, and no other. */
+  /** Takes the next tokens, whose KV was written among masks: only this request may use it. */
   keep(ids: Int32Array): void {
     this.requireRoom(ids.length);
     this.#ids.set(ids, this.#used);

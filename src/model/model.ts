@@ -7,9 +7,9 @@ import type { CostCurve } from './cost-curve.ts';
 
 /** One entry per requested position. */
 export interface Predictions {
-  /** Argmax, or the drawn id when sampling was asked for; never the mask token. */
+  /** Argmax, or the drawn id if the ask has `sampling`; never the mask token. */
   readonly ids: Int32Array; // (R)
-  /** Plain softmax probability of that id: temperature 1, no top-p, no adjustment, whatever the choice. */
+  /** Plain softmax probability of that id, however it was chosen: temperature 1, no top-p, no adjustment. */
   readonly probs: Float32Array; // (R)
   /** Entropy of the plain softmax, in nats. */
   readonly entropies: Float32Array; // (R)
@@ -20,7 +20,7 @@ export interface Predictions {
   readonly topProbs?: Float32Array; // (R, K)
 }
 
-/** What is added to some ids' logits before an id is chosen. */
+/** Additions to the logits of some ids before an id is chosen. */
 export interface Adjustment {
   /** Distinct. */
   readonly ids: Int32Array; // (A)
@@ -41,12 +41,12 @@ export interface Sampling {
   readonly adjustments?: readonly Adjustment[] | undefined; // (R)
 }
 
-/** What is asked of each requested position. */
+/** The question about each requested position. */
 export interface RowAsk {
   readonly sampling?: Sampling | undefined;
-  /** Ids whose probability is wanted beside the chosen id's. */
+  /** One id per position: its probability is returned beside the chosen id's. */
   readonly targets?: Int32Array | undefined; // (R)
-  /** K: how many of the most probable ids are wanted beside the chosen one; at most `maxAlternatives`. */
+  /** K: number of most probable ids to return beside the chosen one; at most `maxAlternatives`. */
   readonly alternatives?: number | undefined;
 }
 
@@ -57,96 +57,96 @@ export interface CommitAsk extends RowAsk {
 
 export interface DenoiseAsk extends RowAsk {
   /**
-   * Positions of the block to predict, ascending: masked ones, and visible ones to judge or edit them. With `logitShift`,
-   * position 0 cannot be asked for, but the one after the block can.
+   * Positions of the block to predict, ascending: masked ones, and visible ones to judge or edit them. With `logitShift`
+   * the block does not predict its position 0, but it predicts the position after its last.
    */
   readonly positions: Int32Array; // (R)
   /**
-   * Leading ids whose KV stays although masks stood after them: the cache grows by it, and later forwards take it for what
-   * it was. Under `full` context only. Default 0.
+   * Leading ids whose KV is kept although masks stood after them. The cache grows by them, and later forwards read this
+   * KV as it is. Under `full` context only. Default 0.
    */
   readonly keep?: number | undefined;
   /**
-   * Positions after the block that attention reads as an earlier denoise of this cache left their KV. Under `full` context
-   * only. Default 0.
+   * Positions after the block whose KV attention reads from an earlier denoise of this cache. Under `full` context only.
+   * Default 0.
    */
   readonly ahead?: number | undefined;
 }
 
-/** `sampling` and `targets` belong to the clean rows, `alternatives` to all. */
+/** `sampling` and `targets` belong to the clean rows, `alternatives` to all rows. */
 export interface AdvanceAsk extends RowAsk {
-  /** Of the clean tokens, as in a commit. */
+  /** Rows of the clean tokens, as in a commit. */
   readonly rows: 'last' | 'all';
   /**
-   * Positions of the block after them to predict, ascending. With `logitShift`, the last clean token predicts position 0,
-   * and the block the others, the one after it included.
+   * Positions of the block after the clean tokens to predict, ascending. With `logitShift` the last clean token predicts
+   * position 0. The block predicts its other positions and the one after it.
    */
   readonly positions: Int32Array; // (R)
-  /** Of the positions of the block. */
+  /** `sampling` of the block's positions. */
   readonly blockSampling?: Sampling | undefined;
-  /** Of the positions of the block. */
+  /** `targets` of the block's positions. */
   readonly blockTargets?: Int32Array | undefined; // (R)
 }
 
 export interface Advanced {
-  /** After the clean tokens. */
+  /** Predictions after the clean tokens. */
   readonly committed: Predictions;
-  /** In the block. */
+  /** Predictions in the block. */
   readonly block: Predictions;
 }
 
-/** What a request begins with, so that the KV of an earlier one's equal beginning serves it. */
+/** Beginning of a request: KV of an earlier request with the same beginning is reused. */
 export interface CachePrefix {
-  /** The prompt. Its length is also where blocks begin if the model's grid is `prompt_end`. */
+  /** The prompt. If the model's grid is `prompt_end`, blocks begin at its end. */
   readonly ids: Int32Array; // (P)
-  /** Opaque. A request sees only what requests of the same key have left. */
+  /** Opaque. A request reuses only KV of requests with the same key. */
   readonly key: string;
 }
 
 /** The KV of one request's committed tokens. */
 export interface KvCache {
-  /** Committed tokens. In a new cache: the first tokens of its prefix whose KV was still there, fewer than P. */
+  /** Committed tokens. In a new cache: the first tokens of its prefix whose KV is reused, fewer than P. */
   readonly length: number;
   /** Tokens that fit, the active block included. */
   readonly capacity: number;
   /**
-   * Forgets the tokens after the first `length`: drafts that were committed to be verified, and did not hold.
-   * @throws RangeError when that cuts into tokens that were shared
+   * Forgets the tokens after the first `length`: drafts that were committed for verification and did not hold.
+   * @throws RangeError when that cuts into shared tokens
    */
   truncate(length: number): void;
-  /** The tokens so far are final: requests that begin with them may use their KV from now on. Without a prefix, nothing. */
+  /** Offers the tokens so far, which are final, to requests that begin with them. Does nothing without a prefix. */
   share(): void;
   /** Returns the blocks to the pool, shared first. Safe to call twice; every other use after it throws. */
   free(): void;
 }
 
-/** What runs the forwards: the project's WASM kernels, ONNX Runtime on WebGPU or on its own WASM, or the test oracle. */
+/** The code that runs forwards: this project's WASM kernels, ONNX Runtime on WebGPU or its own WASM, or the test oracle. */
 export type RuntimeName = 'wasm' | 'webgpu' | 'onnx-wasm' | 'scalar';
 
 export interface DiffusionModel {
   readonly config: ModelConfig;
   readonly runtime: RuntimeName;
   /**
-   * @param prefix without it nothing is reused, nor kept for others; a model may reuse nothing anyway
+   * @param prefix without it no KV is reused or kept for others; not every runtime reuses KV
    * @throws OutOfMemoryError before any work when the pool has no room for `maxTokens`.
    */
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache;
   /** Runs clean tokens after the cache's last one and appends their KV. */
   commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions>;
-  /** Runs the active block against the cache; the cache stays as it is, but for what the ask keeps. */
+  /** Runs the active block against the cache. The cache does not change, unless the ask keeps KV. */
   denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions>;
   /**
-   * A commit and a denoise of the block right after it, in one forward: the same predictions, the weights read once.
-   * Only the clean tokens' KV stays. `ids` and `block` are at most `maxForward` positions together.
+   * A commit, and a denoise of the block right after it, in one forward. The predictions are the same, and the weights are
+   * read once. Only the KV of the clean tokens is kept. `ids` and `block` together have at most `maxForward` positions.
    */
   advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced>;
-  /** Positions that a denoise or an advance takes at most. */
+  /** Positions of a denoise or an advance at most. */
   readonly maxForward: number;
-  /** Most `alternatives` that may be asked for; absent: none. */
+  /** Highest `alternatives` of an ask; absent: none. */
   readonly maxAlternatives?: number;
-  /** What a forward costs on this host, by its positions. */
+  /** Cost of a forward on this host, by its positions. */
   readonly costs: CostCurve;
-  /** Room in the KV pool now, in tokens; what is kept for reuse makes way and counts. */
+  /** Room in the KV pool now, in tokens. KV kept for reuse makes way, so it counts as room. */
   readonly freeTokens: number;
   /** The largest cache that could ever be created, in tokens. */
   readonly maxTokens: number;

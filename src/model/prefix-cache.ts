@@ -12,13 +12,13 @@ export interface CachedPage {
   /** Who may read it: see `CachePrefix.key`. */
   readonly key: string;
   readonly ids: Int32Array; // (pageTokens)
-  /** Of every id from the first page's first on. */
+  /** Hash of all ids from the beginning of the sequence to the end of this page. */
   readonly hash: number;
   /** Requests that hold it. Whoever holds a page holds its parent too. */
   readers: number;
 }
 
-/** Hash of a prefix that ends in `ids`, from the hash of what precedes them. */
+/** Hash of a prefix that ends in `ids`, from the hash of the ids before them. */
 export type PrefixHash = (before: number, ids: ArrayLike<number>) => number;
 
 export class PrefixCache {
@@ -26,8 +26,8 @@ export class PrefixCache {
   readonly #hash: PrefixHash;
   readonly #byHash = new Map<number, CachedPage>();
   /**
-   * Pages that no request holds, least recently used first. Pages are let go deepest first, and a page gets children only
-   * while it is held: so a child always stands before its parent, and the first page of all is a leaf.
+   * Pages that no request holds, least recently used first. Pages are released deepest first, and a page gets children
+   * only while it is held. So a child always stands before its parent, and the first page of the set is a leaf.
    */
   readonly #idle = new Set<CachedPage>();
 
@@ -65,8 +65,8 @@ export class PrefixCache {
    * Offers a page of final KV and holds it.
    * @param parent held by the caller
    * @param ids (pageTokens) kept
-   * @returns the page of this prefix: the offered one, or the one that was there before, with the offered one left to the
-   *   caller; null where another prefix has the same hash
+   * @returns the page of this prefix: the offered one, or one that was there before (then the caller keeps the offered
+   *   one); null where another prefix has the same hash
    */
   add(key: string, parent: CachedPage | null, ids: Int32Array, page: number): CachedPage | null {
     const hash = this.#hashOf(key, parent, ids);
@@ -89,7 +89,7 @@ export class PrefixCache {
     }
   }
 
-  /** Forgets the least recently used page that no other hangs below. @returns its address, or null when all are held */
+  /** Forgets the least recently used page without children. @returns its address, or null when all pages are held */
   evict(): number | null {
     for (const leaf of this.#idle) {
       this.#idle.delete(leaf);

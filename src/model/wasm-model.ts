@@ -21,18 +21,18 @@ export interface WasmModelOptions {
   readonly kernels: KernelModules;
   readonly flavour?: KernelFlavour;
   readonly activations: Activations;
-  /** WASM memory at most, in bytes. What weights and scratch leave becomes the KV pool. */
+  /** WASM memory at most, in bytes. The KV pool gets the part that weights and scratch leave. */
   readonly memoryBudget: number;
   /** KV tokens at most, all requests together. */
   readonly kvTokens: number;
-  /** Keeps the KV of ended requests, while there is room, for others that begin alike. */
+  /** Keeps KV of ended requests while there is room, for requests that begin alike. */
   readonly prefixCache: boolean;
   readonly onProgress?: ProgressListener | undefined;
-  /** Several threads, where the host has them; then `kernels` are the builds for a shared memory. */
+  /** Several threads, if the host has them. `kernels` are then the builds for a shared memory. */
   readonly threads?: Threads | undefined;
 }
 
-/** Enough that a timer of 0.1 ms sees them. A divisor of most models' layers. */
+/** Layers of a timed forward: enough for a timer of 0.1 ms, and a divisor of most models' layers. */
 const TIMED_LAYERS = 3;
 
 export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionModel {
@@ -72,7 +72,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     const panel = arena.take(panelBytes(manifest));
     const tensors = await loadWeights(source, manifest, arena, kernels, panel, options.onProgress);
     const workspace = createWorkspace(arena, config, pages * pageTokens, pageTokens);
-    // Last, so that a load that fails leaves no thread behind.
+    // Threads start last: a load that fails leaves none running.
     const scratchBytes = panelScratchBytes(config);
     const crew = threads && (await Crew.start(threads, arena, module, kernels, workspace.panel, scratchBytes));
     const decoder = new Decoder(config, kernels, arena, workspace, tensors, options.activations, crew);
@@ -82,7 +82,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
       scratch: arena.memory.buffer.byteLength - weights - pages * page,
       total: arena.memory.buffer.byteLength,
     };
-    // Blocks that are counted from a prompt's end do not line up with pages.
+    // Blocks counted from a prompt's end do not line up with pages.
     const aligned = config.contextAttention !== 'block_causal' || config.grid === 'zero';
     const context = options.prefixCache && aligned ? config.contextAttention : null;
     const pool = new KvPool(kv, pages, page, pageTokens, context);

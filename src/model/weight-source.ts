@@ -2,13 +2,12 @@
 import { type ModelConfig, parseModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
 
-/** Where a host finds a model's files: Workers assets, a directory, a URL. */
 export interface WeightSource {
   /** A small file, whole. @throws ModelLoadError naming the file. */
   json(file: string): Promise<unknown>;
   /** A shard as a byte stream (`type: 'bytes'`, as a Response's body is). @throws ModelLoadError naming the file. */
   stream(file: string): Promise<ReadableStream<Uint8Array>>;
-  /** Of a source that keeps copies: forgets the one of a shard that turned out wrong, so that the next read is a new one. */
+  /** Forgets a kept copy of a shard that turned out wrong, so that the next read fetches it. Only sources with copies. */
   discard?(file: string): Promise<void>;
 }
 

@@ -16,7 +16,7 @@ import {
 } from './manifest.ts';
 import type { WeightSource } from './weight-source.ts';
 
-/** Bytes of a shard in JavaScript at a time. */
+/** Bytes of a shard that JavaScript holds at a time. */
 const CHUNK = 256 * 1024;
 
 /** Rows `from`..`to` of a tensor, in memory. */
@@ -58,7 +58,7 @@ export function panelBytes(manifest: Manifest): number {
   return Math.max(...manifest.tensors.map((t) => 8 * rowBytes(t.type, rowsAndLength(t).k)));
 }
 
-/** Bytes of the shards that have arrived, of all of them. */
+/** Called with the bytes of all shards that have arrived, and their total. */
 export type ProgressListener = (loaded: number, total: number) => void;
 
 /**
@@ -99,7 +99,7 @@ export async function loadWeights(
   return tensors;
 }
 
-/** It came whole, but it is not what the manifest says. */
+/** The shard arrived whole but differs from the manifest. */
 class WrongShardError extends ModelLoadError {}
 
 async function readShard(
@@ -116,7 +116,7 @@ async function readShard(
     await read();
   } catch (error) {
     if (!source.discard || !(error instanceof WrongShardError)) throw error;
-    // A copy that was kept may have rotted, or be of an older version of the model.
+    // A kept copy may be damaged, or belong to an older version of the model.
     await source.discard(file);
     await read();
   }
@@ -128,7 +128,7 @@ async function fill(
   stream: ReadableStream<Uint8Array>,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
-  // One buffer travels back and forth: chunks of their own would lie in the isolate's memory until collected.
+  // One buffer is passed back and forth: separate chunks would stay in the isolate's memory until collected.
   const reader = stream.getReader({ mode: 'byob' });
   let buffer = new ArrayBuffer(CHUNK);
   let at = 0;
@@ -153,7 +153,7 @@ async function fill(
 }
 
 export async function requireSha256(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
-  // What threads share cannot be hashed in place.
+  // A shared memory cannot be hashed in place.
   const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');

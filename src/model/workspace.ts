@@ -38,12 +38,12 @@ export function panelScratchBytes(config: ModelConfig): number {
   return 13 * widestGroups(config) * GROUP;
 }
 
-/** Positions of a forward at most: a canvas that sees all of itself cannot be run in parts. */
+/** Positions of a forward at most. Under full context a canvas cannot be run in parts. */
 export function mostRows({ contextAttention }: Pick<ModelConfig, 'contextAttention'>, maxTokens: number): number {
   return contextAttention === 'full' ? Math.max(MAX_ROWS, maxTokens) : MAX_ROWS;
 }
 
-/** Byte size of each buffer. @param maxTokens longest sequence, a multiple of `pageTokens`. */
+/** Byte size of each buffer. @param maxTokens longest sequence, a multiple of `pageTokens` */
 function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, vocabSize } = config;
   const attentionWidth = numHeads * headDim;

@@ -157,7 +157,7 @@ export class ScalarModel implements DiffusionModel {
     );
   }
 
-  /** Literally a commit, then a denoise: what a forward that does both at once must equal. */
+  /** A commit, then a denoise: the result that a forward which does both at once must equal. */
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
     const { positions, blockSampling, blockTargets, alternatives } = ask;
     const committed = await this.commit(ids, cache, ask);
@@ -165,7 +165,7 @@ export class ScalarModel implements DiffusionModel {
     return { committed, block: await this.denoise(block, cache, draft) };
   }
 
-  /** Logits (rows)(V) of `ids` after the cache; their KV lands past its length. */
+  /** Logits (rows)(V) of `ids` after the cache. Their KV is written past its length. */
   forward(ids: Int32Array, cache: ScalarCache, visible: Int32Array): Float32Array[] {
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps, ropeTheta } = this.config;
     const rows = ids.length;

@@ -43,7 +43,7 @@ export function quantizeQ8(x: Float32Array): { q: Int8Array; scale: Float32Array
   return { q, scale };
 }
 
-/** What the int8 GEMMs see of their input. */
+/** The input of an int8 GEMM after rounding. */
 export function roundTripQ8(x: Float32Array): Float32Array {
   const { q, scale } = quantizeQ8(x);
   return Float32Array.from(q, (v, i) => v * scale[Math.floor(i / GROUP)]!);
@@ -135,7 +135,7 @@ export function swiglu(gate: Float32Array, up: Float32Array): Float32Array {
   return gate.map((g, i) => (g / (1 + Math.exp(-g))) * up[i]!);
 }
 
-/** What the head is asked of a row: how to choose its id, and whose probability is wanted too. */
+/** The question about a row: how its id is chosen, and an id whose probability is returned too. */
 export interface HeadAsk {
   readonly temperature: number;
   readonly topK: number;
@@ -143,7 +143,7 @@ export interface HeadAsk {
   readonly uniform: number;
   /** Negative: none. */
   readonly target: number;
-  /** Ids, distinct, and what is added to their logits before the choice. */
+  /** Distinct ids, and additions to their logits before the choice. */
   readonly ids: Int32Array; // (A)
   readonly deltas: Float32Array; // (A)
 }

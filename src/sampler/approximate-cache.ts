@@ -3,29 +3,29 @@ import type { Predictions } from '../model/model.ts';
 import type { Forwards } from './forwards.ts';
 
 export interface ApproximateCacheSettings {
-  /** What is not run again between two exact forwards: what stands before the block, or all but the block. */
+  /** Positions that do not run again between two exact forwards. `prefix`: those before the block. `dual`: all but the block. */
   readonly kind: 'prefix' | 'dual';
-  /** Every so many forwards is exact, at least 1. Null: only the first of each block. */
+  /** One forward in so many is exact; at least 1. Null: only the first of each block. */
   readonly refresh: number | null;
 }
 
 type DenoiseForwards = Pick<Forwards, 'denoise' | 'forget'>;
 
 /**
- * The prefix and the dual cache of Fast-dLLM (Wu et al. 2025, arXiv 2505.22618, section 3.2). The first forward of a block
- * runs the whole canvas and is exact; those after it run the block and, with `prefix`, what follows, and read the K and V that
- * the first one computed of the rest. These are not what they would be now: under full context they depend on every token of
- * the block, which has been written since.
+ * The prefix cache and the dual cache of Fast-dLLM (Wu et al. 2025, arXiv 2505.22618, section 3.2). The first forward of a
+ * block runs the whole canvas and is exact. Later forwards run only the block and, with `prefix`, the positions after it.
+ * They read the K and V of all other positions from the first forward. These are stale: under full context they depend on
+ * every token of the block, and the block has changed since.
  *
- * Unlike there, no block's first position has to be decided by its first forward where logits are shifted: the token before
- * the block, which predicts it, runs along.
+ * One rule differs. With shifted logits Fast-dLLM decides the first position of a block in its first forward. Here the token
+ * before the block, which predicts this position, runs in every forward.
  */
 export class ApproximateCache {
   readonly #forwards: DenoiseForwards;
   readonly #settings: ApproximateCacheSettings;
-  /** Where the block began that KV was kept for, in the canvas: as many tokens were kept. Null before the first. */
+  /** Start, in the canvas, of the block whose KV was kept; this is also the number of kept tokens. Null before the first. */
   #kept: number | null = null;
-  /** Forwards since the last exact one, which is counted. */
+  /** Forwards from the last exact one on, including it. */
   #age = 0;
 
   constructor(forwards: DenoiseForwards, settings: ApproximateCacheSettings) {

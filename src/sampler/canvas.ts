@@ -6,10 +6,6 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import type { Alternative, StepEvent } from './events.ts';
 
-/**
- * The completion while it is written: ids and masks, and what the forward under way changed. The tokens of the prompt that
- * are run together with it lie at the negative offsets.
- */
 export class Canvas {
   readonly length: number;
   readonly #lead: number;
@@ -32,11 +28,12 @@ export class Canvas {
     this.#probs = new Float32Array(maxTokens);
   }
 
+  /** Id at an offset; past the end, the mask token. */
   at(offset: number): number {
     return this.#ids[offset + this.#lead] ?? this.#mask;
   }
 
-  /** Probability that the id at an offset was decided with. */
+  /** Probability of the id at an offset when it was decided. */
   prob(offset: number): number {
     return this.#probs[offset]!;
   }
@@ -82,7 +79,7 @@ export class Canvas {
     return Int32Array.from(found);
   }
 
-  /** @throws Error when the model predicted the mask token: a broken runtime, nothing a caller can mend */
+  /** @throws Error when the model predicted the mask token: the runtime is broken, and no caller can repair that */
   write(offset: number, predictions: Predictions, row: number): void {
     const id = predictions.ids[row]!;
     if (id === this.#mask) throw new Error('the model predicted the mask token');
@@ -93,7 +90,7 @@ export class Canvas {
     this.judge(offset, predictions, row);
   }
 
-  /** The probability of the id at an offset is the one of this row, and so are its alternatives. */
+  /** Takes the probability and the alternatives of an offset from this row. The id stays. */
   judge(offset: number, { ids, probs, topIds, topProbs }: Predictions, row: number): void {
     this.#probs[offset] = probs[row]!;
     if (!topIds || !topProbs) return;
@@ -105,7 +102,7 @@ export class Canvas {
     );
   }
 
-  /** Ids from `start` to `end`, and what was said of them. */
+  /** Ids from `start` to `end` with their probabilities and alternatives. */
   judged(start: number, end: number) {
     const ids = this.slice(start, end);
     return {
@@ -127,7 +124,7 @@ export class Canvas {
     for (let offset = start; offset < this.length; offset++) this.remask(offset);
   }
 
-  /** What changed since the last call. */
+  /** Changes since the last call. */
   takeStep(block: number): StepEvent {
     const positions = Int32Array.from(this.#changed.keys()).sort();
     const step: StepEvent = {

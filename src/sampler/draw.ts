@@ -16,36 +16,36 @@ export interface DrawSettings {
 const UNMOVED: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() };
 
 /**
- * How one completion's ids are chosen. Undefined is the plain argmax.
+ * Sampling of one completion's ids. Undefined is the plain argmax.
  *
- * An offset keeps its uniform in every step until it is decided. A fresh one per step would let a confidence policy roll
- * again until a likely id comes up, which sharpens the distribution unasked.
+ * An offset keeps its uniform in every step until it is decided. With a new one per step, a confidence policy would draw
+ * again and again until a likely id comes up, and that would sharpen the distribution.
  */
 export interface Draw {
-  /** The sampling for completion offsets (R), after what has been decided so far. */
+  /** The sampling for completion offsets (R), given the ids decided so far. */
   (offsets: Int32Array): Sampling | undefined;
 
   /**
-   * The sampling for a commit of drafts with `rows: 'all'`: row i chooses the id after `ids[i]` and counts only ids that
-   * stand before it, as decoding one at a time would.
+   * The sampling for a commit of drafts with `rows: 'all'`. Row i chooses the id after `ids[i]`. It counts only ids before
+   * that one, as decoding one token at a time does.
    *
-   * Verification needs nothing else. A draft is one certain id d, a proposal q with q(d) = 1. The rejection rule accepts
-   * d with min(1, p(d) / q(d)) = p(d), and otherwise draws from max(0, p - q) normalised, which is p without d. To draw
-   * y from p, keep d if y = d, and take y otherwise, is that rule: y = d has probability p(d), and a y that differs is
-   * distributed as p without d. The uniform is the offset's own, so the text is that of block length 1, draft or not.
+   * Verification needs no other rule. A draft is one certain id d: a proposal q with q(d) = 1. The rejection rule accepts d
+   * with probability min(1, p(d) / q(d)) = p(d). Otherwise it draws from max(0, p - q) normalised, which is p without d.
+   * Drawing y from p gives the same: y = d has probability p(d), and any other y is distributed as p without d. The uniform
+   * belongs to the offset, so the text is that of block length 1, with or without drafts.
    * @param ids (C)
    * @param offset completion offset after the last of them
    */
   along(ids: Int32Array, offset: number): Sampling | undefined;
 
-  /** Tells what was decided, drafts included; an offset may be told again with another id. */
+  /** Records decided ids, drafts included. An offset may be recorded again with another id. */
   decided(offsets: Int32Array, ids: Int32Array): void;
 
-  /** Tells what is open again: masked again, or a draft that did not hold. */
+  /** Removes offsets that are open again: remasked, or drafts that did not hold. */
   forgotten(offsets: Int32Array): void;
 }
 
-/** @param first what moves the logits of offset 0 alone */
+/** @param first adjusts the logits of offset 0 only */
 export function createDraw(
   { temperature, topP, topK, seed, logitRules }: DrawSettings,
   first: Adjustment | null = null,

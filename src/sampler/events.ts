@@ -14,19 +14,19 @@ export interface StepEvent {
   readonly positions: Int32Array; // (D)
   readonly ids: Int32Array; // (D)
   readonly probs: Float32Array; // (D) plain softmax probability, whatever the draw
-  /** Those of `positions` that held another id before: a draft that did not hold. */
+  /** The `positions` that had another id before: drafts that did not hold. */
   readonly revised: Int32Array;
   /** Offsets that were decided and are masks again. */
   readonly remasked: Int32Array;
 }
 
-/** Ids that are final, in order, each in exactly one event. `end` is set on the last one. */
+/** Final ids in order. Each id is in exactly one event. The last event has an `end`. */
 export interface SettledEvent {
   readonly type: 'settled';
   readonly block: number;
   /** Never an EOS. */
   readonly ids: Int32Array; // (S)
-  /** Plain softmax probability: with verification the causal one, otherwise that of the forward that decided it. */
+  /** Plain softmax probability: with verification the causal one, otherwise from the forward that decided the id. */
   readonly probs: Float32Array; // (S)
   /** The most probable ids of the same position, best first, as many as were asked for. */
   readonly alternatives: readonly (readonly Alternative[])[]; // (S)

@@ -1,22 +1,21 @@
 /** Penalties and biases on logits before an id is chosen, in OpenAI's terms. All values are finite. */
 import type { Adjustment } from '../model/model.ts';
 
-/** What moves logits before an id is chosen, in OpenAI's terms. All values finite. */
 export interface LogitRules {
-  /** Taken from an id's logit for each time it stands in the completion; negative favours repetition. */
+  /** Subtracted from the logit of an id once for each time that the id stands in the completion. Negative favours repetition. */
   readonly frequencyPenalty: number;
-  /** Taken once from the logit of an id that stands in the completion. */
+  /** Subtracted once from the logit of an id that stands in the completion. */
   readonly presencePenalty: number;
   /** Added to the logits of these ids; ids inside the vocabulary. */
   readonly logitBias: ReadonlyMap<number, number>;
 }
 
 /**
- * The ids of one completion so far, by offset, and what they do to the next choice:
+ * The ids of one completion so far, by offset, and their effect on the next choice:
  * logit[j] + bias[j] - count[j] * frequencyPenalty - (count[j] > 0) * presencePenalty.
  *
- * Decided ids count wherever they stand, so a denoise counts those to the right of a mask as well; drafts that are
- * verified count only what stands before each of them, as one-at-a-time decoding does.
+ * A denoise counts decided ids wherever they stand, also to the right of a mask. The check of a draft counts only the ids
+ * before it, as decoding one token at a time does.
  */
 export class TokenTally {
   readonly #rules: LogitRules;
@@ -38,7 +37,7 @@ export class TokenTally {
     if (this.#decided.delete(offset)) this.#adjustment = null;
   }
 
-  /** One per offset: what is decided there now does not count against its own choice. */
+  /** One per offset. An id that is decided at the offset does not count against its own choice. */
   adjustments(offsets: Int32Array): Adjustment[] {
     return Array.from(offsets, (offset) => {
       if (this.#decided.has(offset)) return this.#render(this.#counts((other) => other !== offset));
@@ -47,7 +46,7 @@ export class TokenTally {
     });
   }
 
-  /** One per id: for the choice after it, which counts the offsets before `start` and the ids up to and with it. */
+  /** One per id, for the choice after it. That choice counts the offsets before `start` and the ids up to this one. */
   adjustmentsAlong(start: number, ids: Int32Array): Adjustment[] {
     const counts = this.#counts((offset) => offset < start);
     return Array.from(ids, (id) => {

@@ -13,8 +13,8 @@ export interface Remasking {
 
 export interface RemaskingSettings {
   /**
-   * `cap`: every decided position is masked again with probability `sigma`; `confidence`: with probability
-   * proportional to how unsure it was decided, the same in the mean.
+   * `cap`: every decided position is masked again with probability `sigma`. `confidence`: positions that were decided less
+   * surely are masked again more often; the mean probability is `sigma` too.
    */
   readonly strategy: 'cap' | 'confidence';
   /** Probability in [0, 1]. */
@@ -23,12 +23,12 @@ export interface RemaskingSettings {
   readonly steps: number;
 }
 
-/** The draws of remasking are apart from those of ids: more than any step of theirs. */
+/** First stream of remasking. The draws of ids use lower streams. */
 const STREAM = 1000;
 
 /**
  * ReMDM (Wang et al. 2025, arXiv 2503.00307), section 4.1: the capped schedule, and its confidence-weighted form, where
- * position l has the share softmax(-p_l) of what is remasked.
+ * position l has the share softmax(-p_l) of the remasked positions.
  */
 export function remask({ strategy, sigma, steps }: RemaskingSettings, seed: number): Remasking {
   return {

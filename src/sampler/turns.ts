@@ -2,25 +2,25 @@
 import { nextMacrotask } from './macrotask.ts';
 
 interface Lane {
-  /** When it had its last turn, or joined. */
+  /** Clock at its last turn, or at `join`. */
   last: number;
 }
 
-/** Looks at an unchanged state before a request stops waiting for others. */
+/** Looks at an unchanged clock before a request stops waiting for others. */
 const PATIENCE = 3;
 
 /**
- * Requests of one isolate take turns at forwards: whoever had a turn longest ago goes first. So a request gets its next
- * turn after at most one forward of every other, however long its own prompt or theirs.
+ * Requests of one isolate take turns at forwards. The request whose last turn is longest ago goes first. So a request waits
+ * for at most one forward of every other request, however long the prompts are.
  *
- * Every request waits on macrotasks of its own: the runtime may end a request, and with it whatever it was to do for the
- * others; and to wake one request from another takes workerd longer than this.
+ * Every request waits on macrotasks of its own. The runtime may end a request at any time, and no other request may depend
+ * on it. Waking one request from another is also slower on workerd.
  */
 export class Turns {
   #clock = 0;
   readonly #waiting = new Set<Lane>();
 
-  /** @returns what a new request awaits before each forward; the forward then starts before anything else is awaited */
+  /** @returns a function that a new request awaits before each forward. It must start the forward before its next await. */
   join(): () => Promise<void> {
     const lane = { last: ++this.#clock };
     return () => this.#turn(lane);
@@ -43,7 +43,7 @@ export class Turns {
     return true;
   }
 
-  /** Those before this one are not coming. One that is, after all, says so at its next look. */
+  /** Drops the requests before this one, which do not take their turn. One that still runs joins again at its next look. */
   #passOver(lane: Lane): void {
     for (const other of this.#waiting) if (other.last < lane.last) this.#waiting.delete(other);
   }

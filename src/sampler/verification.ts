@@ -5,7 +5,7 @@ import type { Canvas } from './canvas.ts';
 export interface HeldDrafts {
   /** Drafts that agreed with the causal predictions. */
   readonly held: number;
-  /** Drafts that were looked at, up to the first that did not hold. */
+  /** Drafts that were checked: all up to the first that did not hold. */
   readonly offered: number;
   /** The first offset that is not final. */
   readonly finalEnd: number;
@@ -16,10 +16,10 @@ export interface HeldDrafts {
 /**
  * Keeps the longest prefix of drafts that the causal predictions agree with, plus one corrected or new id.
  *
- * Self-speculative decoding: the draft is the diffusion model's, the check is the same weights read causally, in the
- * forward that commits the draft. As every offset has its own uniform, what the check draws is exactly what block
- * length 1 would draw, so the text is the same, sampled or greedy (the rejection rule of Leviathan et al. 2023, section
- * 2.3, with a draft that is certain: accept if the draw is the draft, else keep the draw).
+ * This is self-speculative decoding: the model drafts by denoising, and the forward that commits the drafts checks them with
+ * the same weights read causally. Every offset has its own uniform, so the check draws exactly the id that block length 1
+ * would draw. The text is therefore the same, sampled or greedy. The rule is that of Leviathan et al. 2023, section 2.3,
+ * for a certain draft: accept the draft if the draw equals it, else keep the draw.
  * @param start offset of the first token that the forward committed; it was final already
  * @param causal prediction of the offset after each committed token (R)
  */

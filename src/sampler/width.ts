@@ -1,9 +1,9 @@
 /** Decides how far ahead a forward looks: where its window of masks ends. */
 import { type CostCurve, costOf } from '../model/cost-curve.ts';
 
-/** How far ahead a forward looks: the end of the window of masks that it predicts. */
+/** The window of masks that a forward predicts. */
 export interface Width {
-  /** Tokens per block: what a step's block number counts in. */
+  /** Tokens per block. A step's block number counts in these blocks. */
   readonly blockLength: number;
   /**
    * @param from the first undecided offset
@@ -44,12 +44,12 @@ export function grid(blockLength: number, part: number, phase: number): Width {
   };
 }
 
-/** The next `blockLength` positions, wherever they begin. */
+/** A window of the next `blockLength` positions, off any grid. */
 export function sliding(blockLength: number): Width {
   return { ...wholeWindow(blockLength), end: (from) => from + blockLength, observe() {} };
 }
 
-/** All of a window may be decided at once; its number counts in windows of the longest length. */
+/** All positions of a window may be decided at once. Block numbers count in windows of the longest length. */
 function wholeWindow(blockLength: number) {
   return {
     blockLength,
@@ -58,7 +58,7 @@ function wholeWindow(blockLength: number) {
   };
 }
 
-/** How often drafts hold: shared by the requests of an engine, so that a short one starts with what others learned. */
+/** How often drafts hold. The requests of an engine share it, so a short request starts with the rate of earlier ones. */
 export class Acceptance {
   #held: number;
   #offered: number;
@@ -80,19 +80,19 @@ export class Acceptance {
   }
 }
 
-/** Drafts that the prior counts for. */
+/** Weight of the prior, in drafts. */
 const PRIOR_WEIGHT = 8;
-/** Share of what was learned that outlives one verification. */
+/** Share of the counts that remains after one verification. */
 const MEMORY = 0.97;
-/** A narrower window that the host would reward at this rate is worth a look now and then. */
+/** If a window would pay at this rate, a narrow one is tried now and then. */
 const HOPEFUL = 0.95;
 const WORTH_PROBING = 1.1;
 const PROBE_EVERY = 64;
 const PROBE_WIDTH = 3;
 
 /**
- * As wide as pays: the window that decodes the most tokens for the host's cost of a forward, at the rate at which drafts
- * have been holding. Where no draft can pay it is 1, which is block length 1.
+ * The window that decodes the most tokens for the host's cost of a forward, given how often drafts have held. If no draft
+ * can pay, the window is 1: block length 1.
  * @param longest window at most, positions
  */
 export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: number): Width {
@@ -110,10 +110,10 @@ export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: numb
   };
 }
 
-/** A window has to promise this much: the curve is noisy, and leaves out the head's rows. */
+/** Gain of a window at least: the cost curve is noisy and leaves out the head's rows. */
 const WORTH_WIDENING = 1.1;
 
-/** The window with the highest gain; 1 where none is worth it. */
+/** The window with the highest gain; 1 if no gain is high enough. */
 export function bestWindow(costs: CostCurve, rate: number, longest: number): number {
   let best = 1;
   let highest = WORTH_WIDENING;
@@ -128,8 +128,8 @@ export function bestWindow(costs: CostCurve, rate: number, longest: number): num
  * Tokens per unit of cost with a window of W positions, relative to one at a time, when each draft holds with
  * probability r given that those before it did.
  *
- * A window of W drafts k = W - 1 ids. A forward that checks k drafts gives 1 + sum r^i tokens; with probability r^k all
- * hold and the next forward has drafts again, else one without drafts comes between (one token).
+ * A window of W drafts k = W - 1 ids. A forward that checks k drafts gives 1 + sum r^i tokens. With probability r^k all
+ * drafts hold, and the next forward has drafts again. Otherwise a forward without drafts comes first; it gives one token.
  */
 export function gain(costs: CostCurve, rate: number, window: number): number {
   const drafts = window - 1;

@@ -1,32 +1,32 @@
 /** Keeps the beginning of a file while it arrives. A page that was closed in the middle goes on from there. */
 import { byteStream } from './byte-stream.ts';
 
-/** Where beginnings of files lie. */
+/** Storage for the beginnings of files. */
 export interface PartStore {
-  /** Made where there is none. @throws when another page has it open */
+  /** Opens a part, and makes it if there is none. @throws when another page has it open */
   open(name: string): Promise<Part>;
 }
 
-/** Closed or removed in the end, once. */
+/** Ends with `close` or `remove`, called once. */
 export interface Part {
-  /** What is there already. */
+  /** Bytes that are stored. */
   readonly bytes: number;
   read(): Iterable<Uint8Array<ArrayBuffer>>;
-  /** Kept when it returns, whatever becomes of the page. */
+  /** The chunk is stored when this returns, even if the page closes. */
   append(chunk: Uint8Array<ArrayBuffer>): void;
-  /** To be continued. */
+  /** Keeps the part for later. */
   close(): void;
   remove(): Promise<void>;
 }
 
 /**
- * A file from its beginning, of which only what is not there yet is asked for. Its part is removed when the last byte has
- * been read, and stays when the reader or the server breaks off. Nothing here knows whether both belong to the same version
- * of the file: whoever reads has to check, and will find no part when it asks again.
+ * Reads a file from its beginning. Stored bytes come from the part, and only the others are fetched. The part is removed when
+ * the last byte has been read. It stays when the reader or the server breaks off. This code cannot know whether both belong to
+ * the same version of the file: the reader has to check, and a second read finds no part.
  * @param name of the part: best with a checksum in it, so that a new version begins anew
- * @param rest the file's bytes from one on
- * @param onFound called with the bytes that were there, before any is read
- * @param warn gets a sentence where nothing can be kept; the file comes whole all the same
+ * @param rest the bytes of the file from an offset on
+ * @param onFound called with the number of stored bytes, before any is read
+ * @param warn gets a sentence if bytes cannot be stored; the whole file is still delivered
  */
 export async function continued(
   parts: PartStore,
@@ -65,7 +65,7 @@ async function* joined(
     }
     whole = true;
   } finally {
-    // Also what stopped growing is a beginning.
+    // A part that no longer grows is still a valid beginning.
     if (whole) await part.remove();
     else part.close();
   }

@@ -5,11 +5,11 @@ import { parseJson } from './answer.ts';
 import { byteStream, streamText } from './byte-stream.ts';
 import { TransferError, type TransferOptions, transfer } from './resumable.ts';
 
-/** The server cannot be reached, or fails: a copy from before, where there is one, is as good as what it has. */
+/** The server cannot be reached, or it fails: an older copy, where there is one, may be used. */
 export class UnreachableError extends ModelLoadError {}
 
 /**
- * Transfers that break are continued. What arrives is checked by `loadWeights` against the manifest's sha256.
+ * Broken transfers are continued. `loadWeights` checks the bytes against the manifest's sha256.
  * @param baseUrl of the directory that holds config.json, manifest.json, ...; http or https. A query (of a signed URL) is
  *   sent along with every file
  * @throws ModelLoadError (the source's methods and streams) naming the file, and the status where there was one

@@ -1,7 +1,7 @@
 /** Parts of files in a browser's origin private file system (OPFS): what a page had fetched when it was closed. */
 import type { Part, PartStore } from './continued.ts';
 
-/** The part of a `FileSystemSyncAccessHandle` that is used; a page's own thread has none, its workers do. */
+/** The used part of a `FileSystemSyncAccessHandle`. Only workers have such handles, a page's own thread has none. */
 interface AccessHandle {
   getSize(): number;
   read(into: Uint8Array<ArrayBuffer>, options: { at: number }): number;
@@ -24,7 +24,7 @@ export interface Directory {
 const CHUNK = 256 * 1024;
 
 /**
- * In workers only. A part is locked while it is open: a second page that loads the same file fetches it for itself.
+ * For workers only. A part is locked while it is open: a second page that loads the same file fetches it on its own.
  * @param directory of one model, e.g. below `await navigator.storage.getDirectory()`
  */
 export function opfsPartials(directory: Directory): PartStore {

@@ -1,9 +1,9 @@
 /** Reads a file over HTTP and continues where a transfer broke (RFC 9110, sections 13.1.5 and 14). */
 
 export interface TransferPatience {
-  /** Failures in a row before giving up. A connection that brought a megabyte starts the count again. */
+  /** Failures in a row before giving up. A connection that delivered a megabyte resets the count. */
   readonly retries: number;
-  /** Wait before the first retry, in milliseconds; it doubles with every other, up to 32 times. */
+  /** Wait before the first retry, in milliseconds. It doubles with each retry, up to 32 times the first. */
   readonly backoffMs: number;
   /** Longest time without a byte on an open connection, in milliseconds. */
   readonly silenceMs: number;
@@ -17,10 +17,10 @@ export interface TransferOptions {
   readonly patience?: Partial<TransferPatience>;
 }
 
-/** The file could not be had. The message names it, with the status where there was one. */
+/** The file could not be fetched. The message names it, and the status if there was one. */
 export class TransferError extends Error {
   override readonly name = 'TransferError';
-  /** The server did not answer, or not well; another time it may. */
+  /** The server did not answer, or failed: a later try may succeed. */
   readonly temporary: boolean;
   constructor(message: string, temporary: boolean, options?: ErrorOptions) {
     super(message, options);
@@ -28,7 +28,7 @@ export class TransferError extends Error {
   }
 }
 
-/** Bytes on one connection after which the failures before no longer count. */
+/** Bytes on one connection after which earlier failures no longer count. */
 const PROGRESS = 1 << 20;
 const MOST_DOUBLINGS = 5;
 const RETRIED = new Set([408, 425, 429]);
@@ -80,7 +80,7 @@ interface Wanted {
   at: number;
   /** Size of the file, once an answer has said it. */
   total: number | null;
-  /** What the first answer identified the content by. */
+  /** ETag or date by which the first answer identified the content. */
   validator: string | null;
 }
 
@@ -101,7 +101,7 @@ function isAllThere({ status, headers }: Response, { at, total }: Wanted): boole
   return status === 416 && total === null && headers.get('content-range') === `bytes */${at}`;
 }
 
-/** Bytes at the beginning of the answer that are there already. */
+/** Checks an answer. @returns bytes at its beginning that were read before */
 function accept(response: Response, wanted: Wanted): number {
   const { file, at } = wanted;
   const { status } = response;
@@ -132,13 +132,13 @@ function accept(response: Response, wanted: Wanted): number {
   return at;
 }
 
-/** A strong ETag, else the date; null where the server says neither. */
+/** A strong ETag, else the date; null if the answer has neither. */
 function validatorOf({ headers }: Response): string | null {
   const etag = headers.get('etag');
   return etag !== null && !etag.startsWith('W/') ? etag : headers.get('last-modified');
 }
 
-/** One request, given up when it is silent for too long. What waits on the consumer's side does not count. */
+/** One request, given up when it is silent for too long. Waiting for the consumer does not count. */
 class Connection {
   readonly #silenceMs: number;
   readonly #abort = new AbortController();
@@ -171,7 +171,7 @@ class Connection {
     }
   }
 
-  /** Lets go of what is still coming. */
+  /** Drops bytes that have not arrived. */
   close(): void {
     this.#abort.abort();
   }

@@ -11,7 +11,7 @@ export type SessionTensors = Readonly<Record<string, Tensor>>;
 export interface KvStore {
   /** The inputs `past_*`: the first `length` tokens. */
   past(length: number): SessionTensors;
-  /** Takes the first `count` rows of the outputs `new_*` as tokens `length`, `length + 1`, ...; disposes of all of them. */
+  /** Takes the first `count` rows of the outputs `new_*` as tokens `length`, `length + 1`, ... Disposes of these outputs. */
   append(length: number, count: number, outputs: SessionTensors): void;
   /** The first `length` tokens, by name of input: (length, kvHeads * d) each. For tests. */
   read(length: number): Promise<ReadonlyMap<string, Float32Array>>;
@@ -20,13 +20,13 @@ export interface KvStore {
 
 export interface Backend {
   readonly runtime: RuntimeName;
-  /** What computes, in words. */
+  /** The device or engine, in words. */
   readonly adapter: string;
   readonly precision: Precision;
-  /** Call it alone. */
+  /** Must not run beside another call of ONNX Runtime: see `alone`. */
   open(config: ModelConfig, graph: Uint8Array, files: readonly DataFile[]): Promise<InferenceSession>;
   tensor(type: 'float32' | 'int64', data: Float32Array | BigInt64Array, dims: readonly number[]): Tensor;
-  /** In the precision of activations. */
+  /** A tensor in the precision of activations. */
   bias(values: Float32Array, dims: readonly number[]): Tensor;
   createStore(config: ModelConfig, tokens: number): KvStore;
 }

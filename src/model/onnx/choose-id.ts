@@ -4,12 +4,12 @@
  */
 import type { Sampling } from '../model.ts';
 
-/** Weights below this are rarely of the kept set, and many. */
+/** Weights below this are many, and rarely in the kept set. */
 const LIKELY = 1e-6;
 
 /**
- * @param logits (V), that of the mask token far below all others; left with the row's adjustments
- * @param row whose temperature, adjustments and uniform count
+ * @param logits (V), the mask token's far below all others; the row's adjustments are added in place
+ * @param row of `sampling` that applies: its adjustments and its uniform
  */
 export function chooseId(logits: Float32Array, sampling: Sampling, row: number): number {
   const { temperature, topK, topP, uniforms, adjustments } = sampling;
@@ -37,7 +37,7 @@ export function chooseId(logits: Float32Array, sampling: Sampling, row: number):
   return last;
 }
 
-/** Index of the largest number, the first of equals. */
+/** Index of the largest number, or of the first such. */
 function largest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
@@ -47,12 +47,12 @@ function largest(values: Float32Array): number {
 /** The smallest weight among the topK largest (0: all), and of those among the fewest that have the mass topP. */
 function smallestKept(weights: Float64Array, topK: number, topP: number): number {
   if (topK === 0 && topP >= 1) return 0;
-  // A sort of the few likely ids, unless they do not decide.
+  // Sorting the few likely ids is enough in nearly all cases.
   const likely = weights.filter((weight) => weight >= LIKELY);
   return kept(likely, weights, topK, topP) ?? kept(weights, weights, topK, topP)!;
 }
 
-/** Null when `some`, the largest of `all`, do not reach what is wanted. */
+/** Null when `some`, the largest of `all`, are too few or have too little mass. */
 function kept(some: Float64Array, all: Float64Array, topK: number, topP: number): number | null {
   const sorted = some.toSorted().reverse();
   if (topK > sorted.length && sorted.length < all.length) return null;

@@ -14,7 +14,7 @@ import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT, UINT8 } from './graph-b
 
 export type Precision = 'fp32' | 'fp16';
 
-/** Of the new K and V of layer `l`, and of those before them. */
+/** Names of layer l's K outputs and inputs, and of its V. */
 export const keyNames = (l: number) => ({ past: `past_key_${l}`, present: `new_key_${l}` });
 export const valueNames = (l: number) => ({ past: `past_value_${l}`, present: `new_value_${l}` });
 
@@ -47,7 +47,7 @@ class DecoderGraph {
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #tables: Tables;
   readonly #maxTokens: number;
-  /** Of activations and KV. */
+  /** Element type of activations and KV. */
   readonly #type: typeof FLOAT | typeof FLOAT16;
   readonly #placed = new Map<string, string>();
 
@@ -91,7 +91,7 @@ class DecoderGraph {
       branch = this.#feedForward(post, `${name}.mlp`);
       stream = between;
     }
-    // Rows that nobody asked for end here: the head is the largest product.
+    // Only the requested rows go on: the head is the largest product.
     const asked = (x: string) => graph.op('Gather', [x, 'rows'], { attributes: { axis: 1 } });
     const [normed] = this.#addAndNorm(asked(branch), asked(stream), 'model.norm');
     this.#head(normed);
@@ -125,7 +125,7 @@ class DecoderGraph {
     return [normed!, sum!];
   }
 
-  /** RMSNorm over the last axis, whose number it is given. */
+  /** RMSNorm over the last axis. @param axis its number */
   #norm(x: string, weight: string, axis: number): string {
     const attributes = { axis, epsilon: { float: this.#config.rmsNormEps } };
     return this.#graph.op('SimplifiedLayerNormalization', [x, weight], { attributes });
@@ -161,7 +161,7 @@ class DecoderGraph {
     return graph.op('Reshape', [mixed, graph.integers(1, -1, numHeads * headDim)]);
   }
 
-  /** RoPE, and before it the norm over each head where the model has one. x (1, T, heads * d) */
+  /** The norm over each head, where the model has one, then RoPE. x (1, T, heads * d) */
   #rotate(x: string, norm: string, heads: number): string {
     const graph = this.#graph;
     const { headDim, qkNorm } = this.#config;

@@ -4,13 +4,9 @@
  */
 import type { Env } from 'onnxruntime-web';
 
-/**
- * ONNX Runtime's own WASM, in a page: an address, or its bytes where it is fetched in another way (compressed, from a
- * cache). One per page and provider.
- */
 export type EngineFile = { readonly url: string } | { readonly bytes: ArrayBuffer };
 
-/** Before the first session; later calls change nothing. */
+/** Call it before the first session; later calls change nothing. */
 export function useEngineFile(env: Env, file: EngineFile | null): void {
   // Threads need cross-origin isolation in a page, and would take the cores of the host's other requests.
   env.wasm.numThreads = 1;

@@ -25,7 +25,7 @@ export interface StoredTensor {
 export interface ExternalData {
   readonly files: readonly DataFile[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Of the shards. */
+  /** Bytes of all shards. */
   readonly bytes: number;
 }
 
@@ -72,7 +72,7 @@ function inPlace(entry: TensorEntry, shards: readonly DataFile[]): Placed {
   return { tensor: { name, type, shape, data, scales } };
 }
 
-/** A matrix larger than a shard: one initializer has to lie in one piece. */
+/** Joins a matrix larger than a shard: the bytes of an initializer must be contiguous. */
 function joined(entry: TensorEntry, shards: readonly DataFile[]): Placed {
   const { name, type, shape, parts } = entry;
   const size = sizes(entry, rowsAndLength(entry).rows);
@@ -90,7 +90,7 @@ function joined(entry: TensorEntry, shards: readonly DataFile[]): Placed {
   return { tensor: { name, type, shape, data, scales }, file: { path: name, data: bytes } };
 }
 
-/** What a graph needs besides weights: RoPE's angles, the ids as floats, and what hides the mask token. */
+/** Constants of a graph besides weights: RoPE's angles, the ids as floats, and a term that hides the mask token. */
 export interface Tables {
   readonly file: DataFile;
   readonly cosines: External; // (maxTokens, d / 2)
@@ -99,7 +99,7 @@ export interface Tables {
   readonly hidden: External; // (V) added to the logits
 }
 
-/** Never the best, and e to it is 0; an infinity would make 0 * inf of it in the entropy. */
+/** Never the best logit, and its exponential is 0. An infinity would give 0 * inf in the entropy. */
 const HIDDEN = -1e30;
 
 export function createTables(config: ModelConfig, maxTokens: number): Tables {

@@ -7,7 +7,7 @@ export const INT64 = 7;
 export const FLOAT16 = 10;
 export type OnnxType = typeof FLOAT | typeof UINT8 | typeof INT64 | typeof FLOAT16;
 
-/** The version of the file format that knows all of what is written here. */
+/** A version of the file format that has every feature used here. */
 const IR_VERSION = 10;
 const OPSET = 21;
 export const MICROSOFT = 'com.microsoft';
@@ -17,10 +17,10 @@ const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 const LOCATION_EXTERNAL = 1;
 
-/** A name for an axis whose length each run gives, or its length. */
+/** Length of an axis, or a name if each run sets the length. */
 export type Dimension = string | number;
 
-/** Where an initializer's bytes are, instead of in the graph. */
+/** Place of an initializer's bytes outside the graph. */
 export interface External {
   readonly location: string;
   readonly offset: number;
@@ -31,7 +31,7 @@ export interface NodeOptions {
   /** Whole numbers from 0 or lists of them, and floats as `{ float }`. */
   readonly attributes?: Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
   readonly domain?: typeof MICROSOFT;
-  /** The name of its output, where the caller of the graph asks for it. */
+  /** Name of the output, for outputs of the graph. */
   readonly name?: string;
 }
 
@@ -56,7 +56,7 @@ export class GraphBuilder {
     return output;
   }
 
-  /** A node of `count` outputs, of which those in `wanted` get names; the others are left out. */
+  /** A node of several outputs. Only the outputs whose indices are in `wanted` get names. @returns these names */
   outputs(type: string, inputs: readonly string[], wanted: readonly number[], options: NodeOptions): string[] {
     const all = Array.from({ length: Math.max(...wanted) + 1 }, (_, i) => (wanted.includes(i) ? this.#name() : ''));
     this.#node(type, inputs, all, options);
@@ -93,7 +93,7 @@ export class GraphBuilder {
       .finish();
   }
 
-  /** Equal constants are one. */
+  /** Equal constants share one initializer. */
   #inline(type: OnnxType, shape: readonly number[], bytes: Uint8Array): string {
     const key = `${type} ${shape} ${bytes}`;
     const known = this.#constants.get(key);

@@ -18,13 +18,13 @@ export interface OnnxOptions {
   readonly kvTokens: number;
   /** ONNX Runtime's WASM file, in a page. Node finds its own. */
   readonly engineFile?: EngineFile;
-  /** What a forward costs, where it is known. Absent: measured at load, which on a software adapter takes long. */
+  /** Known costs of forwards. Absent: measured at load, which takes long on a software adapter. */
   readonly costs?: CostCurve;
 }
 
 /**
  * @throws NoAdapterError where `webgpu` has nothing to run on
- * @throws ModelLoadError naming the file that is at fault, or what of the model's attention this runtime cannot do
+ * @throws ModelLoadError naming the file at fault, or the attention that this runtime does not have
  */
 export async function loadOnnxModel(
   source: WeightSource,
@@ -37,7 +37,7 @@ export async function loadOnnxModel(
   return OnnxModel.load(source, config, backend, kvTokens, costs ?? null);
 }
 
-/** Its forwards count blocks from position 0 and see a cache that stays. */
+/** Refuses attention that `OnnxModel` does not have: blocks from a prompt's end, and caches whose KV changes. */
 function refuseOtherGrids({ contextAttention, grid }: ModelConfig): void {
   if (contextAttention === 'full') throw new ModelLoadError('contextAttention full runs on RUNTIME=wasm only');
   if (contextAttention === 'block_causal' && grid === 'prompt_end') {

@@ -2,7 +2,6 @@
 import type { SequenceCache } from '../forward/planned-model.ts';
 import type { KvStore } from './backend.ts';
 
-/** One request's KV. Nothing is kept for others: every request runs its whole prompt. */
 export class OnnxCache implements SequenceCache {
   length = 0;
   readonly capacity: number;
@@ -40,14 +39,14 @@ export class OnnxCache implements SequenceCache {
 
   share(): void {}
 
-  /** While a forward reads the buffers, they stay until it has ended. */
+  /** Buffers that a running forward reads are released when it ends. */
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
     this.#drop();
   }
 
-  /** Runs a forward on the store, which outlives it. */
+  /** Runs a forward on the store. `free` does not release the store before the forward ends. */
   async during<T>(forward: (store: KvStore) => Promise<T>): Promise<T> {
     const { store } = this;
     this.#running++;

@@ -1,4 +1,4 @@
-/** `DiffusionModel` on ONNX Runtime Web: WebGPU, or its own WASM kernels to check against. */
+/** `DiffusionModel` on ONNX Runtime Web: on WebGPU, or on its own WASM kernels as a cross-check. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { MAX_ALTERNATIVES, mostProbable } from '../alternatives.ts';
 import type { ModelConfig } from '../config.ts';
@@ -18,7 +18,7 @@ import { createTables, readExternalData } from './external-data.ts';
 import { OnnxCache } from './onnx-cache.ts';
 import { alone } from './runs.ts';
 
-/** Added to a score that must not count. fp16 holds it. */
+/** Added to scores of positions that a row must not see. It fits fp16. */
 const UNSEEN = -30_000;
 
 /** A row of the output `best`. */
@@ -31,7 +31,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
   readonly maxTokens: number;
   readonly memory: MemoryUse;
   readonly runtime: RuntimeName;
-  /** What computes, in words. */
+  /** The device or engine, in words. */
   readonly adapter: string;
   costs: CostCurve = PROPORTIONAL;
   freeTokens: number;
@@ -41,7 +41,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
   /**
    * Loads the weights, builds the graph, and times a few forwards, which also compiles its shaders.
    * @param kvTokens KV tokens at most, all requests together
-   * @param costs spares the timing
+   * @param costs known costs of forwards: nothing is timed then
    * @throws ModelLoadError naming the file, or saying what the runtime could not do
    */
   static async load(
@@ -83,7 +83,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     this.memory = { weights, kvPool, scratch: 0, total: weights + kvPool };
   }
 
-  /** Lets go of the weights. Caches have to be free by then. */
+  /** Releases the weights. All caches must be free by then. */
   async release(): Promise<void> {
     await alone(() => this.#session.release());
   }
@@ -111,12 +111,12 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     throw new TypeError('this cache was made by another model');
   }
 
-  /** One run of the graph, alone. */
+  /** One run of the graph, with no other run beside it. */
   protected override async run({ ids, visible, cache, append, questions }: Forward<OnnxCache>): Promise<void> {
     const asked = questions.filter(({ rows }) => rows.length > 0);
     await cache.during((store) =>
       alone(async () => {
-        // Runs that had their turn before this one may have moved the cache: a request runs one forward at a time.
+        // The length is read in this run's turn: earlier runs may have changed it while this one waited.
         const start = cache.length;
         const feeds = { ...this.#inputs(ids, start, visible, asked), ...store.past(start) };
         const reading = asked.some(({ ask }) => ask.sampling || ask.alternatives);
@@ -145,7 +145,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
       // The graph always wants a target; its answer is not read where none was asked for.
       Array.from(rows, (_, i) => (ask.targets ? ask.targets[entry + i]! : 0)),
     );
-    // No rows at all is more than WebGPU can do.
+    // WebGPU cannot run a graph with an empty input.
     if (rows.length === 0) {
       rows.push(0);
       targets.push(0);
@@ -160,7 +160,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     };
   }
 
-  /** Zero where a row sees a position: one number where all see all, else (T, P + T). */
+  /** Zero where a row sees a position. One number if all rows see all positions, else (T, P + T). */
   #bias(visible: Int32Array, positions: number): Tensor {
     if (visible.every((count) => count >= positions)) return this.#backend.bias(new Float32Array(1), [1, 1, 1, 1]);
     const bias = new Float32Array(visible.length * positions);
@@ -170,7 +170,10 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     return this.#backend.bias(bias, [1, 1, visible.length, positions]);
   }
 
-  /** @param best (R, 4) id, probability, entropy, target's probability @param logits (R, V), where `best` does not do */
+  /**
+   * @param best (R, 4) id, probability, entropy, probability of the target
+   * @param logits (R, V), read back only for sampling or alternatives
+   */
   #answer(asked: readonly Question[], best: Float32Array, logits: Float32Array | null): void {
     const { vocabSize, maskTokenId } = this.config;
     let row = 0;

@@ -7,7 +7,7 @@ import { type Backend, type KvStore, kvNames, type SessionTensors } from './back
 import type { Precision } from './decoder-graph.ts';
 import { type EngineFile, useEngineFile } from './engine-file.ts';
 
-/** Limits that large matrices run into at their defaults. */
+/** Limits whose defaults are too low for large matrices. */
 const LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -20,7 +20,7 @@ const LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-/** What models of this page or process share: ONNX Runtime compiles its shaders anew for every device. */
+/** Shared by all models of this page or process: ONNX Runtime compiles its shaders again for every device. */
 let opened: Promise<Graphics> | null = null;
 
 interface Graphics {
@@ -30,8 +30,8 @@ interface Graphics {
 }
 
 /**
- * The device of the host's adapter with what ONNX Runtime can use. Not with `subgroups`: its fused attention is wrong
- * where subgroups are narrow, and this graph gains nothing from them.
+ * Opens a device of the host's adapter with the features that ONNX Runtime can use. `subgroups` is left out: ONNX Runtime's
+ * fused attention is wrong where subgroups are narrow, and this graph gains nothing from them.
  */
 async function openGraphics(): Promise<Graphics> {
   const gpu = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
@@ -89,12 +89,12 @@ export async function createWebGpuBackend(file: EngineFile | null): Promise<Back
   };
 }
 
-/** fp16 bits of 0 and of -30000, the two values that a bias has there. */
+/** fp16 bits of 0 and of -30000, the only values of a bias. */
 function toHalves(values: Float32Array): Uint16Array {
   return Uint16Array.from(values, (value) => (value === 0 ? 0 : 0xf753));
 }
 
-/** Buffers for all tokens that may come, so that a commit copies its own rows and nothing else. */
+/** Buffers for all tokens of the request, so that a commit copies only its own rows. */
 class GpuStore implements KvStore {
   readonly #config: ModelConfig;
   readonly #device: GPUDevice;

@@ -1,23 +1,23 @@
 /** Decides whether an edit is good enough to keep. */
 import type { EditingSettings } from './settings.ts';
 
-/** What speaks for an edit. */
+/** Evidence for an edit. */
 export interface Evidence {
   /** Highest probability of an old token with itself masked. */
   readonly leaveOneOutProb: number;
-  /** Tokens that are written, none for a deletion. */
+  /** Number of new tokens; 0 for a deletion. */
   readonly written: number;
   /** Mean probability of the new tokens; for a deletion, see `deletionConfidence`. */
   readonly confidence: number;
-  /** By how much the tokens after the edit become more probable, causally, in nats. */
+  /** Gain in causal log-probability of the tokens after the edit, in nats. */
   readonly rightGain: number;
-  /** The same for the edit and the tokens after it. */
+  /** The same gain for the edit and the tokens after it. */
   readonly gain: number;
 }
 
 /**
- * Whether an edit is made. LLaDA2.1's rule for editing (replace where another token is more probable than tau_edit), held
- * to more evidence, as the model is small and most code that it is given is right.
+ * Whether an edit is made. LLaDA2.1 replaces a token if another one is more probable than tau_edit. Here an edit needs more
+ * evidence: the model is small, and most code that it gets is right.
  */
 export function accepts(evidence: Evidence, settings: EditingSettings): boolean {
   const { leaveOneOutProb, written, confidence, rightGain, gain } = evidence;
@@ -29,7 +29,7 @@ export function accepts(evidence: Evidence, settings: EditingSettings): boolean 
   );
 }
 
-/** No new token vouches for a deletion: it is the share of the two likelihoods of what follows that is the new text's. */
+/** A deletion has no new tokens. Its confidence compares the likelihood of the tokens after it: new / (new + old). */
 export function deletionConfidence(rightGain: number): number {
   return 1 / (1 + Math.exp(-rightGain));
 }

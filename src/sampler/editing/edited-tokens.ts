@@ -2,11 +2,11 @@
 
 /** A change against the original tokens. */
 export interface TokenEdit {
-  /** Of the original tokens that are replaced: from `start` to before `end`. */
+  /** Range of original tokens that are replaced: from `start` to before `end`. */
   readonly start: number;
   readonly end: number;
   readonly ids: Int32Array;
-  /** Lowest of the edits that made it. */
+  /** Lowest confidence of the edits that made it. */
   readonly confidence: number;
   /** Nats, summed over the edits that made it. */
   readonly gain: number;
@@ -59,8 +59,8 @@ export class EditedTokens {
   }
 
   /**
-   * What new ids for the current tokens from `start` to before `end` would be as a change against the original. An original
-   * range ends at tokens that were kept, so what earlier edits wrote beside them belongs to it.
+   * New ids for the current tokens from `start` to before `end`, as a change against the original. A range of original tokens
+   * ends at tokens that were kept. So ids that earlier edits wrote next to the new ones belong to the same change.
    */
   against(start: number, end: number, ids: Int32Array): Pick<TokenEdit, 'start' | 'end' | 'ids'> {
     let [from, to] = [start, end];
@@ -89,7 +89,7 @@ export class EditedTokens {
     this.#tokens = [...this.#tokens.slice(0, start), ...fresh, ...this.#tokens.slice(end)];
   }
 
-  /** What differs from the original, in order, as small as can be; a change that was taken back is none. */
+  /** Changes against the original, in order, each as small as possible. A change that was taken back is left out. */
   edits(): TokenEdit[] {
     return this.#records
       .map((record) => this.#trimmed(record))
@@ -113,7 +113,7 @@ export class EditedTokens {
   }
 }
 
-/** Tokens that two sequences begin and end with alike, counted so that they do not overlap. */
+/** Lengths of the common prefix and of the common suffix of two sequences. They do not overlap. */
 export function shared(a: Int32Array, b: Int32Array): { readonly prefix: number; readonly suffix: number } {
   const most = Math.min(a.length, b.length);
   let prefix = 0;

@@ -13,7 +13,7 @@ export interface EditTask {
   readonly editable: (index: number) => boolean;
   /** Whether an id may be written. */
   readonly usable: (id: number) => boolean;
-  /** Tokens that fit the cache, N or more. */
+  /** Capacity of the cache in tokens, N or more. */
   readonly maxTokens: number;
   readonly settings: EditingSettings;
 }
@@ -26,12 +26,12 @@ export interface ConsideredEvent {
   /** Original tokens that the span stands for: from `start` to before `end`. */
   readonly start: number;
   readonly end: number;
-  /** What stood there. */
+  /** The tokens of the span. */
   readonly old: Int32Array;
   readonly suspects: readonly Suspect[];
   /** By likelihood, best first. */
   readonly candidates: readonly Candidate[];
-  /** The one that was written. */
+  /** The candidate that was written. */
   readonly accepted: Candidate | null;
 }
 
@@ -51,8 +51,8 @@ export type EditingEvent = ConsideredEvent | EditedEvent;
 export const ROOM_TO_GROW = 8 * GROW;
 
 /**
- * At most `settings.passes` passes, each left to right, each over what is left suspicious by the one before. An edit is
- * made only on the evidence of `accepts`; every other token stays. The last event is `edited`.
+ * Makes at most `settings.passes` passes, each left to right. A later pass begins a little before the first edit of the pass
+ * before it. An edit is made only if `accepts` allows it; every other token stays. The last event is `edited`.
  * @throws the signal's reason on abort, within one forward; and whatever the model throws
  */
 export async function* edit(forwards: EditForwards, task: EditTask): AsyncGenerator<EditingEvent, void, void> {
@@ -92,7 +92,7 @@ async function* editOnce(
     let span = moved(found, shift);
     await commitUpTo(forwards, tokens, span.start - 1);
     if (first !== null) {
-      // What was found before an edit to its left may be right after it.
+      // An edit to the left may have made this span probable.
       span = await judgedAgain(forwards, tokens, span, settings);
       if (!span.suspects.every((suspect) => isConfirmed(suspect, settings))) continue;
       await commitUpTo(forwards, tokens, span.start - 1);
@@ -108,7 +108,7 @@ async function* editOnce(
     }
     yield { type: 'considered', pass, start, end, old, suspects: span.suspects, candidates, accepted };
   }
-  // Tokens that have an edit in their right context may look different now.
+  // Tokens whose right context was edited may have other probabilities now.
   return first === null ? null : Math.max(1, first - settings.block_length);
 }
 
@@ -120,7 +120,7 @@ function moved({ start, end, suspects }: Span, by: number): Span {
   };
 }
 
-/** The same span with what its tokens' probabilities are now, right to left as the cache shrinks. */
+/** The same span with its tokens judged again, right to left, because the cache only shrinks. */
 async function judgedAgain(
   forwards: EditForwards,
   tokens: EditedTokens,

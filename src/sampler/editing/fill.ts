@@ -5,16 +5,16 @@ import type { EditingSettings } from './settings.ts';
 
 export interface Filled {
   readonly ids: Int32Array; // (masks)
-  /** Mean of the probabilities that they were decided with. */
+  /** Mean probability of the ids when they were decided. */
   readonly confidence: number;
 }
 
 /**
- * Fills the masks between a block's left and right context, several at once where the model is sure.
- * @param left visible tokens before the hole, the last committed one's successor first; 1 or more
+ * Fills the masks between the left and right context of a block, several at once where the model is sure.
+ * @param left visible tokens before the hole, from the first uncommitted one on; 1 or more
  * @param right visible tokens after it
  * @param usable whether an id may stand in the text
- * @returns null as soon as it cannot become an edit: an id that may not stand there, or a mean of at most `tau_edit`
+ * @returns null as soon as no edit is possible: an id may not stand in the text, or the mean is at most `tau_edit`
  */
 export async function fill(
   forwards: EditForwards,

@@ -1,7 +1,7 @@
 /** Chooses which tokens of a span become masks, and how many masks take their place. */
 import { GROW, SHRINK } from './settings.ts';
 
-/** Which tokens of a span are masked out, and how many masks take their place. */
+/** Tokens of a span that are masked out, and the number of masks in their place. */
 export interface SpanHole {
   /** Relative to the span: from `start` to before `end`; equal for an insertion. */
   readonly start: number;
@@ -10,8 +10,8 @@ export interface SpanHole {
 }
 
 /**
- * The ways to rewrite a span of suspects that are tried: all of it with a few masks fewer or more; a few masks before it;
- * and, as one wrong token can make its neighbours improbable, each token alone with none to two masks.
+ * The holes to try for a span of suspects: the whole span with a few masks fewer or more, and a few masks before it. One
+ * wrong token can make its neighbours improbable, so each token alone is tried too, with none to two masks.
  * @param length tokens of the span, 1 or more
  * @param room tokens by which the text may grow, 0 or more
  */

@@ -8,11 +8,11 @@ export interface Suspect {
   readonly at: number;
   /** Given the tokens before it. */
   readonly causalProb: number;
-  /** Given its block with itself in it; null when that was not asked. */
+  /** Given its block, in which it is visible; null if that was not judged. */
   readonly visibleProb: number | null;
   /** Given its block with itself masked, right context included. */
   readonly leaveOneOutProb: number;
-  /** Of the most probable token in its place, given the same. */
+  /** Probability of the most probable token in its place, given the same. */
   readonly bestProb: number;
 }
 
@@ -37,11 +37,11 @@ export async function commitUpTo(forwards: EditForwards, tokens: EditedTokens, l
 type Scanned = Pick<Suspect, 'at' | 'causalProb' | 'visibleProb'>;
 
 /**
- * The spans whose every token is improbable given both sides, left to right.
+ * The spans whose tokens are all improbable given both sides, left to right.
  *
  * A scan judges every token causally. Plain confidence of a masked-diffusion model does not find errors (CDLM, arXiv
- * 2512.15596), so what the scan suspects must also be improbable with itself masked and its right context visible; so must
- * the token before it, which may be what made it a surprise.
+ * 2512.15596). So a suspect of the scan must also be improbable when it is masked and its right context is visible. The
+ * token before a suspect is checked in the same way: it may be the actual error.
  * @param from index of the first token that is looked at, at least 1; the cache holds at most the tokens before
  * @param to index after the last
  */
@@ -112,7 +112,7 @@ async function visibleProbs(
 
 /**
  * Judges a token with itself masked: the block is the token before it, the mask, and right context.
- * The cache is cut to the tokens before that; it must hold them.
+ * The cache must hold the tokens before that block, and is cut to them.
  */
 export async function leaveOneOut(
   forwards: EditForwards,
@@ -133,7 +133,7 @@ export function isConfirmed({ leaveOneOutProb, bestProb }: Suspect, { tau_mask, 
   return leaveOneOutProb < tau_mask && leaveOneOutProb < tau_ratio * bestProb;
 }
 
-/** Adjacent suspects together, so many at most. */
+/** Groups adjacent suspects, at most LONGEST_SPAN together. */
 function grouped(suspects: readonly Suspect[]): Span[] {
   const spans: { start: number; end: number; suspects: Suspect[] }[] = [];
   for (const suspect of suspects) {

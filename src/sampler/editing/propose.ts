@@ -7,7 +7,7 @@ import { holes } from './holes.ts';
 import type { Span } from './localise.ts';
 import type { EditingSettings } from './settings.ts';
 
-/** New tokens for the current ones from `start` to before `end`, as few as can be. */
+/** New tokens for the current ones from `start` to before `end`. The range is as small as possible. */
 export interface Candidate extends Evidence {
   readonly start: number;
   readonly end: number;
@@ -16,16 +16,16 @@ export interface Candidate extends Evidence {
   readonly edit: TokenEdit;
 }
 
-/** A probability below this is as good as this: one token never decides alone. */
+/** Probabilities are raised to at least this, so one token never decides alone. */
 const LEAST_PROB = 1e-9;
-/** Tokens after a hole that are seen, however long it is, where there are so many. */
+/** Minimum right context shown with a hole, if the text has that much. */
 const LEAST_RIGHT = 4;
 const NOTHING: Filled = { ids: new Int32Array(), confidence: 0 };
 
 /**
  * Candidates for a span by likelihood, best first. Their score is the sum of the causal log-probabilities of the span's new
- * tokens and of `right_tokens` after them, which is compared with the same sum for the old tokens.
- * The cache must hold the tokens before the one before the span, no more; so it does afterwards.
+ * tokens and of `right_tokens` after them, minus the same sum for the old tokens.
+ * The cache must hold exactly the tokens before the one before the span. It is the same afterwards.
  * @param room tokens by which the text may grow
  */
 export async function propose(
@@ -68,7 +68,7 @@ export async function propose(
   return candidates.sort((a, b) => b.gain - a.gain);
 }
 
-/** Other tokens for the whole span, each once, with the confidence of the surest hole that gave them. */
+/** Distinct rewrites of the whole span, each with the confidence of the surest hole that gave it. */
 async function fillHoles(
   forwards: EditForwards,
   before: Int32Array,
