@@ -31,6 +31,7 @@ GROUPS = {
         "families": "oracle.families",
         "unicode-tables": "oracle.unicode_tables",
         "tokenizer-cases": "oracle.tokenizer_cases",
+        "added-tokens": "oracle.added_tokens",
     },
 }
 """Command -> module, by folder, in the order in which they make a model."""

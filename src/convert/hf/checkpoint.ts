@@ -23,7 +23,7 @@ export async function openHuggingFace(
   const json = await readJsonFile(directory, 'config.json', z.unknown());
   if (json === undefined) throw new ConversionError(`${directory} has no config.json`);
   const { decoder, semantics, bosTokenId, ...parsed } = parseHfConfig(json, { family, sourceName });
-  const tokenizer = await readHfTokenizer(directory, bosTokenId);
+  const tokenizer = await readHfTokenizer(directory, bosTokenId, decoder.vocabSize);
   const told = family !== undefined || parsed.recorded;
   if (!told) refuseDisguise(parsed.family, parsed.architectures, tokenizer.addedTokens);
   const generation = await readJsonFile(directory, 'generation_config.json', generationSchema);

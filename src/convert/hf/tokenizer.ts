@@ -4,24 +4,46 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConversionError, type TokenizerFacts } from '../checkpoint.ts';
 import { readJsonFile } from '../json-file.ts';
+import { completeAddedTokens, NAMES, type TokenizerFiles, tokenSchema } from './added-tokens.ts';
 
-const tokenText = z.union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)]);
 const namedTemplate = z.looseObject({ name: z.string(), template: z.string() });
+const tokenList = z.array(tokenSchema).optional().catch(undefined);
 const namedTokens = z.looseObject({
-  bos_token: tokenText.nullish(),
-  eos_token: tokenText.nullish(),
+  bos_token: tokenSchema.nullish(),
+  eos_token: tokenSchema.nullish(),
+  unk_token: tokenSchema.nullish(),
+  sep_token: tokenSchema.nullish(),
+  pad_token: tokenSchema.nullish(),
+  cls_token: tokenSchema.nullish(),
+  mask_token: tokenSchema.nullish(),
+  /** Two names of one list; the second is the newer one. */
+  additional_special_tokens: tokenList,
+  extra_special_tokens: tokenList,
   /** One, or several of which `default` is for chats. */
   chat_template: z.union([z.string(), z.array(namedTemplate)]).nullish(),
-  mask_token: tokenText.nullish(),
-  added_tokens_decoder: z.record(z.string(), tokenText).optional(),
+  added_tokens_decoder: z.record(z.string(), tokenSchema).optional(),
 });
+type NamedTokens = Partial<z.infer<typeof namedTokens>>;
+
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).default([]),
-  model: z.looseObject({ type: z.string().optional() }),
+  // The vocabulary is not copied: it has 100,000 entries and more.
+  model: z.looseObject({ vocab: z.custom<Record<string, number>>(isVocabulary, 'must give the id of every token') }),
 });
 
-/** @throws ConversionError if tokenizer.json is missing or is not one. */
-export async function readHfTokenizer(directory: string, bosTokenId: number | undefined): Promise<TokenizerFacts> {
+function isVocabulary(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * @param rows of the embedding
+ * @throws ConversionError if tokenizer.json is missing or is not one.
+ */
+export async function readHfTokenizer(
+  directory: string,
+  bosTokenId: number | undefined,
+  rows = Number.POSITIVE_INFINITY,
+): Promise<TokenizerFacts> {
   // The Rust library writes this file, and reads no Infinity.
   const json = await readJsonFile(directory, 'tokenizer.json', tokenizerSchema, JSON.parse);
   if (json === undefined) {
@@ -29,34 +51,55 @@ export async function readHfTokenizer(directory: string, bosTokenId: number | un
       `${directory} has no tokenizer.json: save the tokenizer once with transformers' fast tokenizer`,
     );
   }
-  const config = await readJsonFile(directory, 'tokenizer_config.json', namedTokens);
-  const special = await readJsonFile(directory, 'special_tokens_map.json', namedTokens);
-  const extra = await readJsonFile(directory, 'added_tokens.json', z.record(z.string(), z.int()));
+  const config: NamedTokens = (await readJsonFile(directory, 'tokenizer_config.json', namedTokens)) ?? {};
+  const special: NamedTokens = (await readJsonFile(directory, 'special_tokens_map.json', namedTokens)) ?? {};
+  const listed = await readJsonFile(directory, 'added_tokens.json', z.record(z.string(), z.int()));
 
+  const files = filesBeside(config, special, new Map(Object.entries(listed ?? {})));
+  const completed = completeAddedTokens(json.added_tokens, json.model.vocab, files, rows);
   // Files of published checkpoints disagree in spelling: the later ones here win.
   const addedTokens = new Map<string, number>();
   for (const { content, id } of json.added_tokens) addedTokens.set(content, id);
-  for (const [content, id] of Object.entries(extra ?? {})) addedTokens.set(content, id);
-  for (const [id, content] of Object.entries(config?.added_tokens_decoder ?? {})) addedTokens.set(content, Number(id));
+  for (const [content, id] of files.listed) addedTokens.set(content, id);
+  for (const [id, { content }] of files.decoder ?? []) addedTokens.set(content, id);
+  for (const { content, id } of completed) addedTokens.set(content, id);
   return {
-    json,
+    json: completed === json.added_tokens ? json : { ...json, added_tokens: completed },
     addedTokens,
-    maskToken: special?.mask_token ?? config?.mask_token ?? undefined,
-    eosToken: config?.eos_token ?? special?.eos_token ?? undefined,
+    maskToken: (special.mask_token ?? config.mask_token)?.content,
+    eosToken: (config.eos_token ?? special.eos_token)?.content,
     bosTokenId,
-    chatTemplate: await readChatTemplate(directory, { ...config, ...special, chat_template: config?.chat_template }),
+    chatTemplate: await readChatTemplate(directory, config, special),
   };
+}
+
+/** special_tokens_map.json counts where tokenizer_config.json is of a version that had no `added_tokens_decoder`. */
+function filesBeside(config: NamedTokens, special: NamedTokens, listed: ReadonlyMap<string, number>): TokenizerFiles {
+  const { added_tokens_decoder: decoder } = config;
+  const sources = decoder === undefined ? { ...config, ...defined(special) } : config;
+  return {
+    decoder: decoder && new Map(Object.entries(decoder).map(([id, token]) => [Number(id), token])),
+    listed,
+    named: new Map(NAMES.flatMap((name) => (sources[name] ? [[name, sources[name]]] : []))),
+    extra: sources.extra_special_tokens ?? sources.additional_special_tokens ?? [],
+  };
+}
+
+function defined(tokens: NamedTokens): NamedTokens {
+  return Object.fromEntries(Object.entries(tokens).filter(([, value]) => value !== undefined && value !== null));
 }
 
 /** The file of its own is the newer place, and wins. */
 async function readChatTemplate(
   directory: string,
-  { chat_template, bos_token, eos_token }: Partial<z.infer<typeof namedTokens>>,
+  { chat_template, ...config }: NamedTokens,
+  special: NamedTokens,
 ): Promise<TokenizerFacts['chatTemplate']> {
+  const textOf = (name: 'bos_token' | 'eos_token') => (special[name] ?? config[name])?.content ?? '';
   const own = await readFile(join(directory, 'chat_template.jinja'), 'utf8').catch(() => null);
   const listed = Array.isArray(chat_template)
     ? chat_template.find(({ name }) => name === 'default')?.template
     : chat_template;
   const template = own || listed;
-  return template ? { template, bosToken: bos_token ?? '', eosToken: eos_token ?? '' } : undefined;
+  return template ? { template, bosToken: textOf('bos_token'), eosToken: textOf('eos_token') } : undefined;
 }
