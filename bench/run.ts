@@ -42,7 +42,7 @@ const suites = {
   ),
   'approximate-cache': suite(
     'what an approximate cache changes under full context',
-    ['MODEL', 'MODELS_DIR', 'BENCH_PROMPTS'],
+    ['MODEL', 'MODELS_DIR', 'BENCH_PROMPTS', 'BENCH_TOKENS'],
     () => import('./approximate-cache/approximate-cache.ts'),
   ),
   large: suite(

@@ -97,7 +97,7 @@ export async function run(): Promise<object> {
   const asFull = withConfig(source, { contextAttention: 'full', firstToken: 'denoise' });
   const engine = await assembleEngine({ ...settings, source: asFull, kernels: kernelModules });
   const block = Math.min(blockLength, LONGEST_BLOCK);
-  const length = BLOCKS * block;
+  const length = size('BENCH_TOKENS', BLOCKS * block);
   const comparisons = Object.entries(WAYS).map(([name, way]) => new Comparison(name, way));
   const shadows = comparisons.map(({ shadow }) => shadow);
   const shadowed = new Engine(new ShadowedModel(engine.model, shadows, block), engine.tokenizer, settings.queue);

@@ -12,6 +12,8 @@ let scratch: string;
 /** The recipe and the rest run side by side, each one command at a time: two builds at once would spoil each other. */
 const lanes = new Map<string, Promise<unknown>>();
 const done = new Map<Run, Promise<void>>();
+/** Of the run itself: the time of its test counts its wait too. */
+const seconds = new Map<string, number>();
 
 function runOnce(run: Run): Promise<void> {
   const known = done.get(run);
@@ -24,7 +26,11 @@ function runOnce(run: Run): Promise<void> {
 async function afterNeeds(run: Run): Promise<void> {
   await Promise.all((run.needs ?? []).map((command) => runOnce(runOf(command))));
   const lane = run.cwd ?? 'root';
-  const running = (lanes.get(lane) ?? Promise.resolve()).then(() => execute(run, scratch));
+  const running = (lanes.get(lane) ?? Promise.resolve()).then(async () => {
+    const start = performance.now();
+    await execute(run, scratch);
+    seconds.set(run.command, (performance.now() - start) / 1000);
+  });
   lanes.set(
     lane,
     running.catch(() => {}),
@@ -36,7 +42,11 @@ describe.concurrent('commands of the documents', () => {
   beforeAll(() => {
     scratch = createWorkplace();
   });
-  afterAll(() => removeWorkplace(scratch));
+  afterAll(() => {
+    const slowest = [...seconds].sort(([, a], [, b]) => b - a);
+    for (const [command, time] of slowest.slice(0, 15)) console.log(`${time.toFixed(1).padStart(6)} s  ${command}`);
+    removeWorkplace(scratch);
+  });
 
   it.each(runs)('$command', (run) => runOnce(run));
 });
