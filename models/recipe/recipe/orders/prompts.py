@@ -37,12 +37,12 @@ def code_prompts(split: str, tokenizer: Tokenizer, lengths: tuple[int, int], cou
     """Up to `count` beginnings of documents of a split, with their verifiers: the same number from each package, as far as it has them."""
     rng = np.random.default_rng([seed, 11])
     parts = list(load_split(split).items())
-    kinds = {package["name"]: package["kind"] for package in read_record()["packages"]}
+    languages = {package["name"]: package["languages"] for package in read_record()["packages"]}
     share = -(-count // len(parts))
     found: list[tuple[list[int], Verifier]] = []
     for at in rng.permutation(len(parts)):
         name, tokens = parts[at]
-        language = "javascript" if kinds[name] == "npm" else "python"
+        language = "python" if "python" in languages[name] else "javascript"
         verifier = code_verifier(tokenizer, language)
         wanted = min(share, count - len(found))
         found += [(prompt, verifier) for prompt in document_prompts(tokens, tokenizer, language, lengths, wanted, rng)]
