@@ -1,6 +1,6 @@
 /** Line plots as SVG text, side by side, for the documents. Their colours follow the reader's light or dark page. */
 
-export interface Axis {
+interface Axis {
   readonly label: string;
   readonly scale: 'linear' | 'log2';
   /** Ascending; the first and the last bound the axis. */

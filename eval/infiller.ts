@@ -2,8 +2,6 @@
 import type { Engine } from '../src/engine/engine.ts';
 import { openEngine } from '../test/support/engines/engine.ts';
 
-export { decodeIds } from './heldout/decode-ids.ts';
-
 /** The recipe's sentinel ids, for a model whose config.json names none. */
 const SENTINELS = { prefix: 8, suffix: 9, middle: 10, end: 11, order: 'prefix_first' } as const;
 

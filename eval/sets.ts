@@ -53,7 +53,6 @@ export const INFILL = {
 
 export type CompleteProblem = z.infer<typeof COMPLETE.schema>;
 export type RepairProblem = z.infer<typeof REPAIR.schema>;
-export type InfillProblem = z.infer<typeof INFILL.schema>;
 
 /**
  * The first problems of a set, up to the limit.

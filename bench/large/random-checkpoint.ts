@@ -28,7 +28,7 @@ export const FAST_DLLM_V2_1_5B: DecoderConfig = {
 
 /** Ids after the byte-pair tokens, as in Qwen's tokenizers. */
 const END_OF_TEXT = 151643;
-export const MASK = 151665;
+const MASK = 151665;
 
 /** Bytes of one file at most. */
 const FILE_LIMIT = 1 << 30;

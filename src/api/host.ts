@@ -42,7 +42,7 @@ export interface ApiSettings {
 }
 
 /** Where the model stands, for `/health`. */
-export type ModelState =
+type ModelState =
   | { readonly status: 'loading' }
   | { readonly status: 'ok'; readonly engine: Engine }
   | { readonly status: 'error'; readonly reason: string };

@@ -62,7 +62,7 @@ export interface GenerateRequest {
   readonly cacheKey: string;
 }
 
-export interface LogprobsAsk {
+interface LogprobsAsk {
   /** Most probable ids of each position beside the chosen one; at most the model's `maxAlternatives`. */
   readonly alternatives: number;
   /** Of the prompt too: then nothing of it is reused. */
@@ -84,7 +84,7 @@ export interface TextToken {
   readonly alternatives: readonly { readonly bytes: Uint8Array; readonly prob: number }[];
 }
 
-export interface Usage {
+interface Usage {
   /** The start token that stands in for an empty prompt is not counted. */
   readonly promptTokens: number;
   /** Of those, tokens that did not have to be run: an earlier request began with the same. */

@@ -28,7 +28,7 @@ export interface AssembleOptions {
 }
 
 /** The budget's share for the tokenizer, the code and requests in flight. `npm run bench -- decode` prints the real sum. */
-export const JS_RESERVE_BYTES = 20 << 20;
+const JS_RESERVE_BYTES = 20 << 20;
 
 /** @throws ModelLoadError naming the file that is at fault */
 export function assembleEngine(options: AssembleOptions): Promise<Engine> {

@@ -5,7 +5,7 @@
 
 /** The first page holds the kernels' constants. */
 const BASE = 65536;
-export const ALIGNMENT = 64;
+const ALIGNMENT = 64;
 
 export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

@@ -10,7 +10,7 @@ const tokenId = z.int().nonnegative();
 /** Positions of a block-causal block at most: they attend to each other, so one forward must hold them. */
 const MAX_BLOCK = 64;
 
-export const modelConfigSchema = z.strictObject({
+const modelConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
   /** The decoder family, for people; the arithmetic follows the flags below. */
   architecture: z.enum(['llama', 'qwen2', 'qwen3']),

@@ -4,7 +4,7 @@ import { ModelLoadError } from './errors.ts';
 import type { Tensor, Tensors } from './weights.ts';
 
 /** Weights of one layer. Numbers are addresses of f32 vectors. */
-export interface Layer {
+interface Layer {
   readonly inputNorm: number; // (hidden)
   readonly q: Tensor; // (heads * d, hidden)
   readonly k: Tensor; // (kvHeads * d, hidden)

@@ -20,7 +20,7 @@ import type { WeightSource } from './weight-source.ts';
 const CHUNK = 256 * 1024;
 
 /** Rows `from`..`to` of a tensor, in memory. */
-export interface TensorPart {
+interface TensorPart {
   readonly from: number;
   readonly to: number;
   readonly data: number; // address

@@ -123,7 +123,7 @@ export function attention(
   return out;
 }
 
-export function softmax(x: Float64Array): Float64Array {
+function softmax(x: Float64Array): Float64Array {
   const most = x.reduce((m, v) => Math.max(m, v), Number.NEGATIVE_INFINITY);
   const e = x.map((v) => Math.exp(v - most));
   const total = e.reduce((sum, v) => sum + v, 0);

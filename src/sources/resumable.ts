@@ -9,7 +9,7 @@ export interface TransferPatience {
   readonly silenceMs: number;
 }
 
-export const PATIENCE: TransferPatience = { retries: 5, backoffMs: 500, silenceMs: 30_000 };
+const PATIENCE: TransferPatience = { retries: 5, backoffMs: 500, silenceMs: 30_000 };
 
 export interface TransferOptions {
   readonly fetch?: typeof fetch;

@@ -13,7 +13,7 @@ export interface FileStore {
 }
 
 /** A copy in the making. */
-export interface Draft {
+interface Draft {
   write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
   /** All was written: from now on `read` has it. */
   keep(): Promise<void>;

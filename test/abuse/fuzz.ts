@@ -10,7 +10,7 @@ import { verdictOf } from './verdict.ts';
 /** In flight at once: fewer than may run and wait, so that none is refused for that. */
 const CLIENTS = 12;
 
-export type Kind = 'valid' | 'schema' | 'bytes' | 'content type';
+type Kind = 'valid' | 'schema' | 'bytes' | 'content type';
 
 export interface FuzzCase {
   readonly seed: number;
@@ -34,7 +34,7 @@ export interface FuzzResult {
   readonly seconds: number;
 }
 
-export function fuzzCase(routes: readonly PostRoute[], seed: number): FuzzCase {
+function fuzzCase(routes: readonly PostRoute[], seed: number): FuzzCase {
   const draws = new Draws(seed);
   const route = draws.one(routes);
   const body = schemaBody(route, draws);

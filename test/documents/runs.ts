@@ -1,12 +1,5 @@
 /** The smallest form of every command that the documents name. Several spellings share one run. */
 
-export interface Workplace {
-  /** The root of the repository. */
-  readonly root: string;
-  /** A folder that is deleted after the runs. */
-  readonly scratch: string;
-}
-
 export interface Run {
   /** Matches the command without the variables before it. */
   readonly pattern: RegExp;

@@ -4,7 +4,7 @@
  */
 import type { Adjustment, DiffusionModel, KvCache, Predictions, Sampling } from '../../src/model/model.ts';
 
-export type Answers = Readonly<Record<string, Predictions>>;
+type Answers = Readonly<Record<string, Predictions>>;
 
 export interface Conformance {
   readonly answers: Answers;
@@ -14,7 +14,7 @@ export interface Conformance {
   readonly lostTokens: number;
 }
 
-export const CONTEXT = 21;
+const CONTEXT = 21;
 const BLOCK = 6;
 const ROOM = 96;
 

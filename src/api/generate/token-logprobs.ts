@@ -4,7 +4,7 @@ import type { TextToken } from '../../engine/request.ts';
 /** What stands for the logarithm of 0, as in OpenAI's answers: JSON has no infinity. */
 const IMPOSSIBLE = -9999;
 
-export function logprob(prob: number): number {
+function logprob(prob: number): number {
   return prob > 0 ? Math.max(Math.log(prob), IMPOSSIBLE) : IMPOSSIBLE;
 }
 

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import type { Host } from '../host.ts';
 
 /** Which runtime the model runs on: with the setting `auto` only the host itself knows. */
-export const RUNTIME_HEADER = 'x-seedling-runtime';
+const RUNTIME_HEADER = 'x-seedling-runtime';
 
 /** Names it in every answer from the moment that the model is loaded. */
 export function nameRuntime(host: Host): MiddlewareHandler {

@@ -33,7 +33,7 @@ function scaleBytes(type: TensorType, columns: number): number {
   return type === 'f32' ? 0 : (columns / GROUP) * 2;
 }
 
-export function alignUp(bytes: number): number {
+function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 

@@ -10,7 +10,7 @@ export interface ShardEntry {
   readonly sha256: string;
 }
 
-export function shardFile(shard: number): string {
+function shardFile(shard: number): string {
   return `weights-${String(shard).padStart(3, '0')}.bin`;
 }
 

@@ -67,16 +67,5 @@ export function classSource(ranges: readonly Range[]): string {
   return ranges.map(([first, last]) => (first === last ? point(first) : `${point(first)}-${point(last)}`)).join('');
 }
 
-/** Whether a code point is in the ranges: by bisection. @param ranges sorted */
-export function contains(ranges: readonly Range[], code: number): boolean {
-  let [low, high] = [0, ranges.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ranges[middle]![1] < code) low = middle + 1;
-    else high = middle;
-  }
-  return low < ranges.length && ranges[low]![0] <= code;
-}
-
 /** White space, as Rust and Oniguruma both have it. */
 export const SPACE: readonly Range[] = rangesOf('space')!;

@@ -1,7 +1,7 @@
 /** How the page offers each policy: a name, a sentence, and a slider for its one parameter. */
 import { type PolicyName, policyDefaults } from '../../sampler/policies/index.ts';
 
-export interface ParameterSlider {
+interface ParameterSlider {
   /** The API's name. */
   readonly name: string;
   readonly label: string;

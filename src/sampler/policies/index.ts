@@ -9,7 +9,7 @@ import { leftToRight } from './left-to-right.ts';
 import type { Policy, PolicyDefinition } from './policy.ts';
 import { random } from './random.ts';
 
-export type { BlockProgress, Policy } from './policy.ts';
+export type { Policy } from './policy.ts';
 
 const policies = {
   confidence,

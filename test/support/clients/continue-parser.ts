@@ -11,7 +11,7 @@ interface Chunk {
 }
 
 /** @throws Error with the text that Continue shows */
-export async function* continueChunks(response: Response): AsyncGenerator<Chunk> {
+async function* continueChunks(response: Response): AsyncGenerator<Chunk> {
   // Not every success will do.
   if (response.status !== 200) throw new Error(await response.text());
   const lines = (await response.text()).split('\n');

@@ -76,11 +76,7 @@ export async function completeGreedily(
 }
 
 /** The request of `completeGreedily`, for those who want its events: what the API makes of the same fields. */
-export function greedyRequest(
-  model: DiffusionModel,
-  prompt: string | Int32Array,
-  settings: GreedySettings,
-): GenerateRequest {
+function greedyRequest(model: DiffusionModel, prompt: string | Int32Array, settings: GreedySettings): GenerateRequest {
   const { maxTokens, blockLength, threshold, stop = [], verify = false, suffix } = settings;
   const body = completionRequestSchema.parse({
     prompt: typeof prompt === 'string' ? prompt : Array.from(prompt),

@@ -13,7 +13,7 @@ import { createFakeEngine, type FakeOptions } from '../engines/fake-engine.ts';
 export const KEY = 'sk-seedling-alice';
 export const OTHER_KEY = 'sk-seedling-bob';
 
-export const hashOf = (key: string) => createHash('sha256').update(key).digest('hex');
+const hashOf = (key: string) => createHash('sha256').update(key).digest('hex');
 /** The setting for both keys. */
 export const API_KEYS = `alice:${hashOf(KEY)},bob:${hashOf(OTHER_KEY)}`;
 

@@ -7,7 +7,7 @@ import { createHost } from '../../../src/api/host.ts';
 import { createFakeEngine } from '../engines/fake-engine.ts';
 import { openApp } from './open-app.ts';
 
-export const STEP_MS = 25;
+const STEP_MS = 25;
 
 export function fakeSocketApp() {
   const engine = createFakeEngine({ stepMs: STEP_MS });

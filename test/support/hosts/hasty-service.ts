@@ -6,8 +6,8 @@ import { createService, type Platform } from '../../../src/api/service.ts';
 import { readSettings } from '../../../src/hosts/settings.ts';
 import { createFakeEngine } from '../engines/fake-engine.ts';
 
-export const KEEP_ALIVE_SECONDS = 0.2;
-export const STALL_SECONDS = 0.5;
+const KEEP_ALIVE_SECONDS = 0.2;
+const STALL_SECONDS = 0.5;
 
 /** @param cut what the host can do about a reader that stalls */
 export function hastyService(cut: Platform['cut'], drain = new Drain()): OpenAPIHono {

@@ -8,7 +8,7 @@ export interface SocketHost {
   stop(): Promise<void>;
 }
 
-export async function startNode(): Promise<SocketHost> {
+async function startNode(): Promise<SocketHost> {
   const server = await startServer(fakeSocketApp(), 0, '127.0.0.1');
   return { url: new URL(`http://127.0.0.1:${server.address.port}`), stop: () => server.stop(0) };
 }
