@@ -21,9 +21,11 @@ module.exports = {
     only('kernels', '^src/kernels/', []),
     only('reference', '^src/reference/', ['^src/model/']),
     only('sources', '^src/sources/', ['^src/model/(errors|weight-source)\\.ts$']),
+    // The converter loads what it wrote as a server would, so it reads with the server's own modules.
     only('convert', '^src/convert/', [
-      '^src/model/(config|manifest)\\.ts$',
-      '^src/sources/resumable\\.ts$',
+      '^src/model/(config|errors|manifest|weight-source)\\.ts$',
+      '^src/engine/tokenizer/tokenizer\\.ts$',
+      '^src/sources/(directory|resumable)\\.ts$',
       '^src/hosts/node/host/progress\\.ts$',
     ]),
     only('playground', '^src/playground/', [

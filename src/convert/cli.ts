@@ -5,6 +5,7 @@ import { progressLine } from '../hosts/node/host/progress.ts';
 import type { TensorType } from '../model/manifest.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';
+import { decisions } from './decisions.ts';
 import { fetchFromHub, isHubReference } from './hub/hub.ts';
 import { oneOf, SEMANTICS_OPTIONS, SEMANTICS_USAGE, semanticsFromFlags } from './semantics/flags.ts';
 
@@ -61,7 +62,8 @@ async function localSource(source: string): Promise<string> {
   });
 }
 
-function describe({ family, directory, config, shards, errors }: Conversion, seconds: number): string {
+function describe(conversion: Conversion, seconds: number): string {
+  const { directory, shards, errors } = conversion;
   const megabytes = shards.reduce((sum, shard) => sum + shard.bytes, 0) / 1e6;
   const lines = errors.map(({ name, type, weights, relativeRms }) => {
     const error = `relative RMS error ${(relativeRms * 100).toFixed(3)}%`;
@@ -69,17 +71,12 @@ function describe({ family, directory, config, shards, errors }: Conversion, sec
   });
   return [
     ...lines,
-    `${family}: logit shift ${config.logitShift}, ${config.contextAttention} context, ${blocks(config)}, first token by ` +
-      `${config.firstToken}, mask id ${config.maskTokenId}, stops at ${config.eosTokenIds} (${config.stopRule}), ` +
-      `${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head, decodes by ${JSON.stringify(config.decoding)}`,
+    '',
+    decisions(conversion),
+    '',
     `${directory}: ${shards.length} shards, ${megabytes.toFixed(1)} MB, ${seconds.toFixed(1)} s, ` +
       `peak memory ${Math.round(resourceUsage().maxRSS / 1024)} MiB`,
   ].join('\n');
-}
-
-function blocks({ blockLength, subBlockLength, grid }: Conversion['config']): string {
-  const parts = subBlockLength === null ? '' : ` in parts of ${subBlockLength}`;
-  return `blocks of ${blockLength}${parts} from ${grid}`;
 }
 
 try {

@@ -17,6 +17,7 @@ import type { ShardEntry } from './write/shard-writer.ts';
 import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './write/tensor-order.ts';
 import { headIsTied } from './write/tied-head.ts';
 import { writeWeights } from './write/weights.ts';
+import { checkTokenizer, loadWrittenModel } from './written-model.ts';
 
 export interface ConvertOptions {
   readonly name: string;
@@ -39,6 +40,8 @@ export interface Conversion {
   readonly family: string;
   readonly directory: string;
   readonly config: ModelConfig;
+  /** Text of the added tokens, by id. */
+  readonly tokens: ReadonlyMap<number, string>;
   readonly shards: readonly ShardEntry[];
   readonly errors: readonly ClassError[];
 }
@@ -56,7 +59,8 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
   const { name, out, dtype, embedding, shardLimit = SHARD_LIMIT, weightsPerRead = 1 << 20 } = options;
   const { tensors } = checkpoint;
   // What can be refused is refused before the first weight is read.
-  resolveModelConfig(name, checkpoint, options.semantics, true);
+  const { maskTokenId } = resolveModelConfig(name, checkpoint, options.semantics, true);
+  checkTokenizer(checkpoint.tokenizer.json, maskTokenId);
   checkTensors(forwardOrder(checkpoint.decoder, tensors.shapes.has(LM_HEAD)), tensors.shapes);
   const tied = await headIsTied(tensors, weightsPerRead);
   const config = resolveModelConfig(name, checkpoint, options.semantics, tied);
@@ -76,8 +80,10 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
     await writeFile(join(partial, 'tokenizer.json'), JSON.stringify(checkpoint.tokenizer.json));
     const manifest = { format: MANIFEST_FORMAT, shards, tensors: layout.tensors };
     await writeFile(join(partial, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
+    await loadWrittenModel(partial);
   });
-  return { family: checkpoint.family, directory, config, shards, errors: report.classes() };
+  const tokens = new Map([...checkpoint.tokenizer.addedTokens].map(([text, id]) => [id, text]));
+  return { family: checkpoint.family, directory, config, tokens, shards, errors: report.classes() };
 }
 
 /** Opens, converts and closes. */

@@ -21,6 +21,7 @@ describe('npm run convert', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/embed_tokens +int4 +2560 weights {2}relative RMS error \d\.\d+%/);
     expect(stdout).toMatch(/q_proj +int8 +8192 weights {2}relative RMS error 0\.\d+%/);
+    expect(stdout).toMatch(/\nshift +yes.*\nblock +16 tokens.*\ndecoding .*\nmask +7\n/);
     const config = JSON.parse(await readFile(join(out, 'tiny', 'config.json'), 'utf8'));
     expect(config).toMatchObject({ maskTokenId: 7, blockLength: 16, eosTokenIds: [1, 2], logitShift: true });
     expect(config.contextAttention).toBe('causal');

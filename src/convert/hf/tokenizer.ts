@@ -1,4 +1,5 @@
 /** Reads the tokenizer files of a Hugging Face directory. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -25,10 +26,15 @@ const namedTokens = z.looseObject({
 });
 type NamedTokens = Partial<z.infer<typeof namedTokens>>;
 
+const byteLevelOnly = 'is not supported: only byte-level BPE is';
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).default([]),
-  // The vocabulary is not copied: it has 100,000 entries and more.
-  model: z.looseObject({ vocab: z.custom<Record<string, number>>(isVocabulary, 'must give the id of every token') }),
+  model: z.looseObject({
+    type: z.literal('BPE', { error: ({ input }) => `${String(input)} ${byteLevelOnly}` }).optional(),
+    byte_fallback: z.literal(false, `byte_fallback (SentencePiece) ${byteLevelOnly}`).nullish(),
+    // Not copied: it has 100,000 entries and more.
+    vocab: z.custom<Record<string, number>>(isVocabulary, 'must give the id of every token'),
+  }),
 });
 
 function isVocabulary(value: unknown): boolean {
@@ -47,8 +53,11 @@ export async function readHfTokenizer(
   // The Rust library writes this file, and reads no Infinity.
   const json = await readJsonFile(directory, 'tokenizer.json', tokenizerSchema, JSON.parse);
   if (json === undefined) {
+    const sentencePiece = existsSync(join(directory, 'tokenizer.model'));
     throw new ConversionError(
-      `${directory} has no tokenizer.json: save the tokenizer once with transformers' fast tokenizer`,
+      sentencePiece
+        ? `${directory} has tokenizer.model alone: SentencePiece is not supported, only the byte-level BPE of a tokenizer.json`
+        : `${directory} has no tokenizer.json: save the tokenizer once with transformers' fast tokenizer`,
     );
   }
   const config: NamedTokens = (await readJsonFile(directory, 'tokenizer_config.json', namedTokens)) ?? {};

@@ -38,9 +38,9 @@ export interface Tokenizer {
 // The vocabulary and the merges are checked where they are read: zod would copy 100,000 entries.
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(addedTokenSchema),
-  normalizer: z.unknown(),
-  pre_tokenizer: z.unknown(),
-  post_processor: z.unknown(),
+  normalizer: z.unknown().optional(),
+  pre_tokenizer: z.unknown().optional(),
+  post_processor: z.unknown().optional(),
   model: z.looseObject({
     /** Files of the first versions have no type. */
     type: z.literal('BPE').optional(),

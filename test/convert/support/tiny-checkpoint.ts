@@ -20,11 +20,14 @@ export const CONFIG = {
   seedling: { logit_shift: false, context_attention: 'block_causal', block_length: 4 },
 };
 
+const special = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+
 export const TOKENIZER = {
   added_tokens: [
-    { id: 0, content: '<|endoftext|>' },
-    { id: 3, content: '<|mask|>' },
+    { id: 0, content: '<|endoftext|>', ...special },
+    { id: 3, content: '<|mask|>', ...special },
   ],
+  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
   model: { type: 'BPE', vocab: { '<|endoftext|>': 0, a: 1, b: 2, '<|mask|>': 3 }, merges: [] },
 };
 

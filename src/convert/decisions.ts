@@ -1,0 +1,43 @@
+/** What a conversion decided, as one block for people. */
+import type { ModelConfig } from '../model/config.ts';
+import type { Conversion } from './convert.ts';
+
+/** Lines of a name and what was decided under it. Ids have the text of their token. */
+export function decisions({ family, config, tokens }: Pick<Conversion, 'family' | 'config' | 'tokens'>): string {
+  const named = (id: number) => {
+    const text = tokens.get(id);
+    return text === undefined ? String(id) : `${id} ${text}`;
+  };
+  const { infill, chatTemplate } = config;
+  const rows: readonly (readonly [string, string])[] = [
+    ['family', `${family} (${config.architecture}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head)`],
+    ['context', `${config.contextAttention}, ${config.contextLength} tokens`],
+    ['shift', config.logitShift ? 'yes: row i-1 predicts i' : 'no: row i predicts i'],
+    ['block', `${blocks(config)}, first token by ${config.firstToken}`],
+    ['decoding', decoding(config)],
+    ['mask', named(config.maskTokenId)],
+    ['start', named(config.startTokenId)],
+    ['ends', `${config.eosTokenIds.map(named).join(', ')} (${config.stopRule})`],
+    ['template', chatTemplate ? `${chatTemplate.template.length} characters` : 'none: the model does not chat'],
+    ['infill', infill === null ? 'none: the model fills no holes' : frame(infill, named)],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(10)}${value}`).join('\n');
+}
+
+function blocks({ blockLength, subBlockLength, grid }: ModelConfig): string {
+  const parts = subBlockLength === null ? '' : ` in parts of ${subBlockLength}`;
+  return `${blockLength} tokens${parts} from ${grid === 'zero' ? 'position zero' : "the prompt's end"}`;
+}
+
+function decoding({ decoding: rule }: ModelConfig): string {
+  if (rule === null) return 'as this project does';
+  if (rule.policy === 'confidence') return `probability ${rule.inclusive ? '>=' : '>'} ${rule.threshold}`;
+  return `${rule.ranking}, ${rule.steps === null ? 'one position a step' : `${rule.steps} steps (${rule.schedule})`}`;
+}
+
+function frame(infill: NonNullable<ModelConfig['infill']>, named: (id: number) => string): string {
+  const { prefix, suffix, middle, end, order } = infill;
+  const parts =
+    order === 'prefix_first' ? [named(prefix), 'P', named(suffix), 'S'] : [named(suffix), 'S', named(prefix), 'P'];
+  return `${parts.join(' ')} ${named(middle)}${end === null ? '' : `, ended by ${named(end)}`}`;
+}
