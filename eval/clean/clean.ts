@@ -3,8 +3,9 @@
  * inserted or deleted.
  */
 import { round } from '../../bench/median.ts';
-import { DEFAULT_EDITING, type EditResult } from '../../src/engine/editing/edit-request.ts';
+import { DEFAULT_EDITING, type EditDoneEvent } from '../../src/engine/editing/edit-request.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import type { Cost } from '../../src/engine/request.ts';
 import type { Tokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
 import { openEngine, openTokenizer } from '../../test/support/engines/engine.ts';
 import { type HeldoutFunction, heldoutFunctions } from '../heldout/heldout-functions.ts';
@@ -37,7 +38,7 @@ async function leaveAlone(engine: Engine, functions: readonly HeldoutFunction[])
   const costs = new Costs();
   const progress = new Progress('clean', functions.length);
   for (const { package: name, text, tokens } of functions) {
-    const result = await edited(engine, text);
+    const { result, cost } = await edited(engine, text);
     for (const { oldText, newText, confidence, gain } of result.edits) {
       console.log(
         `changed ${name}: ${show(oldText, newText)} confidence ${round(confidence, 3)}, gain ${round(gain, 1)}`,
@@ -46,7 +47,7 @@ async function leaveAlone(engine: Engine, functions: readonly HeldoutFunction[])
     const same = result.text === text;
     untouched.add(same);
     byPackage.get(name)!.add(same);
-    costs.add(result, tokens);
+    costs.add(cost, result.complete, tokens);
     progress.step(`${untouched.rounded} untouched`);
   }
   const packages = Object.fromEntries([...byPackage].map(([name, mean]) => [name, mean.rounded]));
@@ -71,7 +72,7 @@ async function mend(
   for (const [i, { text, tokens }] of functions.entries()) {
     const broken = corrupt(text, tokenizer, kind, SEED + i);
     if (broken === null) continue;
-    const result = await edited(engine, broken.text);
+    const { result, cost } = await edited(engine, broken.text);
     for (const { oldText, newText } of result.edits) {
       console.log(
         `${kind} ${show(broken.was, broken.is)} edited ${show(oldText, newText)}${result.text === text ? ' fixed' : ''}`,
@@ -80,7 +81,7 @@ async function mend(
     fixed.add(result.text === text);
     suspected.add(result.spans.some(({ start, end }) => start <= broken.end && end >= broken.start));
     unchanged.add(result.text === broken.text);
-    costs.add(result, tokens);
+    costs.add(cost, result.complete, tokens);
     progress.step(`${fixed.rounded} fixed`);
   }
   return {
@@ -94,10 +95,10 @@ async function mend(
   };
 }
 
-async function edited(engine: Engine, code: string): Promise<EditResult> {
-  const result = await editCode(engine, code);
-  if (result === null) throw new Error('the KV pool is too small for a held-out function: set KV_TOKENS');
-  return result;
+async function edited(engine: Engine, code: string): Promise<EditDoneEvent> {
+  const done = await editCode(engine, code);
+  if (done === null) throw new Error('the KV pool is too small for a held-out function: set KV_TOKENS');
+  return done;
 }
 
 function show(before: string, after: string): string {
@@ -111,9 +112,9 @@ class Costs {
   #tokens = 0;
   #positions = 0;
 
-  add({ cost, complete }: EditResult, tokens: number): void {
+  add(cost: Cost, complete: boolean, tokens: number): void {
     this.#nfe.add(cost.nfe);
-    this.#ms.add(cost.ms);
+    this.#ms.add(cost.decodeMs);
     this.#complete.add(complete);
     this.#tokens += tokens;
     this.#positions += cost.positionForwards;

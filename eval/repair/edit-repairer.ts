@@ -1,20 +1,27 @@
 import { round } from '../../bench/median.ts';
-import { DEFAULT_EDITING, type EditResult } from '../../src/engine/editing/edit-request.ts';
+import { DEFAULT_EDITING, type EditDoneEvent } from '../../src/engine/editing/edit-request.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { RequestError } from '../../src/engine/request.ts';
 import { Mean } from '../score.ts';
 import type { RepairProblem } from '../sets.ts';
 import type { Repairer } from './repairer.ts';
 
-/** The whole result of an edit; null when the code does not fit the context. */
+/** The end of an edit, with its result; null when the code does not fit the context. */
 export async function editCode(
   engine: Engine,
   code: string,
   region: { readonly start: number; readonly end: number } | null = null,
-): Promise<EditResult | null> {
+): Promise<EditDoneEvent | null> {
   try {
-    const admitted = await engine.admitEdit({ code, instruction: null, region, settings: DEFAULT_EDITING });
-    for await (const event of admitted.run()) if (event.type === 'done') return event.result;
+    const request = {
+      kind: 'edit',
+      code,
+      instruction: null,
+      filename: null,
+      region,
+      settings: DEFAULT_EDITING,
+    } as const;
+    for await (const event of engine.generate(request)) if ('result' in event) return event;
   } catch (error) {
     if (error instanceof RequestError && error.code === 'context_length_exceeded') return null;
     throw error;
@@ -37,12 +44,13 @@ export class EditInPlace implements Repairer {
 
   async repair({ declaration, buggy_solution }: RepairProblem): Promise<string | null> {
     const code = declaration + buggy_solution;
-    const result = await editCode(this.#engine, code, { start: declaration.length, end: code.length });
-    if (result === null) return null;
+    const done = await editCode(this.#engine, code, { start: declaration.length, end: code.length });
+    if (done === null) return null;
+    const { result, cost } = done;
     this.#edits.add(result.edits.length);
-    this.#nfe.add(result.cost.nfe);
-    this.#positions.add(result.cost.positionForwards);
-    this.#ms.add(result.cost.ms);
+    this.#nfe.add(cost.nfe);
+    this.#positions.add(cost.positionForwards);
+    this.#ms.add(cost.decodeMs);
     return result.text.slice(declaration.length);
   }
 

@@ -1,21 +1,19 @@
 /** What a runtime (Workers, Node) hands to the API: a name, its limits, and an engine that loads on first use. */
-import type { EditEvent, EditRequest } from '../engine/editing/edit-request.ts';
+import type { Admitted } from '../engine/admitted.ts';
+import type { EngineRequest } from '../engine/job.ts';
 import type { RequestQueue } from '../engine/queue.ts';
-import type { EngineEvent, GenerateRequest } from '../engine/request.ts';
 import type { Tokenizer } from '../engine/tokenizer/tokenizer.ts';
 import { ModelLoadError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';
 
-/** A request that holds its room in the KV pool. */
-export interface Admitted<E = EngineEvent> {
-  /** Yields a macrotask at least once a step, so that a disconnect is seen; ends soon after `signal` aborts. */
-  run(signal: AbortSignal): AsyncGenerator<E>;
-  /** Returns the room once a forward that is under way has ended. Safe to call twice, and after `run` ended. */
-  release(): Promise<void> | void;
-}
+/**
+ * A request that holds its room in the KV pool. `run` yields a macrotask at least once a step, so that a disconnect is seen,
+ * and ends soon after its signal aborts. `release` may be called twice, and after `run` ended.
+ */
+export type EngineJob = Pick<Admitted, 'run' | 'release'>;
 
 /** The part of the engine that the API uses. */
-export interface Engine {
+export interface ServedEngine {
   readonly model: Pick<
     DiffusionModel,
     'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives' | 'runtime'
@@ -26,11 +24,9 @@ export interface Engine {
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work
    */
-  admit(request: GenerateRequest, signal: AbortSignal): Promise<Admitted>;
+  admit(request: EngineRequest, signal: AbortSignal): Promise<EngineJob>;
   /** @throws RequestError for what `admit` would refuse for good; waits for nothing and takes nothing */
-  check(request: GenerateRequest): void;
-  /** The same for an edit of code. */
-  admitEdit(request: EditRequest, signal: AbortSignal): Promise<Admitted<EditEvent>>;
+  check(request: EngineRequest): void;
   readonly tokenizer: Tokenizer;
 }
 
@@ -44,14 +40,14 @@ export interface ApiSettings {
 /** Where the model stands, for `/health`. */
 type ModelState =
   | { readonly status: 'loading' }
-  | { readonly status: 'ok'; readonly engine: Engine }
+  | { readonly status: 'ok'; readonly engine: ServedEngine }
   | { readonly status: 'error'; readonly reason: string };
 
 export interface Host {
   readonly modelName: string;
   readonly settings: ApiSettings;
   /** Loads at the first call; callers share one load. After a failed load the next call tries again. */
-  engine(): Promise<Engine>;
+  engine(): Promise<ServedEngine>;
   /** Never waits and never loads. */
   state(): ModelState;
 }
@@ -59,15 +55,15 @@ export interface Host {
 export interface HostOptions {
   readonly modelName: string;
   readonly settings: ApiSettings;
-  readonly load: () => Promise<Engine>;
+  readonly load: () => Promise<ServedEngine>;
 }
 
 /** A host whose engine loads once, on first use. A failed load is logged and forgotten. */
 export function createHost({ modelName, settings, load }: HostOptions): Host {
-  let pending: Promise<Engine> | null = null;
+  let pending: Promise<ServedEngine> | null = null;
   let state: ModelState = { status: 'loading' };
 
-  async function attempt(): Promise<Engine> {
+  async function attempt(): Promise<ServedEngine> {
     try {
       const engine = await load();
       state = { status: 'ok', engine };

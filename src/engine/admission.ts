@@ -1,7 +1,7 @@
 /** How much room a request needs in the KV pool, and how it takes that room. */
 import { OutOfMemoryError } from '../model/errors.ts';
 import type { CachePrefix, DiffusionModel, KvCache } from '../model/model.ts';
-import { contextLimit } from './generation/prompt-length.ts';
+import { requireFits } from './generation/prompt-length.ts';
 import { type GenerateRequest, RequestError } from './request.ts';
 
 /**
@@ -16,18 +16,8 @@ export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, pr
   if (maxTokens !== 0) requirePositive(maxTokens, 'max_tokens');
   if (decoding.blockLength !== null) requirePositive(decoding.blockLength, 'decoding.block_length');
   if ('steps' in decoding) requirePositive(decoding.steps, 'decoding.steps');
-  const limit = contextLimit({ model });
-  const needed = promptTokens + maxTokens;
-  if (needed > limit) {
-    throw new RequestError(
-      `This model's maximum context length is ${limit} tokens. However, you requested ${needed} tokens ` +
-        `(${promptTokens} in the prompt, ${maxTokens} in the completion). ` +
-        'Please reduce the length of the prompt or completion.',
-      'context_length_exceeded',
-      'prompt',
-    );
-  }
-  return needed;
+  requireFits(promptTokens, maxTokens, { model }, 'prompt');
+  return promptTokens + maxTokens;
 }
 
 /**

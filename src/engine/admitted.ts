@@ -1,31 +1,31 @@
 /** A request that holds its memory. This is the one place that frees it. */
 import type { KvCache } from '../model/model.ts';
+import type { EngineEvent, Job } from './job.ts';
 import type { Place } from './queue.ts';
 
 /** A request that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */
-export class Admitted<E> {
-  /** Tokens of the prompt; the start token that stands in for an empty one is not counted. */
+export class Admitted {
+  /** Tokens of the prompt. The start token that stands in for an empty one is not counted. */
   readonly promptTokens: number;
-  /** Of those, tokens whose KV an earlier request had left. */
+  /** Tokens of the prompt whose KV an earlier request had left. */
   readonly cachedTokens: number;
 
   readonly #place: Place<KvCache>;
-  readonly #body: (signal: AbortSignal) => AsyncGenerator<E, void, void>;
+  readonly #job: Job;
+  readonly #turn: () => Promise<void>;
   #state: 'waiting' | 'started' | 'released' = 'waiting';
-  #events: AsyncGenerator<E, void, void> | null = null;
+  #events: AsyncGenerator<EngineEvent, void, void> | null = null;
 
   /**
    * Takes over the place and its cache.
-   * @param body what the request does with the cache; it may use it until it ends
+   * @param job may use the cache until its events end
+   * @param turn awaited before each forward
    */
-  constructor(
-    place: Place<KvCache>,
-    promptTokens: number,
-    body: (signal: AbortSignal) => AsyncGenerator<E, void, void>,
-  ) {
+  constructor(place: Place<KvCache>, job: Job, turn: () => Promise<void>) {
     this.#place = place;
-    this.#body = body;
-    this.promptTokens = promptTokens;
+    this.#job = job;
+    this.#turn = turn;
+    this.promptTokens = job.promptTokens;
     this.cachedTokens = place.room.length;
   }
 
@@ -33,7 +33,7 @@ export class Admitted<E> {
    * Does the work, once. The memory is freed when the events end: by the last one, an error, an abort or `return()`.
    * @throws the signal's reason on abort, within one forward; and whatever the model throws
    */
-  run(signal: AbortSignal = new AbortController().signal): AsyncGenerator<E, void, void> {
+  run(signal: AbortSignal = new AbortController().signal): AsyncGenerator<EngineEvent, void, void> {
     if (this.#events !== null || this.#state !== 'waiting') throw new Error('an admitted request runs once');
     const events = this.#run(signal);
     // A generator that was never started skips its `finally` on return().
@@ -61,10 +61,10 @@ export class Admitted<E> {
     }
   }
 
-  async *#run(signal: AbortSignal): AsyncGenerator<E, void, void> {
+  async *#run(signal: AbortSignal): AsyncGenerator<EngineEvent, void, void> {
     this.#state = 'started';
     try {
-      yield* this.#body(signal);
+      yield* this.#job.run(this.#place.room, this.#turn, signal);
     } finally {
       this.#free();
     }

@@ -33,6 +33,7 @@ export type Decoding = PolicySettings & {
 };
 
 export interface GenerateRequest {
+  readonly kind: 'generate';
   /** Other files, before the one that the prompt is from. */
   readonly context: string;
   readonly prompt: string | Int32Array;
@@ -85,21 +86,23 @@ export interface TextToken {
 }
 
 interface Usage {
-  /** The start token that stands in for an empty prompt is not counted. */
+  /** All that were sent. The start token that stands in for an empty prompt is not counted. */
   readonly promptTokens: number;
-  /** Of those, tokens that did not have to be run: an earlier request began with the same. */
+  /** Tokens of the prompt that were not run again: an earlier request began with the same. */
   readonly cachedTokens: number;
   /** Ids before the EOS, or up to the one that completes a stop string. */
   readonly completionTokens: number;
 }
 
-/** What a generation cost. */
+/** What a request cost. */
 export interface Cost {
   /** Model forwards after the prefill, commits included. */
   readonly nfe: number;
   /** Positions run through the model after the prefill, all forwards together. */
   readonly positionForwards: number;
+  /** Spent in the engine, not in its consumer; 0 where the clock stands still during computation (deployed Workers). */
   readonly prefillMs: number;
+  /** The same after the prefill; of an edit, all of its time. */
   readonly decodeMs: number;
 }
 
@@ -132,7 +135,7 @@ export interface DoneEvent {
   readonly cost: Cost;
 }
 
-export type EngineEvent = EngineStep | PromptEvent | BlockEvent | DoneEvent;
+export type GenerateEvent = EngineStep | PromptEvent | BlockEvent | DoneEvent;
 
 /** The caller's mistake: `code` and `param` are OpenAI's. */
 export class RequestError extends Error {

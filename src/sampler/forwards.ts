@@ -1,9 +1,9 @@
 /** One request's way to the model: every forward yields to the event loop, checks for abort, and is counted. */
 import { gridOrigin } from '../model/config.ts';
 import type { Advanced, CommitAsk, DenoiseAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
+import { CountedForwards } from './counted-forwards.ts';
 import type { Draw } from './draw.ts';
 import type { Alternative, StepEvent } from './events.ts';
-import { nextMacrotask } from './macrotask.ts';
 
 /** Prompt positions per forward: between two of them a disconnect is noticed. */
 const PREFILL_CHUNK = 64;
@@ -20,23 +20,9 @@ export interface JudgedPrompt {
   readonly alternatives: readonly (readonly Alternative[])[]; // (P - 1)
 }
 
-/**
- * One request's way to the model. Every forward goes through here, so each of them yields to the event loop,
- * checks for abort first, draws by completion offset, and is counted.
- *
- * Every method rejects with `signal.reason` when the signal is aborted, before it runs the model.
- */
-export class Forwards {
-  /** Forwards after the prefill, commits included. */
-  nfe = 0;
-  /** Positions in those forwards, all together. */
-  positionForwards = 0;
-
-  readonly #model: DiffusionModel;
-  readonly #cache: KvCache;
+/** The forwards of one completion. What they choose is drawn by completion offset. */
+export class Forwards extends CountedForwards {
   readonly #draw: Draw;
-  readonly #signal: AbortSignal;
-  readonly #awaitTurn: () => Promise<void>;
   readonly #alternatives: number;
 
   /**
@@ -48,14 +34,11 @@ export class Forwards {
     cache: KvCache,
     draw: Draw,
     signal: AbortSignal,
-    turn: () => Promise<void> = nextMacrotask,
+    turn?: () => Promise<void>,
     alternatives = 0,
   ) {
-    this.#model = model;
-    this.#cache = cache;
+    super(model, cache, signal, turn);
     this.#draw = draw;
-    this.#signal = signal;
-    this.#awaitTurn = turn;
     this.#alternatives = alternatives;
   }
 
@@ -66,20 +49,20 @@ export class Forwards {
    */
   async prefill(ids: Int32Array): Promise<Predictions> {
     // Under block-causal attention a chunk that ended inside a block would cut that block's sight.
-    const { config } = this.#model;
+    const { config } = this.model;
     const { blockLength } = config;
     const chunk = Math.ceil(PREFILL_CHUNK / blockLength) * blockLength;
     const short = (blockLength - gridOrigin(config, ids.length)) % blockLength;
-    let start = this.#cache.length;
+    let start = this.cache.length;
     for (let end = start + chunk - (start === 0 ? short : 0); end < ids.length; end += chunk) {
-      await this.#turn();
-      await this.#model.commit(ids.subarray(start, end), this.#cache, { rows: 'last' });
+      await this.turn();
+      await this.model.commit(ids.subarray(start, end), this.cache, { rows: 'last' });
       start = end;
     }
-    await this.#turn();
+    await this.turn();
     const sampling = this.#draw(Int32Array.of(0));
     const first = await this.#commit(ids.subarray(start), { rows: 'last', sampling });
-    this.#cache.share();
+    this.cache.share();
     return first;
   }
 
@@ -88,24 +71,24 @@ export class Forwards {
    * @param ids (P), P > 0
    */
   async judgePrompt(ids: Int32Array): Promise<JudgedPrompt> {
-    if (this.#cache.length > 0) throw new Error('tokens whose KV was reused cannot be judged');
+    if (this.cache.length > 0) throw new Error('tokens whose KV was reused cannot be judged');
     const probs = new Float32Array(ids.length - 1);
     const alternatives: (readonly Alternative[])[] = [];
     for (let start = 0; start < probs.length; start += PREFILL_CHUNK) {
       const targets = ids.subarray(start + 1, Math.min(start + PREFILL_CHUNK, probs.length) + 1);
-      await this.#turn();
+      await this.turn();
       const judged = await this.#commit(ids.subarray(start, start + targets.length), { rows: 'all', targets });
       probs.set(judged.targetProbs ?? [], start);
       alternatives.push(...rowsOf(judged));
     }
-    await this.#turn();
+    await this.turn();
     const sampling = this.#draw(Int32Array.of(0));
     const next = await this.#commit(ids.subarray(-1), { rows: 'last', sampling });
     return { next, probs, alternatives };
   }
 
   #commit(ids: Int32Array, ask: CommitAsk): Promise<Predictions> {
-    return this.#model.commit(ids, this.#cache, { ...ask, alternatives: this.#alternatives });
+    return this.model.commit(ids, this.cache, { ...ask, alternatives: this.#alternatives });
   }
 
   /**
@@ -115,7 +98,7 @@ export class Forwards {
    * @param rows `all`: the prediction after each token (R = C); `last`: of `offset` alone (R = 1)
    */
   commit(ids: Int32Array, offset: number, rows: 'last' | 'all'): Promise<Predictions> {
-    return this.#counted(ids.length, () => {
+    return this.counted(ids.length, () => {
       return this.#commit(ids, { rows, sampling: this.#after(ids, offset, rows) });
     });
   }
@@ -128,10 +111,10 @@ export class Forwards {
    * @param stale what is kept of this forward's KV, and read of an earlier one's
    */
   denoise(ids: Int32Array, positions: Int32Array, offset: number, stale: StaleTokens = {}): Promise<Predictions> {
-    return this.#counted(ids.length, () => {
+    return this.counted(ids.length, () => {
       const sampling = this.#draw(positions.map((position) => offset + position));
       const alternatives = this.#alternatives;
-      return this.#model.denoise(ids, this.#cache, { positions, sampling, alternatives, ...stale });
+      return this.model.denoise(ids, this.cache, { positions, sampling, alternatives, ...stale });
     });
   }
 
@@ -143,17 +126,17 @@ export class Forwards {
     offset: number,
     rows: 'last' | 'all',
   ): Promise<Advanced> {
-    return this.#counted(ids.length + block.length, () => {
+    return this.counted(ids.length + block.length, () => {
       const sampling = this.#after(ids, offset, rows);
       const blockSampling = this.#draw(positions.map((position) => offset + position));
       const alternatives = this.#alternatives;
-      return this.#model.advance(ids, block, this.#cache, { rows, sampling, positions, blockSampling, alternatives });
+      return this.model.advance(ids, block, this.cache, { rows, sampling, positions, blockSampling, alternatives });
     });
   }
 
   /** Drops the KV of the last `tokens` tokens: drafts that did not hold, or what is to be run anew. */
   forget(tokens: number): void {
-    this.#cache.truncate(this.#cache.length - tokens);
+    this.cache.truncate(this.cache.length - tokens);
   }
 
   /** What a step changed counts in the draws that follow. */
@@ -169,20 +152,7 @@ export class Forwards {
 
   /** Positions of one forward at most. */
   get maxForward(): number {
-    return this.#model.maxForward;
-  }
-
-  async #counted<T>(positions: number, forward: () => Promise<T>): Promise<T> {
-    await this.#turn();
-    const predictions = await forward();
-    this.nfe += 1;
-    this.positionForwards += positions;
-    return predictions;
-  }
-
-  async #turn(): Promise<void> {
-    await this.#awaitTurn();
-    this.#signal.throwIfAborted();
+    return this.model.maxForward;
   }
 }
 

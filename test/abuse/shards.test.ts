@@ -1,7 +1,7 @@
 /** A model whose files are bad: every fault is named, and the next request tries again. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createHost, type Engine } from '../../src/api/host.ts';
+import { createHost, type ServedEngine } from '../../src/api/host.ts';
 import { assembleEngine } from '../../src/hosts/assemble.ts';
 import { readSettings } from '../../src/hosts/settings.ts';
 import { httpSource } from '../../src/sources/http.ts';
@@ -29,7 +29,7 @@ beforeEach(() => server.heal());
 function fresh(requestSeconds = 60) {
   const settings = readSettings({ ACCESS: 'open', KV_TOKENS: '512' });
   const source = httpSource(server.url, { patience: { retries: 0, silenceMs: SILENCE_MS } });
-  const load = (): Promise<Engine> => assembleEngine({ ...settings, source, kernels: kernelModules });
+  const load = (): Promise<ServedEngine> => assembleEngine({ ...settings, source, kernels: kernelModules });
   const host = createHost({ modelName: 'tiny-llama', settings, load });
   const { post, get } = serviceAround(host, settings, { requestSeconds });
   const ask = async () => {

@@ -40,6 +40,7 @@ describe('one body', () => {
     const { json } = await post({ prompt: 'abc' });
     expect(engine.requests).toEqual([
       {
+        kind: 'generate',
         context: '',
         prompt: 'abc',
         textKind: 'prompt',
@@ -89,6 +90,7 @@ describe('one body', () => {
     expect(status).toBe(200);
     expect(engine.requests).toEqual([
       {
+        kind: 'generate',
         context: '',
         prompt: Int32Array.of(5, 6),
         textKind: 'prompt',

@@ -45,7 +45,7 @@ describe('the plain form', () => {
     expect(request).toMatchObject({
       instruction: 'renew',
       region: { start: 5, end: 17 },
-      settings: { passes: 1, tau_edit: 0.8 },
+      settings: { passes: 1, tauEdit: 0.8 },
     });
     expect(engine.model.freeTokens).toBe(engine.model.maxTokens);
   });

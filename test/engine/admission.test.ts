@@ -33,7 +33,7 @@ describe('admit', () => {
     ['an id past the vocabulary', Int32Array.of(259)],
     ['a negative id', Int32Array.of(-1)],
   ])('refuses %s in a prompt of ids', async (_, prompt) => {
-    expect(await refusal({}, { prompt })).toMatchObject({ code: 'invalid_prompt', param: 'prompt' });
+    expect(await refusal({}, { prompt })).toMatchObject({ code: 'invalid_value', param: 'prompt' });
   });
 
   it.each([

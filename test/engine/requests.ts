@@ -1,6 +1,7 @@
 import { Engine } from '../../src/engine/engine.ts';
+import type { EngineEvent } from '../../src/engine/job.ts';
 import type { QueueLimits } from '../../src/engine/queue.ts';
-import type { EngineEvent, GenerateRequest } from '../../src/engine/request.ts';
+import type { GenerateRequest } from '../../src/engine/request.ts';
 import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 import { FakeModel, type FakeModelOptions, says } from '../support/engines/fake-model.ts';
 
@@ -19,6 +20,7 @@ const DECODING = {
 
 export function request(overrides: Overrides = {}): GenerateRequest {
   return {
+    kind: 'generate',
     context: '',
     prompt: 'let x',
     textKind: 'prompt',

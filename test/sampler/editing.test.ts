@@ -12,7 +12,7 @@ import { FakeModel } from '../support/engines/fake-model.ts';
 import { KnowingModel } from '../support/engines/knowing-model.ts';
 
 const TEXT = 'const quick = brown(fox);\njumps[over] += lazy * dog;\n';
-const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tau_suspect: 0.01, tau_mask: 0.01, tau_ratio: 0.5 };
+const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tauSuspect: 0.01, tauMask: 0.01, tauRatio: 0.5 };
 const bytes = (text: string) => Int32Array.from(new TextEncoder().encode(text));
 const sequence = (text: string) => Int32Array.of(START, ...bytes(text));
 const draftOf = (text: string) => new EditedTokens(sequence(text), () => true);
@@ -24,7 +24,7 @@ function forwardsOn(model: FakeModel, tokens: number, most = 1000) {
 }
 
 describe('acceptance', () => {
-  const settings = { ...SETTINGS, tau_mask: 0.01, tau_edit: 0.8, right_margin: 4, deletion_margin: 6, margin: 8 };
+  const settings = { ...SETTINGS, tauMask: 0.01, tauEdit: 0.8, rightMargin: 4, deletionMargin: 6, margin: 8 };
   const good: Evidence = { leaveOneOutProb: 0.002, written: 1, confidence: 0.93, rightGain: 5, gain: 12 };
   it.each<[string, Partial<Evidence>, boolean]>([
     ['all of it', {}, true],
@@ -150,16 +150,16 @@ describe('localisation', () => {
   });
 
   it('drops what is a surprise from the left and probable from both sides', async () => {
-    // tau_mask above what a lost model gives: only the token whose neighbours fit is confirmed.
-    const { spans } = await find(wrong, { ...SETTINGS, tau_mask: 0.001 });
+    // tauMask above what a lost model gives: only the token whose neighbours fit is confirmed.
+    const { spans } = await find(wrong, { ...SETTINGS, tauMask: 0.001 });
     expect(spans.map(({ start, end }) => [start, end])).toEqual([[at, at + 1]]);
   });
 
   it('drops what is improbable where all else is too', async () => {
     // Where the fake is lost, its best guess has 0.02 and every other id 0.98 / 257, a share of 0.19.
-    const { spans } = await find(wrong, { ...SETTINGS, tau_ratio: 0.19 });
+    const { spans } = await find(wrong, { ...SETTINGS, tauRatio: 0.19 });
     expect(spans.map(({ start, end }) => [start, end])).toEqual([[at, at + 1]]);
-    expect((await find(wrong, { ...SETTINGS, tau_ratio: 0.2 })).spans.length).toBe(2);
+    expect((await find(wrong, { ...SETTINGS, tauRatio: 0.2 })).spans.length).toBe(2);
   });
 
   it('looks at the token before a surprise, which may be what is wrong', async () => {
@@ -183,9 +183,9 @@ describe('localisation', () => {
   });
 
   it('can use the probability of a token in its block', async () => {
-    const visible = { ...SETTINGS, tau_suspect: 0, tau_mask: 0.001 };
+    const visible = { ...SETTINGS, tauSuspect: 0, tauMask: 0.001 };
     expect((await find(wrong, visible)).spans).toEqual([]);
-    const { spans } = await find(wrong, { ...visible, tau_visible: 0.001 });
+    const { spans } = await find(wrong, { ...visible, tauVisible: 0.001 });
     expect(spans.map(({ start, end }) => [start, end])).toEqual([[at, at + 1]]);
     expect(spans[0]!.suspects[0]!.visibleProb).toBeCloseTo(0.01 / 257, 8);
   });
@@ -193,11 +193,11 @@ describe('localisation', () => {
 
 describe('filling', () => {
   const before = sequence('const qui').slice(-1);
-  async function filled(masks: number, right: string, tau_edit = 0.8, can = usable) {
+  async function filled(masks: number, right: string, tauEdit = 0.8, can = usable) {
     const model = new KnowingModel(TEXT);
     const forwards = forwardsOn(model, 200);
     await forwards.append(sequence('const qui').slice(0, -1));
-    const got = await fill(forwards, before, masks, bytes(right), can, { ...SETTINGS, tau_edit });
+    const got = await fill(forwards, before, masks, bytes(right), can, { ...SETTINGS, tauEdit });
     return { text: got && textOf(got.ids), confidence: got?.confidence, nfe: forwards.nfe - 1 };
   }
 
@@ -232,7 +232,7 @@ describe('proposals', () => {
     const model = new KnowingModel(TEXT);
     const forwards = forwardsOn(model, 200);
     const draft = draftOf(wrong);
-    const [span] = await localise(forwards, draft, 1, draft.length, { ...SETTINGS, tau_mask: 0.001 });
+    const [span] = await localise(forwards, draft, 1, draft.length, { ...SETTINGS, tauMask: 0.001 });
     await commitUpTo(forwards, draft, at - 1);
     const candidates = await propose(forwards, draft, span!, 4, usable, SETTINGS);
     expect(forwards.committed).toBe(at - 1);

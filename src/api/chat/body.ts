@@ -1,12 +1,14 @@
 /** Builds the `chat.completion` bodies and chunks of an answer. */
 import type { BlockEvent, DoneEvent, EngineStep, TextToken } from '../../engine/request.ts';
-import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
+
 import { stepOf } from '../generate/step.ts';
 import { chatLogprobs } from '../generate/token-logprobs.ts';
-import { costOf, usageOf } from '../generate/usage.ts';
+import { generationCost, usageOf } from '../generate/usage.ts';
+import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
 import type { ChatChunk, ChatCompletion } from './schema.ts';
 
-export class ChatBody implements ChunkWriter {
+export class ChatBody implements AnswerWriter {
+  readonly closing = '[DONE]';
   readonly #head: Pick<ChatChunk, 'id' | 'created' | 'model'>;
   readonly #seed: number;
   readonly #n: number;
@@ -36,7 +38,7 @@ export class ChatBody implements ChunkWriter {
       model,
       choices,
       usage: usageOf(dones, this.#n),
-      seedling: costOf(dones, this.#seed),
+      seedling: generationCost(dones, this.#seed),
     };
   }
 
@@ -53,7 +55,7 @@ export class ChatBody implements ChunkWriter {
   }
 
   done(choice: number, done: DoneEvent): ChatChunk {
-    return { ...this.#chunk(choice, {}, null, done.finishReason), seedling: costOf([done], this.#seed) };
+    return { ...this.#chunk(choice, {}, null, done.finishReason), seedling: generationCost([done], this.#seed) };
   }
 
   usage(dones: readonly DoneEvent[]): ChatChunk {

@@ -5,10 +5,11 @@
 
 import type { BlockEvent, DoneEvent, EngineStep, PromptEvent, TextToken } from '../../engine/request.ts';
 import { characters } from '../../engine/tokenizer/token-places.ts';
-import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
+
 import { stepOf } from '../generate/step.ts';
 import { completionLogprobs, meanLogprob } from '../generate/token-logprobs.ts';
-import { costOf, usageOf } from '../generate/usage.ts';
+import { generationCost, usageOf } from '../generate/usage.ts';
+import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
 import type { Completion } from './schema.ts';
 
 export interface CompletionTerms {
@@ -24,7 +25,8 @@ export interface CompletionTerms {
   readonly echo: readonly string[] | null;
 }
 
-export class CompletionBody implements ChunkWriter {
+export class CompletionBody implements AnswerWriter {
+  readonly closing = '[DONE]';
   readonly #terms: CompletionTerms;
   readonly #head: Pick<Completion, 'id' | 'object' | 'created' | 'model'>;
 
@@ -42,7 +44,12 @@ export class CompletionBody implements ChunkWriter {
       const candidates = results.slice(prompt * bestOf, (prompt + 1) * bestOf);
       return best(candidates, n).map((result, j) => this.#wholeChoice(prompt, prompt * n + j, result));
     });
-    return { ...this.#head, choices: choices.flat(), usage: usageOf(dones, bestOf), seedling: costOf(dones, seed) };
+    return {
+      ...this.#head,
+      choices: choices.flat(),
+      usage: usageOf(dones, bestOf),
+      seedling: generationCost(dones, seed),
+    };
   }
 
   opening(choice: number): Completion | null {
@@ -65,7 +72,10 @@ export class CompletionBody implements ChunkWriter {
   }
 
   done(choice: number, done: DoneEvent): Completion {
-    return { ...this.#withChoice(choice, '', null, done.finishReason), seedling: costOf([done], this.#terms.seed) };
+    return {
+      ...this.#withChoice(choice, '', null, done.finishReason),
+      seedling: generationCost([done], this.#terms.seed),
+    };
   }
 
   usage(dones: readonly DoneEvent[]): Completion {

@@ -1,26 +1,34 @@
 /** Builds `edit.completion` bodies, and chunks that Continue reads as those of a chat. */
 import type { EditResult, EditSpan } from '../../engine/editing/edit-request.ts';
+import type { DoneEvent } from '../../engine/request.ts';
+import { usageOf } from '../generate/usage.ts';
+import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
+import { editedCode, extensionOf, type FramedEdit, spanOf } from './frame.ts';
 import type { EditChunk, EditCompletion } from './schema.ts';
-import { type EditTask, editedCode, extensionOf, spanOf } from './task.ts';
 
-export class EditBodies {
-  readonly #task: EditTask;
+export class EditBody implements AnswerWriter {
+  readonly closing = '[DONE]';
+  readonly #framed: FramedEdit;
   readonly #head: Pick<EditChunk, 'id' | 'created' | 'model'>;
+  /** Written before the finish reason, which says how it came about. */
+  #result: EditResult | null = null;
 
-  constructor(model: string, task: EditTask) {
+  constructor(model: string, framed: FramedEdit) {
     const id = `edit-${crypto.randomUUID().replaceAll('-', '')}`;
-    this.#task = task;
+    this.#framed = framed;
     this.#head = { id, created: Math.floor(Date.now() / 1000), model };
   }
 
-  whole(result: EditResult): EditCompletion {
-    const content = this.#task.shown(editedCode(this.#task, result));
+  whole([result]: readonly ChoiceResult[]): EditCompletion {
+    if (!result?.edit) throw new Error('an edit without a result');
+    const { edit, done } = result;
+    const content = this.#framed.shown(editedCode(this.#framed, edit));
     return {
       ...this.#head,
       object: 'edit.completion',
       choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
-      usage: usageOf(result),
-      seedling: extensionOf(this.#task, result),
+      usage: usageOf([done]),
+      seedling: extensionOf(this.#framed, edit, done.cost),
     };
   }
 
@@ -29,32 +37,26 @@ export class EditBodies {
   }
 
   /** Without text: clients that do not know `diffusing` see nothing new in it. */
-  span(span: EditSpan): EditChunk {
-    return { ...this.#chunk({}, null), diffusing: { span: spanOf(span, this.#task) } };
+  span(_choice: number, span: EditSpan): EditChunk {
+    return { ...this.#chunk({}, null), diffusing: { span: spanOf(span, this.#framed) } };
   }
 
-  text(result: EditResult): EditChunk {
-    return this.#chunk({ content: this.#task.shown(editedCode(this.#task, result)) }, null);
+  /** The whole code at once: an edit is known at its end. */
+  edit(_choice: number, result: EditResult): EditChunk {
+    this.#result = result;
+    return this.#chunk({ content: this.#framed.shown(editedCode(this.#framed, result)) }, null);
   }
 
-  done(result: EditResult): EditChunk {
-    return { ...this.#chunk({}, 'stop'), seedling: extensionOf(this.#task, result) };
+  done(_choice: number, { cost }: DoneEvent): EditChunk {
+    if (this.#result === null) throw new Error('an edit that ends without a result');
+    return { ...this.#chunk({}, 'stop'), seedling: extensionOf(this.#framed, this.#result, cost) };
   }
 
-  usage(result: EditResult): EditChunk {
-    return { ...this.#head, object: 'chat.completion.chunk', choices: [], usage: usageOf(result) };
+  usage(dones: readonly DoneEvent[]): EditChunk {
+    return { ...this.#head, object: 'chat.completion.chunk', choices: [], usage: usageOf(dones) };
   }
 
   #chunk(delta: EditChunk['choices'][number]['delta'], finish_reason: 'stop' | null): EditChunk {
     return { ...this.#head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] };
   }
-}
-
-function usageOf({ usage: { promptTokens, completionTokens } }: EditResult) {
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: 0 },
-  };
 }

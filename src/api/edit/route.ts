@@ -2,28 +2,25 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { ApiError } from '../errors.ts';
 import { errorBodySchema } from '../fields/answers.ts';
-import { answer, failures, jsonBody } from '../fields/openapi.ts';
-import { loadEngine } from '../generate/load-engine.ts';
-import { requireModel } from '../generate/model-name.ts';
-import { streamSoon } from '../generate/stream-soon.ts';
-import type { Host } from '../host.ts';
-import { editAtOnce, editInEvents } from './answer.ts';
-import { EditBodies } from './body.ts';
-import { editChunkSchema, editRequestSchema, editSchema } from './schema.ts';
-import { editTask } from './task.ts';
+import type { Endpoint } from '../generate/route.ts';
+import { EditBody } from './body.ts';
+import { frameEdit } from './frame.ts';
+import { type EditFields, editChunkSchema, editRequestSchema, editSchema } from './schema.ts';
 
-const editRoute = createRoute({
-  method: 'post',
+export const edits: Endpoint<EditFields> = {
   path: '/v1/edit/completions',
   summary: 'Edits code where the model finds it improbable.',
   description:
     "Mercury's tagged message, or `{code, instruction, region}`. In answer to Mercury's form, `content` is the new code between fences, as its clients cut it out there; to the plain form it is the code itself. Both say what was changed and why under `seedling`.",
-  request: jsonBody(editRequestSchema),
-  responses: {
-    200: answer('The edited code, or with `stream` the same as chunks of a chat.', editSchema, editChunkSchema),
-    ...failures,
+  request: editRequestSchema,
+  answer: 'The edited code, or with `stream` the same as chunks of a chat.',
+  whole: editSchema,
+  chunk: editChunkSchema,
+  ask(body, engine, { modelName }) {
+    const framed = frameEdit(body, engine);
+    return { requests: [framed.request], writer: new EditBody(modelName, framed) };
   },
-});
+};
 
 const applyRoute = createRoute({
   method: 'post',
@@ -36,20 +33,7 @@ const applyRoute = createRoute({
   },
 });
 
-export function registerEdit(app: OpenAPIHono, host: Host): void {
-  app.openapi(editRoute, async (c): Promise<never> => {
-    const body = c.req.valid('json');
-    requireModel(host, body.model);
-    const engine = await loadEngine(c, host);
-    const task = editTask(body, engine);
-    const bodies = new EditBodies(host.modelName, task);
-    const fields = { includeUsage: body.stream_options?.include_usage ?? false, diffusing: body.diffusing ?? false };
-    const response = body.stream
-      ? await streamSoon(c, (c) => editInEvents(c, engine, task, bodies, fields))
-      : await editAtOnce(c, engine, task, bodies);
-    return response as never;
-  });
-
+export function registerApply(app: OpenAPIHono): void {
   app.openapi(applyRoute, () => {
     const message =
       'This server does not serve /v1/apply/completions: its model cannot merge a change into a file. Use /v1/edit/completions.';

@@ -1,17 +1,36 @@
 /** The bodies of `/v1/edit/completions`. */
 import { z } from '@hono/zod-openapi';
-import { editingParameters } from '../../engine/editing/edit-request.ts';
+import { DEFAULT_EDITING, type EditingSettings, editingParameters } from '../../engine/editing/edit-request.ts';
 import { usageSchema } from '../fields/answers.ts';
 import { messageSchema } from '../fields/messages.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
 import { accepted, modelField, text, userField } from '../fields/text.ts';
 
-type Settings = typeof editingParameters;
-type SettingFields = { [Name in keyof Settings]: z.ZodOptional<Settings[Name]> };
+/** `tauMask` -> `tau_mask`. */
+function wireName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
 
-const settingFields = Object.fromEntries(
-  Object.entries(editingParameters).map(([name, schema]) => [name, schema.optional()]),
-) as unknown as SettingFields;
+const settingNames = Object.keys(editingParameters) as (keyof EditingSettings)[];
+const wireSettings = z.strictObject(
+  Object.fromEntries(
+    settingNames.map((name) => [
+      wireName(name),
+      editingParameters[name]
+        .optional()
+        .describe(`${editingParameters[name].description} Default ${DEFAULT_EDITING[name]}.`),
+    ]),
+  ),
+);
+
+/** The engine's settings by the API's names; those that were not sent are left out. */
+const settingsField = wireSettings
+  .transform((wire): Partial<EditingSettings> => {
+    const sent = settingNames.filter((name) => wire[wireName(name)] !== undefined);
+    return Object.fromEntries(sent.map((name) => [name, wire[wireName(name)]]));
+  })
+  .nullish()
+  .openapi({ description: 'What decides about an edit.' });
 
 const undrawn = accepted('an edit draws nothing: it is made where the model is sure, or not at all.');
 
@@ -26,11 +45,15 @@ export const editRequestSchema = z
     instruction: text.max(2000).nullish().openapi({
       description: 'With `code`: put before it as a comment. A model of this size mostly ignores it.',
     }),
+    filename: text.max(1024).nullish().openapi({
+      description:
+        "With `instruction`: the ending of this name says how the language writes a comment. Default: as TypeScript's.",
+    }),
     region: z
       .strictObject({ start: z.int().min(0), end: z.int().min(0) })
       .nullish()
       .openapi({ description: 'With `code`: only what lies in it is changed, in UTF-16 units. Default: all of it.' }),
-    settings: z.strictObject(settingFields).nullish().openapi({ description: 'What decides about an edit.' }),
+    settings: settingsField,
     ...streamFields,
     max_tokens: z.int().min(1).nullish().openapi({
       description: 'Accepted: the result is as long as its code, give or take a few tokens.',
@@ -53,7 +76,7 @@ export const editRequestSchema = z
     if (code === undefined && messages === undefined) refuse('code', "or 'messages'", 'missing_required_parameter');
     if (code !== undefined && messages !== undefined) refuse('code', "does not go with 'messages'", 'invalid_value');
     if (messages === undefined) return;
-    for (const field of ['instruction', 'region'] as const) {
+    for (const field of ['instruction', 'filename', 'region'] as const) {
       if (body[field] != null) refuse(field, "goes only with 'code'", 'invalid_value');
     }
   })
@@ -128,7 +151,7 @@ export const editChunkSchema = z
   })
   .openapi('EditCompletionChunk');
 
-export type EditBody = z.output<typeof editRequestSchema>;
+export type EditFields = z.output<typeof editRequestSchema>;
 export type EditCompletion = z.output<typeof editSchema>;
 export type EditChunk = z.output<typeof editChunkSchema>;
 export type EditExtension = z.output<typeof extensionSchema>;

@@ -1,13 +1,15 @@
 /** Builds bodies and chunks that both Mistral's and Mercury's clients read. */
 import type { BlockEvent, DoneEvent, EngineStep } from '../../engine/request.ts';
-import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
+
 import { stepOf } from '../generate/step.ts';
-import { costOf, usageOf } from '../generate/usage.ts';
+import { generationCost, usageOf } from '../generate/usage.ts';
+import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
 import type { FimCompletion } from './schema.ts';
 
 type FinishReason = DoneEvent['finishReason'] | null;
 
-export class FimBody implements ChunkWriter {
+export class FimBody implements AnswerWriter {
+  readonly closing = '[DONE]';
   readonly #head: Pick<FimCompletion, 'id' | 'object' | 'created' | 'model'>;
   readonly #seed: number;
   readonly #usageApart: boolean;
@@ -25,7 +27,7 @@ export class FimBody implements ChunkWriter {
     const { text, done } = result;
     const message = { role: 'assistant' as const, content: text };
     const choices = [{ index: 0, text, message, finish_reason: done.finishReason }];
-    return { ...this.#head, choices, usage: usageOf([done]), seedling: costOf([done], this.#seed) };
+    return { ...this.#head, choices, usage: usageOf([done]), seedling: generationCost([done], this.#seed) };
   }
 
   block(_choice: number, { text }: BlockEvent): FimCompletion {
@@ -38,7 +40,7 @@ export class FimBody implements ChunkWriter {
 
   done(_choice: number, done: DoneEvent): FimCompletion {
     const usage = this.#usageApart ? {} : { usage: usageOf([done]) };
-    return { ...this.#chunk('', done.finishReason), ...usage, seedling: costOf([done], this.#seed) };
+    return { ...this.#chunk('', done.finishReason), ...usage, seedling: generationCost([done], this.#seed) };
   }
 
   usage(dones: readonly DoneEvent[]): FimCompletion {

@@ -64,4 +64,5 @@ export const fimSchema = z
   })
   .openapi('FimCompletion');
 
+export type FimRequest = z.output<typeof fimRequestSchema>;
 export type FimCompletion = z.output<typeof fimSchema>;

@@ -1,124 +1,79 @@
 /** Engine events -> an HTTP answer, whole or streamed, in the words of whichever endpoint asks. */
 import type { Context } from 'hono';
-import type { DoneEvent, GenerateRequest } from '../../engine/request.ts';
-import type { Engine } from '../host.ts';
-import {
-  type ChoiceEvent,
-  type ChoiceResult,
-  type ChunkWriter,
-  checkChoices,
-  choiceEvents,
-  collectChoices,
-} from './choices.ts';
-import { openLease } from './lease.ts';
-import { respondWithEvents, type Send } from './sse.ts';
+import type { EngineEvent, EngineRequest } from '../../engine/job.ts';
+import type { DoneEvent } from '../../engine/request.ts';
+import type { ServedEngine } from '../host.ts';
+import { checkChoices, choiceEvents, collectChoices } from './choices.ts';
+import { clientGone, respondWithEvents } from './event-stream.ts';
+import { withLease } from './lease.ts';
+import type { AnswerWriter } from './writer.ts';
 
-/** nginx's status for a client that has gone; nobody reads it. */
-const CLIENT_CLOSED_REQUEST = 499;
-
-export function clientGone(): Response {
-  return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+/** What an endpoint makes of a body: one or more requests, and how their results are written. */
+export interface Asked {
+  readonly requests: readonly EngineRequest[];
+  readonly writer: AnswerWriter;
 }
 
-/**
- * All completions in one body.
- * @param requests one or more, run one after another
- * @param write the body, from as many results
- */
-export async function answerAtOnce(
-  c: Context,
-  engine: Engine,
-  requests: readonly GenerateRequest[],
-  write: (results: readonly ChoiceResult[]) => object,
-): Promise<Response> {
+/** All completions in one body. */
+export async function answerAtOnce(c: Context, engine: ServedEngine, { requests, writer }: Asked): Promise<Response> {
   checkChoices(engine, requests);
-  const lease = await openLease(c, engine, firstOf(requests));
-  if (lease === null) return clientGone();
-  try {
-    const results = await collectChoices(choiceEvents(engine, lease, requests), requests.length);
-    return results === null ? clientGone() : c.json(write(results));
-  } catch (error) {
-    if (lease.signal.aborted) return clientGone();
-    throw error;
-  } finally {
-    await lease.close();
-  }
-}
-
-export interface StreamChoice {
-  readonly includeUsage: boolean;
-  /** A message for every step too. */
-  readonly diffusing: boolean;
+  const results = await withLease(c, engine, (lease) => collectChoices(choiceEvents(lease, requests, false)));
+  return results === null ? clientGone() : c.json(writer.whole(results));
 }
 
 /**
- * One message per piece of text. The stream starts with the first, so that whatever fails before is an HTTP status.
- * @param closing the last line; null for none
+ * One message per piece of text.
+ * @param includeUsage a last message with usage; every other one then says that it has none
+ * @param diffusing a message for every step too
  */
 export async function answerInEvents(
   c: Context,
-  engine: Engine,
-  requests: readonly GenerateRequest[],
-  writer: ChunkWriter,
-  { includeUsage, diffusing }: StreamChoice,
-  closing: string | null = '[DONE]',
+  engine: ServedEngine,
+  { requests, writer }: Asked,
+  includeUsage: boolean,
+  diffusing: boolean,
 ): Promise<Response> {
   checkChoices(engine, requests);
-  const lease = await openLease(c, engine, firstOf(requests));
-  if (lease === null) return clientGone();
-  const all = choiceEvents(engine, lease, requests);
-  const events = diffusing ? all : withoutSteps(all);
-  const head = await events.next().catch(async (error: unknown) => {
-    const aborted = lease.signal.aborted;
-    await lease.close();
-    if (aborted) return null;
-    throw error;
-  });
-  if (head === null || head.done) {
-    await lease.close();
-    return clientGone();
+  const withUsage = includeUsage && writer.usage !== undefined;
+  return respondWithEvents(c, (send) =>
+    withLease(c, engine, async (lease) => {
+      const sendChunk = (chunk: object) => send(JSON.stringify(withUsage ? { ...chunk, usage: null } : chunk));
+      const dones: DoneEvent[] = [];
+      let opened = -1;
+      for await (const { choice, event } of choiceEvents(lease, requests, diffusing)) {
+        const opening = choice > opened ? writer.opening?.(choice) : null;
+        opened = choice;
+        if (opening) await sendChunk(opening);
+        for (const chunk of chunksOf(writer, choice, event)) await sendChunk(chunk);
+        if (event.type === 'done') dones.push(event);
+      }
+      if (lease.gone.aborted) return;
+      if (withUsage) await send(JSON.stringify(writer.usage?.(dones)));
+      if (writer.closing !== null) await send(writer.closing);
+    }),
+  );
+}
+
+function chunksOf(writer: AnswerWriter, choice: number, event: EngineEvent): readonly object[] {
+  switch (event.type) {
+    case 'prompt':
+      return listed(writer.prompt?.(choice, event));
+    case 'step':
+      return listed(writer.step?.(choice, event));
+    case 'block':
+      return listed(writer.block?.(choice, event));
+    case 'span':
+      return listed(writer.span?.(choice, event.span));
+    case 'edit':
+      return [];
+    case 'done':
+      return [
+        ...listed('result' in event ? writer.edit?.(choice, event.result) : undefined),
+        writer.done(choice, event),
+      ];
   }
-  const produce = async (send: Send) => {
-    try {
-      const usage = includeUsage && writer.usage ? { usage: null } : {};
-      const dones = await writeEvents(head, events, writer, (chunk) => send({ ...chunk, ...usage }));
-      if (includeUsage && writer.usage && dones.length === requests.length) await send(writer.usage(dones));
-    } finally {
-      await events.return();
-    }
-  };
-  return respondWithEvents(c, lease, produce, closing);
 }
 
-async function writeEvents(
-  head: IteratorResult<ChoiceEvent, void>,
-  events: AsyncGenerator<ChoiceEvent, void, void>,
-  writer: ChunkWriter,
-  send: Send,
-): Promise<readonly DoneEvent[]> {
-  const dones: DoneEvent[] = [];
-  let opened = -1;
-  for (let next = head; !next.done; next = await events.next()) {
-    const { choice, event } = next.value;
-    const opening = choice > opened ? writer.opening?.(choice) : null;
-    opened = choice;
-    if (opening) await send(opening);
-    if (event.type === 'prompt' && writer.prompt) await send(writer.prompt(choice, event));
-    if (event.type === 'step' && writer.step) await send(writer.step(choice, event));
-    if (event.type === 'block') await send(writer.block(choice, event));
-    if (event.type !== 'done') continue;
-    dones.push(event);
-    await send(writer.done(choice, event));
-  }
-  return dones;
-}
-
-async function* withoutSteps(events: AsyncGenerator<ChoiceEvent, void, void>): AsyncGenerator<ChoiceEvent, void, void> {
-  for await (const event of events) if (event.event.type !== 'step') yield event;
-}
-
-function firstOf(requests: readonly GenerateRequest[]): GenerateRequest {
-  const [first] = requests;
-  if (first === undefined) throw new Error('a call without a request');
-  return first;
+function listed(chunk: object | undefined): readonly object[] {
+  return chunk === undefined ? [] : [chunk];
 }

@@ -1,35 +1,35 @@
-/** Writes a stream's messages: fills silences with comments, and gives up on a reader that takes nothing. */
+/** Writes a stream's messages. It fills silences with comments, and gives up on a reader that takes nothing. */
 import type { SSEStreamingApi } from 'hono/streaming';
-import type { Patience } from '../middleware/call.ts';
+import type { Call } from '../middleware/call.ts';
 
 /** Other words are known to end a stream for some clients: Continue takes `: ping` for its end. */
 const COMMENT = ': keep-alive\n\n';
 
+/** The stream opens with the first message, or with a comment when that is long in coming. */
 export class EventWriter {
-  readonly #stream: SSEStreamingApi;
-  readonly #patience: Patience;
-  readonly #onStall: () => void;
+  readonly #call: Call;
+  readonly #open: () => SSEStreamingApi;
+  #stream: SSEStreamingApi | null = null;
+  /** The clock of keep-alives: runs while nothing is being written. */
   #silence: ReturnType<typeof setTimeout> | undefined;
   /** Writes that the reader has not taken yet. */
   #pending = 0;
   #closed = false;
 
-  /** @param onStall called when the reader has taken nothing for too long; the stream is aborted next */
-  constructor(stream: SSEStreamingApi, patience: Patience, onStall: () => void) {
-    this.#stream = stream;
-    this.#patience = patience;
-    this.#onStall = onStall;
+  /** @param open starts the answer; called once */
+  constructor(call: Call, open: () => SSEStreamingApi) {
+    this.#call = call;
+    this.#open = open;
     this.#listen();
+  }
+
+  get isOpen(): boolean {
+    return this.#stream !== null;
   }
 
   /** Resolves when the reader has room for it, or is gone. */
   message(data: string): Promise<void> {
-    return this.#write(() => this.#stream.writeSSE({ data }));
-  }
-
-  /** Bytes of another stream of events. */
-  bytes(chunk: Uint8Array): Promise<void> {
-    return this.#write(() => this.#stream.write(chunk));
+    return this.#write((stream) => stream.writeSSE({ data }));
   }
 
   /** No more comments. */
@@ -40,20 +40,21 @@ export class EventWriter {
 
   #listen(): void {
     if (this.#closed) return;
-    this.#silence = setTimeout(() => void this.#comment(), this.#patience.keepAliveSeconds * 1000);
+    this.#silence = setTimeout(() => void this.#comment(), this.#call.patience.keepAliveSeconds * 1000);
   }
 
   async #comment(): Promise<void> {
-    // Behind an unread message a comment would only wait.
-    if (this.#pending === 0) await this.#write(() => this.#stream.write(COMMENT));
+    await this.#write((stream) => stream.write(COMMENT));
   }
 
-  async #write(write: () => Promise<unknown>): Promise<void> {
+  async #write(write: (stream: SSEStreamingApi) => Promise<unknown>): Promise<void> {
     clearTimeout(this.#silence);
+    this.#stream ??= this.#open();
+    const stream = this.#stream;
     this.#pending++;
-    const stall = setTimeout(() => this.#drop(), this.#patience.stallSeconds * 1000);
+    const stall = setTimeout(() => this.#drop(stream), this.#call.patience.stallSeconds * 1000);
     try {
-      await write();
+      await write(stream);
     } finally {
       clearTimeout(stall);
       this.#pending--;
@@ -61,10 +62,11 @@ export class EventWriter {
     }
   }
 
-  #drop(): void {
+  #drop(stream: SSEStreamingApi): void {
     this.close();
-    this.#onStall();
+    this.#call.end('stalled');
+    this.#call.cut();
     // Lets go of the writes that wait.
-    this.#stream.abort();
+    stream.abort();
   }
 }

@@ -2,10 +2,11 @@
  * Takes apart prompts that editors build for another model: prefix and suffix of a hole between that family's markers.
  * So this model gets the hole with its own markers.
  */
+import { commentLine } from '../../engine/comment-line.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { OnePrompt } from '../fields/prompt.ts';
 
-export interface Hole {
+export interface TemplatedHole {
   readonly prefix: string;
   readonly suffix: string;
 }
@@ -38,7 +39,7 @@ const FAMILIES: readonly Markers[] = [
 const CODESTRAL = { prefix: '[PREFIX]', suffix: '[SUFFIX]' } as const;
 
 /** The hole that a template has been built around, where the model can fill one. */
-export function templatedHole(prompt: OnePrompt, { infill }: ModelConfig): Hole | null {
+export function templatedHole(prompt: OnePrompt, { infill }: ModelConfig): TemplatedHole | null {
   return typeof prompt === 'string' && infill !== null ? readFimPrompt(prompt) : null;
 }
 
@@ -46,7 +47,7 @@ export function templatedHole(prompt: OnePrompt, { infill }: ModelConfig): Hole 
  * The hole of a prompt that one of the known templates has built: prefix, suffix, middle, or suffix first.
  * @returns null for any other prompt, one that only names the markers among them; also where a marker stands twice, as nobody can say which one is meant
  */
-export function readFimPrompt(prompt: string): Hole | null {
+export function readFimPrompt(prompt: string): TemplatedHole | null {
   for (const markers of FAMILIES) {
     const hole = readMarked(prompt, markers);
     if (hole) return hole;
@@ -54,7 +55,7 @@ export function readFimPrompt(prompt: string): Hole | null {
   return readCodestral(prompt);
 }
 
-function readMarked(prompt: string, { prefix, suffix, middle, spaced = false }: Markers): Hole | null {
+function readMarked(prompt: string, { prefix, suffix, middle, spaced = false }: Markers): TemplatedHole | null {
   const [p, s, m] = [onlyIndex(prompt, prefix), onlyIndex(prompt, suffix), onlyIndex(prompt, middle)];
   if (p < 0 || s < 0 || m < 0) return null;
   const head = prompt.slice(0, Math.min(p, s));
@@ -77,7 +78,7 @@ function readMarked(prompt: string, { prefix, suffix, middle, spaced = false }: 
   return null;
 }
 
-function readCodestral(prompt: string): Hole | null {
+function readCodestral(prompt: string): TemplatedHole | null {
   const [s, p] = [onlyIndex(prompt, CODESTRAL.suffix), onlyIndex(prompt, CODESTRAL.prefix)];
   if (s < 0 || p < s) return null;
   if (!isHead(prompt.slice(0, s), CODESTRAL_FILE)) return null;
@@ -116,7 +117,7 @@ function joined(head: string, prefix: string): string {
 function plain(marked: string): string {
   const text = marked.replace(STARS, '');
   return text.replace(FILE_TAG, (_tag, name: string, at: number) => {
-    const comment = name.trim() === '' ? '' : `// ${name.trim()}`;
+    const comment = name.trim() === '' ? '' : commentLine(name.trim(), name.trim());
     return at === 0 || text[at - 1] === '\n' ? comment : `\n${comment}`;
   });
 }

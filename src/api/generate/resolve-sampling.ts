@@ -1,14 +1,14 @@
 /** Valid sampling fields plus the model's vocabulary: every default filled, every id checked. */
 import { DEFAULTS } from '../../engine/defaults.ts';
 import type { GenerateRequest, LogitRules } from '../../engine/request.ts';
+import { requireTokenIds } from '../../engine/token-ids.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import { ApiError } from '../errors.ts';
 import type { SamplingFields } from '../fields/sampling.ts';
 
 type Resolved = Pick<GenerateRequest, 'temperature' | 'topP' | 'topK' | 'seed' | 'tokenHealing' | 'logitRules'>;
 type Vocabulary = Pick<ModelConfig, 'vocabSize' | 'maskTokenId'>;
 
-/** @throws ApiError for a bias of an id that is no answer of this model */
+/** @throws RequestError for a bias of an id that is no answer of this model */
 export function resolveSampling(body: SamplingFields, vocabulary: Vocabulary): Resolved {
   const topK = body.top_k ?? DEFAULTS.topK;
   return {
@@ -22,20 +22,17 @@ export function resolveSampling(body: SamplingFields, vocabulary: Vocabulary): R
 }
 
 /** Null when no logit would move. */
-function resolveRules(body: SamplingFields, { vocabSize, maskTokenId }: Vocabulary): LogitRules | null {
+function resolveRules(body: SamplingFields, vocabulary: Vocabulary): LogitRules | null {
   const logitBias = new Map<number, number>();
-  for (const [name, bias] of Object.entries(body.logit_bias ?? {})) {
-    const id = Number(name);
-    if (id >= vocabSize) throw refuse(`token id ${id} is outside the vocabulary of ${vocabSize}`);
-    if (id === maskTokenId) throw refuse(`token id ${id} is the mask, which is never an answer`);
-    if (bias !== 0) logitBias.set(id, bias);
-  }
+  const biases = Object.entries(body.logit_bias ?? {});
+  requireTokenIds(
+    biases.map(([id]) => Number(id)),
+    vocabulary,
+    'logit_bias',
+  );
+  for (const [id, bias] of biases) if (bias !== 0) logitBias.set(Number(id), bias);
   const frequencyPenalty = body.frequency_penalty ?? DEFAULTS.frequencyPenalty;
   const presencePenalty = body.presence_penalty ?? DEFAULTS.presencePenalty;
   const neutral = frequencyPenalty === 0 && presencePenalty === 0 && logitBias.size === 0;
   return neutral ? null : { frequencyPenalty, presencePenalty, logitBias };
-}
-
-function refuse(why: string): ApiError {
-  return new ApiError(400, `Invalid 'logit_bias': ${why}.`, 'invalid_value', 'logit_bias');
 }

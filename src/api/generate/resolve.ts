@@ -1,47 +1,15 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
-import { contextLimit } from '../../engine/generation/prompt-length.ts';
+import { requireFits } from '../../engine/generation/prompt-length.ts';
 import { type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../../engine/request.ts';
+import { requireTokenIds } from '../../engine/token-ids.ts';
 import { type ModelConfig, predictsNext } from '../../model/config.ts';
 import { ApiError } from '../errors.ts';
 import type { DecodingFields } from '../fields/decoding.ts';
 import { type OnePrompt, promptsOf } from '../fields/prompt.ts';
 import type { SamplingFields } from '../fields/sampling.ts';
-import type { ApiSettings, Engine } from '../host.ts';
+import type { ApiSettings, ServedEngine } from '../host.ts';
 import { resolveSampling } from './resolve-sampling.ts';
-
-function checkPrompt(prompt: OnePrompt, model: Engine['model']): string | Int32Array {
-  if (typeof prompt === 'string') return prompt;
-  const most = contextLimit({ model });
-  if (prompt.length > most) {
-    const message = `The prompt of ${prompt.length} tokens does not fit the context of ${most} tokens.`;
-    throw new ApiError(400, message, 'context_length_exceeded', 'prompt');
-  }
-  const stranger = prompt.find((id) => id >= model.config.vocabSize);
-  if (stranger !== undefined) {
-    const message = `Invalid 'prompt': token id ${stranger} is outside the vocabulary of ${model.config.vocabSize}.`;
-    throw new ApiError(400, message, 'invalid_value', 'prompt');
-  }
-  return Int32Array.from(prompt);
-}
-
-/**
- * What needs no model, so that a bad request never waits for a load.
- * @throws ApiError for more new tokens than this server allows
- */
-export function checkMaxTokens(settings: ApiSettings, maxTokens: number | null | undefined, param: string): void {
-  if ((maxTokens ?? 1) <= settings.maxTokens) return;
-  const message = `Invalid '${param}': this server allows at most ${settings.maxTokens}.`;
-  throw new ApiError(400, message, 'invalid_value', param);
-}
-
-/** @throws ApiError for more alternatives than the model can name */
-export function checkAlternatives(model: Engine['model'], alternatives: number, param: string): void {
-  const most = model.maxAlternatives ?? 0;
-  if (alternatives <= most) return;
-  const message = `Invalid '${param}': this model names at most ${most} tokens in the place of another.`;
-  throw new ApiError(400, message, 'unsupported_parameter', param);
-}
 
 /** The fields that any generation has, whatever the endpoint calls them. */
 export interface GenerationFields extends SamplingFields {
@@ -59,15 +27,21 @@ export interface GenerationFields extends SamplingFields {
 const NO_SUFFIX = '<|endoftext|>';
 
 /** @throws ApiError for what only the model's shape can tell. */
-export function resolveRequest(body: GenerationFields, model: Engine['model'], settings: ApiSettings): GenerateRequest {
+export function resolveRequest(
+  body: GenerationFields,
+  model: ServedEngine['model'],
+  settings: ApiSettings,
+): GenerateRequest {
   const [prompt = '', ...others] = promptsOf(body.prompt);
   if (others.length > 0) throw new Error('several prompts are several requests');
+  const maxTokens = body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens);
   return {
+    kind: 'generate',
     context: body.context ?? '',
     textKind: body.textKind ?? 'prompt',
-    prompt: checkPrompt(prompt, model),
+    prompt: typeof prompt === 'string' ? prompt : idsOf(prompt, maxTokens, model),
     suffix: body.suffix && body.suffix !== NO_SUFFIX ? body.suffix : null,
-    maxTokens: body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens),
+    maxTokens,
     ...resolveSampling(body, model.config),
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     logprobs: null,
@@ -110,6 +84,18 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
         }
       : null,
   };
+}
+
+/** Checked as numbers: an id that does not fit 32 bits would become another one. */
+function idsOf(prompt: readonly number[], maxTokens: number, model: ServedEngine['model']): Int32Array {
+  requireFits(prompt.length, maxTokens, { model }, 'prompt');
+  requireTokenIds(prompt, model.config, 'prompt');
+  return Int32Array.from(prompt);
+}
+
+/** The request so many times, each with a seed of its own. */
+export function copiesOf(request: GenerateRequest, count: number): GenerateRequest[] {
+  return Array.from({ length: count }, (_, j) => ({ ...request, seed: request.seed + j }));
 }
 
 /** A whole canvas can be longer than the steps that a policy takes by default. */

@@ -14,7 +14,7 @@ export function usageOf(dones: readonly DoneEvent[], perPrompt = 1) {
   };
 }
 
-export function costOf(dones: readonly DoneEvent[], seed: number) {
+export function generationCost(dones: readonly DoneEvent[], seed: number) {
   const tokens = sum(dones, ({ usage }) => usage.completionTokens);
   const nfe = sum(dones, ({ cost }) => cost.nfe);
   const position_forwards = sum(dones, ({ cost }) => cost.positionForwards);

@@ -1,9 +1,10 @@
 /** Builds bodies and chunks in the shape of llama.cpp's server. */
 import type { BlockEvent, DoneEvent, GenerateRequest } from '../../engine/request.ts';
-import type { ChoiceResult, ChunkWriter } from '../generate/choices.ts';
+import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
 import type { LlamaCompletion } from './schema.ts';
 
-export class LlamaBody implements ChunkWriter {
+export class LlamaBody implements AnswerWriter {
+  readonly closing = null;
   readonly #model: string;
   readonly #prompt: string;
   readonly #truncated: boolean;

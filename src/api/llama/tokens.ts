@@ -2,8 +2,8 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
+import { requireInVocabulary } from '../../engine/token-ids.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
-import { ApiError } from '../errors.ts';
 import { failures, jsonBody, refusals } from '../fields/openapi.ts';
 import { text } from '../fields/text.ts';
 import { loadEngine } from '../generate/load-engine.ts';
@@ -121,11 +121,7 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(detokenizeRoute, async (c) => {
     const ids = c.req.valid('json').tokens as readonly number[];
     const { model, tokenizer } = await loadEngine(c, host);
-    const stranger = ids.find((id) => id >= model.config.vocabSize);
-    if (stranger !== undefined) {
-      const message = `Invalid 'tokens': token id ${stranger} is outside the vocabulary of ${model.config.vocabSize}.`;
-      throw new ApiError(400, message, 'invalid_value', 'tokens');
-    }
+    requireInVocabulary(ids, model.config.vocabSize, 'tokens');
     return c.json({ content: textOf(ids, tokenizer) }, 200);
   });
 

@@ -1,6 +1,5 @@
 /** One HTTP request as the service sees it: who asks, how long it may take, and what it has cost. */
-import type { EditEvent } from '../../engine/editing/edit-request.ts';
-import type { EngineEvent } from '../../engine/request.ts';
+import type { EngineEvent } from '../../engine/job.ts';
 
 /** Who asks. */
 export interface Client {
@@ -75,11 +74,11 @@ export class Call {
   }
 
   /** Adds up what everything that this request asked for has cost. */
-  count(event: EngineEvent | EditEvent): void {
+  count(event: EngineEvent): void {
     if (event.type !== 'done') return;
-    const { usage, cost } = 'result' in event ? event.result : event;
+    const { usage, cost } = event;
     this.promptTokens += usage.promptTokens;
-    this.cachedTokens += 'cachedTokens' in usage ? usage.cachedTokens : 0;
+    this.cachedTokens += usage.cachedTokens;
     this.completionTokens += usage.completionTokens;
     this.nfe += cost.nfe;
   }

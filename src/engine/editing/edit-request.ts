@@ -1,15 +1,19 @@
 /** What the API hands to the engine for an edit, and what it gets back. */
 import type { EditingSettings } from '../../sampler/editing/settings.ts';
+import type { DoneEvent } from '../request.ts';
 
 export { DEFAULT_EDITING, type EditingSettings, editingParameters } from '../../sampler/editing/settings.ts';
 
 export interface EditRequest {
+  readonly kind: 'edit';
   readonly code: string;
   /**
-   * Put before the code as a comment, as the model was trained on code alone. One of its size mostly ignores it: what it
-   * mends is what it finds improbable, asked or not.
+   * Put before the code as a comment, as the model was trained on code alone. A small model mostly ignores it: it mends
+   * whatever it finds improbable, asked or not.
    */
   readonly instruction: string | null;
+  /** Its ending says how the instruction's comment is written. Null: as in TypeScript. */
+  readonly filename: string | null;
   /** Only tokens that lie in it are replaced: UTF-16 units of `code`, from `start` to before `end`. Null: all of it. */
   readonly region: { readonly start: number; readonly end: number } | null;
   readonly settings: EditingSettings;
@@ -54,25 +58,15 @@ export interface EditResult {
   /** In the order in which they were weighed. */
   readonly spans: readonly EditSpan[];
   readonly passes: number;
-  /** False when `max_forwards` came first. */
+  /** False when `maxForwards` came first. */
   readonly complete: boolean;
-  readonly usage: {
-    /** Of the code and the instruction. */
-    readonly promptTokens: number;
-    /** That were written anew. */
-    readonly completionTokens: number;
-  };
-  readonly cost: {
-    readonly nfe: number;
-    /** Positions run through the model, all forwards together. */
-    readonly positionForwards: number;
-    /** Spent in the engine, not in its consumer; 0 where the clock stands still during computation (deployed Workers). */
-    readonly ms: number;
-  };
 }
+
+/** Usage counts code and instruction as the prompt, and new tokens as the completion. */
+export type EditDoneEvent = DoneEvent & { readonly result: EditResult };
 
 /** `edit` follows the `span` that it was made for, and may be merged with others or taken back by a later pass. */
 export type EditEvent =
   | { readonly type: 'span'; readonly span: EditSpan }
   | { readonly type: 'edit'; readonly edit: TextEdit }
-  | { readonly type: 'done'; readonly result: EditResult };
+  | EditDoneEvent;

@@ -1,29 +1,22 @@
 /** Edits code: text in, edited text out. */
 import { predictsNext } from '../../model/config.ts';
-import type { DiffusionModel, KvCache } from '../../model/model.ts';
+import type { DiffusionModel } from '../../model/model.ts';
 import { EditForwards } from '../../sampler/editing/edit-forwards.ts';
 import { type ConsideredEvent, type EditedEvent, edit, ROOM_TO_GROW } from '../../sampler/editing/editor.ts';
 import { contextLimit, requireMayFit } from '../generation/prompt-length.ts';
+import type { Job } from '../job.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { unifiedDiff } from './diff.ts';
 import type { EditEvent, EditRequest, EditResult, EditSpan } from './edit-request.ts';
 import { EditableText } from './editable-text.ts';
 
-/** A request that can be served, and the memory that it takes. */
-export interface EditPlan {
-  readonly request: EditRequest;
-  readonly text: EditableText;
-  /** Of the cache. */
-  readonly maxTokens: number;
-}
-
 /**
- * Everything that can be refused, before any work.
+ * From a request to edit code to a job. Nothing of it is kept for other requests.
  * @throws RequestError `context_length_exceeded` for code that could never fit, `invalid_value` (see `EditableText`),
  *   `unsupported_model` for a model whose committed tokens do not predict the next one
  */
-export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: DiffusionModel): EditPlan {
+export function editJob(request: EditRequest, model: DiffusionModel, tokenizer: Tokenizer): Job {
   const { config } = model;
   if (!predictsNext(config)) {
     const message = `${config.name} cannot edit: that takes a model with causal context and logit shift.`;
@@ -41,40 +34,50 @@ export function planEdit(request: EditRequest, tokenizer: Tokenizer, model: Diff
       'code',
     );
   }
-  return { request, text, maxTokens: Math.min(limit, text.ids.length + ROOM_TO_GROW) };
+  const tokens = Math.min(limit, text.ids.length + ROOM_TO_GROW);
+  return {
+    tokens,
+    promptTokens: text.promptTokens,
+    run(cache, turn, signal) {
+      const forwards = new EditForwards(model, cache, request.settings.maxForwards, signal, turn);
+      return runEdit(forwards, request, text, tokens);
+    },
+  };
 }
 
 /**
  * Spans as they are weighed, edits as they are made, then the result.
- * @param cache empty; the caller frees it
- * @param turn awaited before each forward
- * @throws the signal's reason on abort, within one forward; and whatever the model throws
+ * @param maxTokens room in the cache
  */
-export async function* runEdit(
-  model: DiffusionModel,
-  plan: EditPlan,
-  cache: KvCache,
-  turn: () => Promise<void>,
-  signal: AbortSignal,
+async function* runEdit(
+  forwards: EditForwards,
+  request: EditRequest,
+  text: EditableText,
+  maxTokens: number,
 ): AsyncGenerator<EditEvent, void, void> {
-  const { request, text, maxTokens } = plan;
-  const { settings } = request;
-  const forwards = new EditForwards(model, cache, settings.max_forwards, signal, turn);
   const task = {
     ids: text.ids,
     editable: (index: number) => text.editable(index),
     usable: (id: number) => text.usable(id),
     maxTokens,
-    settings,
+    settings: request.settings,
   };
   const spans: EditSpan[] = [];
-  let ms = 0;
+  let decodeMs = 0;
   let start = performance.now();
   for await (const event of edit(forwards, task)) {
-    ms += performance.now() - start;
+    decodeMs += performance.now() - start;
     if (event.type === 'edited') {
       const { nfe, positionForwards } = forwards;
-      yield { type: 'done', result: asResult(plan, event, spans, { nfe, positionForwards, ms }) };
+      const completionTokens = event.edits.reduce((sum, { ids }) => sum + ids.length, 0);
+      yield {
+        type: 'done',
+        finishReason: 'stop',
+        stopString: null,
+        usage: { promptTokens: text.promptTokens, cachedTokens: 0, completionTokens },
+        cost: { nfe, positionForwards, prefillMs: 0, decodeMs },
+        result: asResult(request, text, event, spans),
+      };
       return;
     }
     const span = asSpan(event, text);
@@ -87,24 +90,14 @@ export async function* runEdit(
 }
 
 function asResult(
-  { request, text }: EditPlan,
+  { code }: EditRequest,
+  text: EditableText,
   { edits, passes, complete }: EditedEvent,
   spans: readonly EditSpan[],
-  cost: EditResult['cost'],
 ): EditResult {
   const changes = edits.map((edit) => text.edit(edit));
   const after = text.with(changes);
-  const completionTokens = edits.reduce((sum, { ids }) => sum + ids.length, 0);
-  return {
-    text: after,
-    diff: unifiedDiff(request.code, after, 'code'),
-    edits: changes,
-    spans,
-    passes,
-    complete,
-    usage: { promptTokens: text.promptTokens, completionTokens },
-    cost,
-  };
+  return { text: after, diff: unifiedDiff(code, after, 'code'), edits: changes, spans, passes, complete };
 }
 
 function asSpan(

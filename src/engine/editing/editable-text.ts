@@ -1,6 +1,7 @@
 /** A text as tokens that can be replaced one by one. Every other token stays as it was, byte for byte. */
 import type { ModelConfig } from '../../model/config.ts';
 import type { TokenEdit } from '../../sampler/editing/edited-tokens.ts';
+import { commentLine } from '../comment-line.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { EditRequest, TextEdit } from './edit-request.ts';
@@ -20,14 +21,15 @@ export class EditableText {
   readonly #region: { readonly start: number; readonly end: number };
 
   /** @throws RequestError `invalid_value` when the code is empty, is no text in tokens, or the region does not lie in it */
-  constructor({ code, instruction, region }: EditRequest, tokenizer: Tokenizer, config: ModelConfig) {
+  constructor({ code, instruction, filename, region }: EditRequest, tokenizer: Tokenizer, config: ModelConfig) {
     if (code === '') throw new RequestError("'code' must not be empty.", 'invalid_value', 'code');
     this.#code = code;
     this.#tokenizer = tokenizer;
     this.#special = new Set([config.maskTokenId, config.startTokenId, ...config.eosTokenIds]);
     this.#region = region ?? { start: 0, end: code.length };
     requireWithin(this.#region, code.length);
-    const comment = instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction), 'content');
+    const comment =
+      instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction, filename), 'content');
     const ids = tokenizer.encode(code, 'content');
     this.#first = 1 + comment.length;
     // Not as arguments: a long text would overflow the stack before it can be refused.
@@ -94,11 +96,10 @@ function requireWithin({ start, end }: { readonly start: number; readonly end: n
   throw new RequestError(message, 'invalid_value', 'region');
 }
 
-/** The model reads JavaScript and TypeScript: their comment, in each line. */
-function asComment(instruction: string): string {
+function asComment(instruction: string, filename: string | null): string {
   return instruction
     .split(/\r\n|[\n\r\u2028\u2029]/)
-    .map((line) => `// ${line}\n`)
+    .map((line) => `${commentLine(line, filename)}\n`)
     .join('');
 }
 

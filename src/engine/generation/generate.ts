@@ -4,7 +4,7 @@ import type { DiffusionModel, KvCache } from '../../model/model.ts';
 import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts';
 import { createDraw } from '../../sampler/draw.ts';
 import { Forwards } from '../../sampler/forwards.ts';
-import type { Cost, EngineEvent, GenerateRequest } from '../request.ts';
+import type { Cost, GenerateEvent, GenerateRequest } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { CompletionText } from './completion-text.ts';
 import { endingAtMiddle, suffixStop } from './infill.ts';
@@ -16,9 +16,9 @@ export interface GenerationPlan {
   readonly settings: BlockSettings;
   /** What is committed first. */
   readonly prompt: Int32Array; // (P), P > 0
-  /** Without the start token that stands in for an empty prompt. */
+  /** Tokens that were sent: without a start token, with one that is written again. */
   readonly promptTokens: number;
-  /** What of the prompt is written again, as the beginning of the first token. */
+  /** The end of the prompt that is written again, as the beginning of the first token. */
   readonly beginning: Beginning | null;
 }
 
@@ -37,7 +37,7 @@ export async function* generate(
   cache: KvCache,
   turn: () => Promise<void>,
   signal: AbortSignal,
-): AsyncGenerator<EngineEvent, void, void> {
+): AsyncGenerator<GenerateEvent, void, void> {
   const { request, settings, prompt, promptTokens, beginning } = plan;
   const { stop, suffix, logprobs, maxTokens } = request;
   const cachedTokens = cache.length;
@@ -46,7 +46,7 @@ export async function* generate(
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
   const text = new CompletionText(tokenizer, stops, suffix ?? '', logprobs !== null, beginning?.bytes);
 
-  const end = (finishReason: 'stop' | 'length', cost: Pick<Cost, 'prefillMs' | 'decodeMs'>): EngineEvent => ({
+  const end = (finishReason: 'stop' | 'length', cost: Pick<Cost, 'prefillMs' | 'decodeMs'>): GenerateEvent => ({
     type: 'done',
     finishReason,
     stopString: text.stopString,
@@ -57,7 +57,7 @@ export async function* generate(
   const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
   let start = performance.now();
   const judged = logprobs?.prompt ? await forwards.judgePrompt(prompt) : null;
-  // Behind uncommitted tokens there may be nothing left to run: then nothing is missing either.
+  // A prompt of uncommitted tokens alone has nothing to run.
   const prefilled = cache.length >= clean ? null : await forwards.prefill(prompt.subarray(0, clean));
   const first = judged?.next ?? prefilled;
   const prefillMs = performance.now() - start;

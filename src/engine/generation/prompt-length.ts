@@ -3,7 +3,7 @@ import type { DiffusionModel } from '../../model/model.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
-/** What bounds a prompt. */
+/** What bounds a prompt's length. */
 export interface Reader {
   readonly model: Pick<DiffusionModel, 'config' | 'maxTokens'>;
   readonly tokenizer: Tokenizer;
@@ -12,6 +12,29 @@ export interface Reader {
 /** Tokens that prompt and completion of one request have at most. */
 export function contextLimit({ model }: Pick<Reader, 'model'>): number {
   return Math.min(model.config.contextLength, model.maxTokens);
+}
+
+/**
+ * Refuses a request that could never fit, in the sentence by which OpenAI's clients recognise it.
+ * @param param the field that the prompt came in
+ * @throws RequestError `context_length_exceeded`
+ */
+export function requireFits(
+  promptTokens: number,
+  maxTokens: number,
+  reader: Pick<Reader, 'model'>,
+  param: string,
+): void {
+  const limit = contextLimit(reader);
+  const needed = promptTokens + maxTokens;
+  if (needed <= limit) return;
+  throw new RequestError(
+    `This model's maximum context length is ${limit} tokens. However, you requested ${needed} tokens ` +
+      `(${promptTokens} in the prompt, ${maxTokens} in the completion). ` +
+      'Please reduce the length of the prompt or completion.',
+    'context_length_exceeded',
+    param,
+  );
 }
 
 /**

@@ -1,13 +1,12 @@
 /** Runs a job through the engine, and turns its events into the page's. */
 import { DEFAULTS } from '../../engine/defaults.ts';
-import type { EditResult } from '../../engine/editing/edit-request.ts';
-import { DEFAULT_EDITING } from '../../engine/editing/edit-request.ts';
+import { DEFAULT_EDITING, type EditDoneEvent } from '../../engine/editing/edit-request.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { type GenerateRequest, resolvePolicy } from '../../engine/request.ts';
 import type { CompleteJob, Job, RepairJob } from '../shared/job.ts';
 import type { RunEvent, StepToken } from '../shared/run-event.ts';
 
-/** @throws what `Engine.admit` and `Engine.admitEdit` throw, and the signal's reason */
+/** @throws what `Engine.admit` throws, and the signal's reason */
 export function runJob(engine: Engine, job: Job, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
   return job.kind === 'repair' ? repair(engine, job, signal) : complete(engine, job, signal);
 }
@@ -15,6 +14,7 @@ export function runJob(engine: Engine, job: Job, signal: AbortSignal): AsyncGene
 function request({ decoding, ...job }: CompleteJob): GenerateRequest {
   const { policy, parameters, blockLength, verify } = decoding;
   return {
+    kind: 'generate',
     context: '',
     prompt: job.prompt,
     textKind: 'prompt',
@@ -59,17 +59,18 @@ async function* complete(engine: Engine, job: CompleteJob, signal: AbortSignal):
 
 async function* repair(engine: Engine, job: RepairJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
   const { code, instruction, region } = job;
-  const admitted = await engine.admitEdit({ code, instruction, region, settings: DEFAULT_EDITING }, signal);
-  for await (const event of admitted.run(signal)) {
+  const request = { kind: 'edit', code, instruction, filename: null, region, settings: DEFAULT_EDITING } as const;
+  for await (const event of engine.generate(request, signal)) {
     if (event.type === 'span') {
       const { start, end, causalProb } = event.span;
       yield { type: 'span', start, end, prob: causalProb };
     }
-    if (event.type === 'done') yield edited(event.result);
+    if ('result' in event) yield edited(event);
   }
 }
 
-function edited({ edits, cost, complete }: EditResult): RunEvent {
+function edited({ result, cost }: EditDoneEvent): RunEvent {
+  const { edits, complete } = result;
   const changes = edits.map(({ start, end, newText, confidence }) => ({ start, end, newText, confidence }));
   return { type: 'edited', changes, nfe: cost.nfe, complete };
 }

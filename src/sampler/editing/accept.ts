@@ -16,15 +16,15 @@ export interface Evidence {
 }
 
 /**
- * Whether an edit is made. LLaDA2.1 replaces a token if another one is more probable than tau_edit. Here an edit needs more
+ * Whether an edit is made. LLaDA2.1 replaces a token if another one is more probable than tauEdit. Here an edit needs more
  * evidence: the model is small, and most code that it gets is right.
  */
 export function accepts(evidence: Evidence, settings: EditingSettings): boolean {
   const { leaveOneOutProb, written, confidence, rightGain, gain } = evidence;
   return (
-    leaveOneOutProb < settings.tau_mask &&
-    confidence > settings.tau_edit &&
-    rightGain >= (written === 0 ? settings.deletion_margin : settings.right_margin) &&
+    leaveOneOutProb < settings.tauMask &&
+    confidence > settings.tauEdit &&
+    rightGain >= (written === 0 ? settings.deletionMargin : settings.rightMargin) &&
     gain >= settings.margin
   );
 }

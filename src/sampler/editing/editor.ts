@@ -109,7 +109,7 @@ async function* editOnce(
     yield { type: 'considered', pass, start, end, old, suspects: span.suspects, candidates, accepted };
   }
   // Tokens whose right context was edited may have other probabilities now.
-  return first === null ? null : Math.max(1, first - settings.block_length);
+  return first === null ? null : Math.max(1, first - settings.blockLength);
 }
 
 function moved({ start, end, suspects }: Span, by: number): Span {

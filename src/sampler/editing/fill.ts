@@ -14,7 +14,7 @@ export interface Filled {
  * @param left visible tokens before the hole, from the first uncommitted one on; 1 or more
  * @param right visible tokens after it
  * @param usable whether an id may stand in the text
- * @returns null as soon as no edit is possible: an id may not stand in the text, or the mean is at most `tau_edit`
+ * @returns null as soon as no edit is possible: an id may not stand in the text, or the mean is at most `tauEdit`
  */
 export async function fill(
   forwards: EditForwards,
@@ -22,7 +22,7 @@ export async function fill(
   masks: number,
   right: Int32Array,
   usable: (id: number) => boolean,
-  { tau_edit, threshold }: EditingSettings,
+  { tauEdit, threshold }: EditingSettings,
 ): Promise<Filled | null> {
   const policy = confidence.create({ threshold }, 0);
   const mask = forwards.maskTokenId;
@@ -39,7 +39,7 @@ export async function fill(
       block[position] = id;
       open.delete(position);
     }
-    if (1 - doubt / masks <= tau_edit) return null;
+    if (1 - doubt / masks <= tauEdit) return null;
   }
   return { ids: block.slice(left.length, left.length + masks), confidence: 1 - doubt / masks };
 }

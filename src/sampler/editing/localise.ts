@@ -55,8 +55,8 @@ export async function localise(
   const scanned = new Map<number, Scanned>();
   for (const token of await scan(forwards, tokens, from, to, settings)) scanned.set(token.at, token);
   const suspicious = ({ causalProb, visibleProb }: Scanned) =>
-    causalProb < settings.tau_suspect ||
-    (visibleProb !== null && settings.tau_visible !== null && visibleProb < settings.tau_visible);
+    causalProb < settings.tauSuspect ||
+    (visibleProb !== null && settings.tauVisible !== null && visibleProb < settings.tauVisible);
 
   // Right to left: the cache only shrinks, so nothing has to be committed again.
   const confirmed: Suspect[] = [];
@@ -77,14 +77,14 @@ async function scan(
   tokens: EditedTokens,
   from: number,
   to: number,
-  { tau_visible, block_length }: EditingSettings,
+  { tauVisible, blockLength }: EditingSettings,
 ): Promise<Scanned[]> {
   await commitUpTo(forwards, tokens, from - 1);
   const scanned: Scanned[] = [];
-  const chunk = tau_visible === null ? CHUNK : block_length - 1;
+  const chunk = tauVisible === null ? CHUNK : blockLength - 1;
   for (let at = from; at < to; at += chunk) {
     const targets = tokens.slice(at, Math.min(at + chunk, to)); // (C)
-    const seen = tau_visible === null ? null : await visibleProbs(forwards, tokens, at, targets);
+    const seen = tauVisible === null ? null : await visibleProbs(forwards, tokens, at, targets);
     const { targetProbs } = await forwards.judge(tokens.slice(at - 1, at - 1 + targets.length), targets);
     for (const [i, causalProb] of targetProbs.entries()) {
       scanned.push({ at: at + i, causalProb, visibleProb: seen ? seen[i]! : null });
@@ -118,19 +118,19 @@ export async function leaveOneOut(
   forwards: EditForwards,
   tokens: EditedTokens,
   token: Scanned,
-  { block_length }: EditingSettings,
+  { blockLength }: EditingSettings,
 ): Promise<Suspect> {
   const { at, causalProb, visibleProb } = token;
   forwards.rewind(at - 1);
-  const block = tokens.slice(at - 1, at - 1 + block_length);
+  const block = tokens.slice(at - 1, at - 1 + blockLength);
   block[1] = forwards.maskTokenId;
   const { probs, targetProbs } = await forwards.judgeBlock(block, Int32Array.of(1), Int32Array.of(tokens.at(at)));
   return { at, causalProb, visibleProb, leaveOneOutProb: targetProbs[0]!, bestProb: probs[0]! };
 }
 
 /** Whether the model would confidently write something else in a suspect's place. */
-export function isConfirmed({ leaveOneOutProb, bestProb }: Suspect, { tau_mask, tau_ratio }: EditingSettings): boolean {
-  return leaveOneOutProb < tau_mask && leaveOneOutProb < tau_ratio * bestProb;
+export function isConfirmed({ leaveOneOutProb, bestProb }: Suspect, { tauMask, tauRatio }: EditingSettings): boolean {
+  return leaveOneOutProb < tauMask && leaveOneOutProb < tauRatio * bestProb;
 }
 
 /** Groups adjacent suspects, at most LONGEST_SPAN together. */

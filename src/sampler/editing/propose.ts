@@ -24,7 +24,7 @@ const NOTHING: Filled = { ids: new Int32Array(), confidence: 0 };
 
 /**
  * Candidates for a span by likelihood, best first. Their score is the sum of the causal log-probabilities of the span's new
- * tokens and of `right_tokens` after them, minus the same sum for the old tokens.
+ * tokens and of `rightTokens` after them, minus the same sum for the old tokens.
  * The cache must hold exactly the tokens before the one before the span. It is the same afterwards.
  * @param room tokens by which the text may grow
  */
@@ -38,8 +38,8 @@ export async function propose(
 ): Promise<Candidate[]> {
   const before = tokens.slice(start - 1, start); // (1)
   const old = tokens.slice(start, end); // (L)
-  const after = tokens.slice(end, end + Math.max(settings.right_tokens, settings.block_length, LEAST_RIGHT)); // (A)
-  const right = after.subarray(0, settings.right_tokens); // (K)
+  const after = tokens.slice(end, end + Math.max(settings.rightTokens, settings.blockLength, LEAST_RIGHT)); // (A)
+  const right = after.subarray(0, settings.rightTokens); // (K)
   const rewrites = await fillHoles(forwards, before, old, after, room, usable, settings);
   const was = await logProbs(forwards, before, Int32Array.of(...old, ...right)); // (L + K)
   const leaveOneOutProb = Math.max(...suspects.map((suspect) => suspect.leaveOneOutProb));
@@ -82,7 +82,7 @@ async function fillHoles(
   for (const { start, end, masks } of holes(old.length, room)) {
     const left = Int32Array.of(...before, ...old.subarray(0, start));
     const rest = Int32Array.of(...old.subarray(end), ...after);
-    const seen = rest.subarray(0, Math.max(LEAST_RIGHT, settings.block_length - left.length - masks));
+    const seen = rest.subarray(0, Math.max(LEAST_RIGHT, settings.blockLength - left.length - masks));
     const filled = masks === 0 ? NOTHING : await fill(forwards, left, masks, seen, usable, settings);
     if (!filled) continue;
     const ids = Int32Array.of(...old.subarray(0, start), ...filled.ids, ...old.subarray(end)); // (M)

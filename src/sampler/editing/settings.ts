@@ -6,32 +6,32 @@ const nats = z.number().min(0).max(1000);
 
 /** Bounds and meaning of every setting; the defaults are apart. */
 export const editingParameters = {
-  tau_suspect: probability.describe('A token is suspected when its causal probability is below this.'),
-  tau_visible: probability
+  tauSuspect: probability.describe('A token is suspected when its causal probability is below this.'),
+  tauVisible: probability
     .nullable()
     .describe(
       'A token is also suspected when its probability at its own place of a block in which it can be seen is below this. ' +
         'Only for models that were trained on visible tokens that are wrong; null leaves the signal out.',
     ),
-  tau_mask: probability.describe(
+  tauMask: probability.describe(
     'A suspect is confirmed when its probability with itself masked and its right context visible is below this.',
   ),
-  tau_ratio: probability.describe(
+  tauRatio: probability.describe(
     '... and there also below this share of what the most probable token has: many names are improbable, but so is all else.',
   ),
-  tau_edit: probability.describe('An edit is made only when the mean probability of its new tokens is above this.'),
-  right_margin: nats.describe('... and the tokens after it become more probable by at least this, in nats,'),
-  deletion_margin: nats.describe('The same for an edit that only deletes: it has no new tokens to vouch for it.'),
+  tauEdit: probability.describe('An edit is made only when the mean probability of its new tokens is above this.'),
+  rightMargin: nats.describe('... and the tokens after it become more probable by at least this, in nats,'),
+  deletionMargin: nats.describe('The same for an edit that only deletes: it has no new tokens to vouch for it.'),
   margin: nats.describe('... and new tokens and tokens after it together do so by at least this, in nats.'),
   threshold: probability.describe('Masks of a hole that are more probable than this are decided in the same forward.'),
-  block_length: z
+  blockLength: z
     .int()
     .min(4)
     .max(32)
     .describe('Positions of a block: one of left context, masks, right context; a long hole adds to them.'),
-  right_tokens: z.int().min(1).max(32).describe('Tokens after an edit that its likelihood is judged with.'),
+  rightTokens: z.int().min(1).max(32).describe('Tokens after an edit that its likelihood is judged with.'),
   passes: z.int().min(1).max(8).describe('Passes over the code at most; each begins only if the one before edited.'),
-  max_forwards: z.int().min(1).max(100_000).describe('Forwards at most; then the edits so far are the result.'),
+  maxForwards: z.int().min(1).max(100_000).describe('Forwards at most; then the edits so far are the result.'),
 } as const;
 
 type Parsed = z.output<z.ZodObject<typeof editingParameters>>;
@@ -40,19 +40,19 @@ export type EditingSettings = Readonly<Parsed>;
 
 /** Chosen for few false alarms, then for repairs: `npm run eval -- clean` measures both. */
 export const DEFAULT_EDITING: EditingSettings = {
-  tau_suspect: 0.001,
-  tau_visible: null,
-  tau_mask: 0.001,
-  tau_ratio: 0.0001,
-  tau_edit: 0.8,
-  right_margin: 4,
-  deletion_margin: 6,
+  tauSuspect: 0.001,
+  tauVisible: null,
+  tauMask: 0.001,
+  tauRatio: 0.0001,
+  tauEdit: 0.8,
+  rightMargin: 4,
+  deletionMargin: 6,
   margin: 8,
   threshold: 0.9,
-  block_length: 8,
-  right_tokens: 8,
+  blockLength: 8,
+  rightTokens: 8,
   passes: 2,
-  max_forwards: 512,
+  maxForwards: 512,
 };
 
 /** Adjacent suspects that are rewritten together at most. */

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createHost, type Engine } from '../../../src/api/host.ts';
+import { createHost, type ServedEngine } from '../../../src/api/host.ts';
 import { ModelLoadError } from '../../../src/model/errors.ts';
 import { createFakeEngine } from '../../support/engines/fake-engine.ts';
 import { openApp } from '../../support/hosts/open-app.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-function appThatLoads(load: () => Promise<Engine>) {
+function appThatLoads(load: () => Promise<ServedEngine>) {
   return openApp(createHost({ modelName: 'fake', settings: { maxTokens: 16, bodyLimitBytes: 4096 }, load }));
 }
 
@@ -16,7 +16,7 @@ describe('a model that does not load', () => {
   test('is a 503 that names the shard, one log line, and the next request tries again', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {});
     const load = vi
-      .fn<() => Promise<Engine>>()
+      .fn<() => Promise<ServedEngine>>()
       .mockRejectedValueOnce(new ModelLoadError('weights-001.bin: sha256 does not match'))
       .mockImplementation(async () => createFakeEngine());
     const app = appThatLoads(load);
@@ -41,7 +41,7 @@ describe('a model that does not load', () => {
   test('shows in /health, which starts the next try', async () => {
     vi.spyOn(console, 'error').mockImplementation(() => {});
     const load = vi
-      .fn<() => Promise<Engine>>()
+      .fn<() => Promise<ServedEngine>>()
       .mockRejectedValueOnce(new ModelLoadError('manifest.json is missing'))
       .mockRejectedValueOnce(new Error('secret detail in /a/path'))
       .mockImplementation(async () => createFakeEngine({ totalTokens: 64 }));

@@ -1,13 +1,9 @@
 import { applyPatch } from 'diff';
 import { describe, expect, it } from 'vitest';
 import { unifiedDiff } from '../../../src/engine/editing/diff.ts';
-import {
-  DEFAULT_EDITING,
-  type EditEvent,
-  type EditingSettings,
-  type EditRequest,
-} from '../../../src/engine/editing/edit-request.ts';
+import { DEFAULT_EDITING, type EditingSettings, type EditRequest } from '../../../src/engine/editing/edit-request.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { EngineEvent } from '../../../src/engine/job.ts';
 import { RequestError } from '../../../src/engine/request.ts';
 import { ByteTokenizer, EOS } from '../../support/engines/byte-tokenizer.ts';
 import { FakeModel, type FakeModelOptions } from '../../support/engines/fake-model.ts';
@@ -16,12 +12,20 @@ import { LIMITS } from '../requests.ts';
 
 /** Every three characters of it occur once. */
 const TEXT = 'const quick = brown(fox);\njumps[over] += lazy * dog;\nif (went) return home;\n';
-const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tau_suspect: 0.01, tau_mask: 0.01, tau_ratio: 0.5 };
+const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tauSuspect: 0.01, tauMask: 0.01, tauRatio: 0.5 };
 
 type Overrides = Partial<Omit<EditRequest, 'settings'>> & { settings?: Partial<EditingSettings> };
 
 function request(code: string, { settings, ...rest }: Overrides = {}): EditRequest {
-  return { code, instruction: null, region: null, ...rest, settings: { ...SETTINGS, ...settings } };
+  return {
+    kind: 'edit',
+    code,
+    instruction: null,
+    filename: null,
+    region: null,
+    ...rest,
+    settings: { ...SETTINGS, ...settings },
+  };
 }
 
 function setUp(options: FakeModelOptions = {}, text = TEXT) {
@@ -29,17 +33,19 @@ function setUp(options: FakeModelOptions = {}, text = TEXT) {
   return { model, engine: new Engine(model, new ByteTokenizer(), LIMITS) };
 }
 
-async function collect(events: AsyncIterable<EditEvent>) {
-  const all: EditEvent[] = [];
+async function collect(events: AsyncIterable<EngineEvent>) {
+  const all: EngineEvent[] = [];
   for await (const event of events) all.push(event);
   const done = all.at(-1);
-  if (done?.type !== 'done') throw new Error('no done event at the end');
-  return { all, ...done.result };
+  if (done === undefined || !('result' in done)) throw new Error('no result at the end');
+  const { promptTokens, completionTokens } = done.usage;
+  const { nfe, positionForwards, decodeMs: ms } = done.cost;
+  return { all, ...done.result, usage: { promptTokens, completionTokens }, cost: { nfe, positionForwards, ms } };
 }
 
 async function edit(code: string, overrides: Overrides = {}, options: FakeModelOptions = {}) {
   const { model, engine } = setUp(options);
-  const result = await collect((await engine.admitEdit(request(code, overrides))).run());
+  const result = await collect((await engine.admit(request(code, overrides))).run());
   expect(model.openCaches).toEqual([]);
   expect(engine.queue.running).toBe(0);
   return { ...result, model };
@@ -145,11 +151,11 @@ describe('editing', () => {
     const known = 'é漢😀 = "x";\nlet y: z - 1;\n';
     const code = known.replace('let', 'l~t');
     const { model, engine } = setUp({}, known);
-    const { text, edits } = await collect((await engine.admitEdit(request(code))).run());
+    const { text, edits } = await collect((await engine.admit(request(code))).run());
     expect(text).toBe(known);
     expect(edits.map(({ start, end }) => [start, end])).toEqual([[code.indexOf('~'), code.indexOf('~') + 1]]);
     // Half of the first character wrong: no edit could put it right without touching the other half.
-    const broken = await collect((await engine.admitEdit(request(known.replace('é', 'è')))).run());
+    const broken = await collect((await engine.admit(request(known.replace('é', 'è')))).run());
     expect(broken.text).toBe(known.replace('é', 'è'));
     expect(broken.text.isWellFormed()).toBe(true);
     expect(model.openCaches).toEqual([]);
@@ -162,15 +168,15 @@ describe('editing', () => {
         return id === EOS ? new TextEncoder().encode('<eos>') : super.bytes(id);
       }
     }
-    const settings = { right_margin: 0, deletion_margin: 1000, margin: 0 };
+    const settings = { rightMargin: 0, deletionMargin: 1000, margin: 0 };
     const model = new KnowingModel(TEXT);
     const engine = new Engine(model, new Spelled(), LIMITS);
-    const ended = await collect((await engine.admitEdit(request(`${TEXT}~`, { settings }))).run());
+    const ended = await collect((await engine.admit(request(`${TEXT}~`, { settings }))).run());
     expect([ended.text, ended.spans.length]).toEqual([`${TEXT}~`, 1]);
 
     const accented = TEXT.replace('brown', 'brówn');
     const plain = setUp({}, accented);
-    const { text, spans } = await collect((await plain.engine.admitEdit(request(TEXT))).run());
+    const { text, spans } = await collect((await plain.engine.admit(request(TEXT))).run());
     expect(text).toBe(TEXT);
     expect(spans.length).toBeGreaterThan(0);
   });
@@ -217,7 +223,7 @@ describe('a region', () => {
     [Number.NaN, 3],
   ])('from %d to %d is refused', async (start, end) => {
     const { engine } = setUp();
-    await expect(engine.admitEdit(request(code, { region: { start, end } }))).rejects.toThrow(/'region' must be whole/);
+    await expect(engine.admit(request(code, { region: { start, end } }))).rejects.toThrow(/'region' must be whole/);
   });
 });
 
@@ -237,9 +243,9 @@ describe('passes', () => {
   it('are as many as are asked for at most, even when each finds something to do', async () => {
     for (const passes of [1, 2, 3, 5]) {
       const { model, engine } = setUp();
-      const admitted = await engine.admitEdit(request(TEXT.replace('brown', 'br~wn'), { settings: { passes } }));
+      const admitted = await engine.admit(request(TEXT.replace('brown', 'br~wn'), { settings: { passes } }));
       let edits = 0;
-      let result: EditEvent | undefined;
+      let result: EngineEvent | undefined;
       for await (const event of admitted.run()) {
         // A model that changes its mind about the word after each edit.
         if (event.type === 'edit') model.know(++edits % 2 === 1 ? TEXT.replace('wn(', 'WN(') : TEXT);
@@ -255,15 +261,15 @@ describe('passes', () => {
     const once = await edit(code, { settings: { passes: 1 } });
     const twice = await edit(code, { settings: { passes: 2 } });
     // Token 0 is the start token.
-    const looked = code.length + 1 - (1 + code.indexOf('~') - SETTINGS.block_length);
+    const looked = code.length + 1 - (1 + code.indexOf('~') - SETTINGS.blockLength);
     expect(twice.cost.positionForwards - once.cost.positionForwards).toBe(looked);
   });
 
   it('merge into one edit what they did to one place, and leave out what they took back', async () => {
     const upper = TEXT.replace('wn(', 'WN(');
     const { model, engine } = setUp({}, upper);
-    const admitted = await engine.admitEdit(request(TEXT, { settings: { passes: 2 } }));
-    const all: EditEvent[] = [];
+    const admitted = await engine.admit(request(TEXT, { settings: { passes: 2 } }));
+    const all: EngineEvent[] = [];
     for await (const event of admitted.run()) {
       if (event.type === 'edit') model.know(TEXT);
       all.push(event);
@@ -274,13 +280,13 @@ describe('passes', () => {
   });
 });
 
-describe('max_forwards', () => {
+describe('maxForwards', () => {
   it('bounds the forwards; the edits until then are the result', async () => {
     const code = TEXT.replace('quick', 'qu~ck').replace('home', 'h~me');
     const { cost } = await edit(code);
     const texts = new Set<string>();
     for (let most = 1; most <= cost.nfe; most++) {
-      const result = await edit(code, { settings: { max_forwards: most } });
+      const result = await edit(code, { settings: { maxForwards: most } });
       expect(result.cost.nfe).toBe(most);
       expect(result.model.forwards.length).toBe(most);
       expect(result.complete).toBe(most === cost.nfe);
@@ -293,7 +299,7 @@ describe('max_forwards', () => {
 describe('requests that are refused', () => {
   const refused = async (code: string, options: FakeModelOptions = {}) => {
     const { engine, model } = setUp(options);
-    const error = await engine.admitEdit(request(code)).catch((error: unknown) => error);
+    const error = await engine.admit(request(code)).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(RequestError);
     expect(model.caches).toEqual([]);
     return error as RequestError;
@@ -325,7 +331,7 @@ describe('requests that are refused', () => {
       }
     }
     const engine = new Engine(new FakeModel(), new WithSpecial(), LIMITS);
-    await expect(engine.admitEdit(request('a<eos>b'))).rejects.toThrow('special token');
+    await expect(engine.admit(request('a<eos>b'))).rejects.toThrow('special token');
   });
 
   it.each([{ logitShift: false }, { contextAttention: 'block_causal' as const }])(
@@ -352,7 +358,7 @@ describe('memory', () => {
           if (index === at) controller.abort(new Error('client gone'));
         },
       });
-      const admitted = await engine.admitEdit(request(code), controller.signal);
+      const admitted = await engine.admit(request(code), controller.signal);
       await expect(collect(admitted.run(controller.signal))).rejects.toThrow('client gone');
       expect(model.forwards.length).toBe(at + 1);
       expect(model.openCaches).toEqual([]);
@@ -368,7 +374,7 @@ describe('memory', () => {
           if (index === at) throw new Error('model broke');
         },
       });
-      await expect(collect((await engine.admitEdit(request(code))).run())).rejects.toThrow('model broke');
+      await expect(collect((await engine.admit(request(code))).run())).rejects.toThrow('model broke');
       expect(model.openCaches).toEqual([]);
       expect(engine.queue.running).toBe(0);
     }
@@ -379,7 +385,7 @@ describe('memory', () => {
     for (let at = 0; at < events; at++) {
       const { model, engine } = setUp();
       let seen = 0;
-      for await (const _ of (await engine.admitEdit(request(code))).run()) if (seen++ === at) break;
+      for await (const _ of (await engine.admit(request(code))).run()) if (seen++ === at) break;
       expect(model.openCaches).toEqual([]);
       expect(engine.queue.running).toBe(0);
     }
@@ -387,16 +393,16 @@ describe('memory', () => {
 
   it('is given back by release, before run, after it, and twice; and it runs once', async () => {
     const { model, engine } = setUp();
-    const idle = await engine.admitEdit(request(code));
+    const idle = await engine.admit(request(code));
     expect(model.openCaches.length).toBe(1);
     await idle.release();
     await idle.release();
     expect(model.openCaches).toEqual([]);
     expect(() => idle.run()).toThrow('runs once');
-    const returned = await engine.admitEdit(request(code));
+    const returned = await engine.admit(request(code));
     await returned.run().return();
     expect(model.openCaches).toEqual([]);
-    const used = await engine.admitEdit(request(code));
+    const used = await engine.admit(request(code));
     await collect(used.run());
     await used.release();
     expect(() => used.run()).toThrow('runs once');
@@ -405,8 +411,8 @@ describe('memory', () => {
 
   it('is waited for while others have it', async () => {
     const { model, engine } = setUp({ poolTokens: 150 });
-    const first = await engine.admitEdit(request(code));
-    const second = engine.admitEdit(request(code));
+    const first = await engine.admit(request(code));
+    const second = engine.admit(request(code));
     expect(engine.queue.waiting).toBe(1);
     await first.release();
     expect((await collect((await second).run())).text).toBe(TEXT);
@@ -415,7 +421,7 @@ describe('memory', () => {
 
   it('is refused on an abort that came first', async () => {
     const { model, engine } = setUp();
-    await expect(engine.admitEdit(request(code), AbortSignal.abort(new Error('early')))).rejects.toThrow('early');
+    await expect(engine.admit(request(code), AbortSignal.abort(new Error('early')))).rejects.toThrow('early');
     expect(model.caches).toEqual([]);
   });
 });

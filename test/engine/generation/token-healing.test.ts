@@ -105,7 +105,7 @@ describe('a prompt that ends inside a token', () => {
     expect(first).toEqual(ids);
     expect(text).toBe('returny');
     expect(steps.slice(0, 2)).toEqual(['return', 'y']);
-    expect(done.usage).toMatchObject({ promptTokens: 2, completionTokens: 2 });
+    expect(done.usage).toMatchObject({ promptTokens: 3, completionTokens: 2 });
   });
 
   test('goes on with nothing that begins otherwise, whatever the model says', async () => {

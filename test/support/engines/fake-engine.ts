@@ -1,9 +1,10 @@
 /** An engine without a model: the prompt says how it behaves, so a test over a socket can steer it. */
 import { setTimeout } from 'node:timers/promises';
-import type { Admitted, Engine } from '../../../src/api/host.ts';
-import type { EditEvent, EditRequest } from '../../../src/engine/editing/edit-request.ts';
+import type { EngineJob, ServedEngine } from '../../../src/api/host.ts';
+import type { EditRequest } from '../../../src/engine/editing/edit-request.ts';
+import type { EngineEvent, EngineRequest } from '../../../src/engine/job.ts';
 import { BusyError, type QueueLimits, RequestQueue } from '../../../src/engine/queue.ts';
-import { type EngineEvent, type GenerateRequest, RequestError, type TextToken } from '../../../src/engine/request.ts';
+import { type GenerateRequest, RequestError, type TextToken } from '../../../src/engine/request.ts';
 import type { Tokenizer } from '../../../src/engine/tokenizer/tokenizer.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { OutOfMemoryError } from '../../../src/model/errors.ts';
@@ -66,7 +67,9 @@ export const LOUD = 'blocks of 64 KiB';
 
 export const RETRY_SECONDS = 7;
 
-export interface FakeEngine extends Engine {
+const NEVER = new AbortController().signal;
+
+export interface FakeEngine extends ServedEngine {
   readonly queue: RequestQueue;
   /** Denoise steps so far, over all requests. */
   readonly steps: number;
@@ -93,7 +96,8 @@ export function createFakeEngine({
   const edits: EditRequest[] = [];
   const queue = new RequestQueue({ concurrency: 16, waiting: 32, seconds: 30, ...limits });
 
-  async function admit(request: GenerateRequest, signal: AbortSignal): Promise<Admitted> {
+  async function admit(request: EngineRequest, signal: AbortSignal): Promise<EngineJob> {
+    if (request.kind === 'edit') return admitEdit(request, signal);
     requests.push(request);
     if (request.prompt === NO_ROOM_NOW) throw new BusyError('late', 'no room in time', RETRY_SECONDS);
     if (request.prompt === TOO_MANY) throw new BusyError('full', 'too many wait', RETRY_SECONDS);
@@ -101,24 +105,26 @@ export function createFakeEngine({
     check(request);
     const promptTokens = request.prompt.length;
     const held = await hold(promptTokens + request.maxTokens, signal);
-    return { release: held, run: (signal) => run(request, promptTokens, signal) };
+    return { release: held, run: (signal = NEVER) => run(request, promptTokens, signal) };
   }
 
-  function check({ prompt, maxTokens }: GenerateRequest): void {
+  function check(request: EngineRequest): void {
+    if (request.kind === 'edit') return;
+    const { prompt, maxTokens } = request;
     const needed = prompt.length + maxTokens;
     if (needed <= totalTokens) return;
     throw new RequestError(`${needed} tokens are too many`, 'context_length_exceeded', 'prompt');
   }
 
-  async function admitEdit(request: EditRequest, signal: AbortSignal): Promise<Admitted<EditEvent>> {
+  async function admitEdit(request: EditRequest, signal: AbortSignal): Promise<EngineJob> {
     edits.push(request);
     if (request.code === NO_ROOM_NOW) throw new BusyError('late', 'no room in time', RETRY_SECONDS);
     const release = await hold(request.code.length, signal);
-    return { release, run: (signal) => runFakeEdit(request, step, signal) };
+    return { release, run: (signal = NEVER) => runFakeEdit(request, step, signal) };
   }
 
   /** @returns what gives the room back */
-  async function hold(needed: number, signal: AbortSignal): Promise<() => void> {
+  async function hold(needed: number, signal: AbortSignal): Promise<() => Promise<void>> {
     let held = 0;
     const take = () => {
       if (needed > free) return null;
@@ -127,7 +133,7 @@ export function createFakeEngine({
       return held;
     };
     const place = await queue.enter(take, signal);
-    return () => {
+    return async () => {
       free += held;
       held = 0;
       place.leave();
@@ -145,7 +151,7 @@ export function createFakeEngine({
     { prompt, maxTokens, decoding, logprobs, seed }: GenerateRequest,
     promptTokens: number,
     signal: AbortSignal,
-  ): AsyncGenerator<EngineEvent> {
+  ): AsyncGenerator<EngineEvent, void, void> {
     if (prompt === FAIL_EARLY) throw new Error('secret detail in /a/path');
     if (logprobs?.prompt) yield { type: 'prompt', text: String(prompt), tokens: fakeTokens([String(prompt)], 0, null) };
     const blockLength = decoding.blockLength ?? FAKE_CONFIG.blockLength;
@@ -196,7 +202,6 @@ export function createFakeEngine({
       },
     },
     admit,
-    admitEdit,
     check,
     tokenizer: new FakeTokenizer(),
     edits,
@@ -223,7 +228,7 @@ async function* runFakeEdit(
   { code, region }: EditRequest,
   step: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
-): AsyncGenerator<EditEvent> {
+): AsyncGenerator<EngineEvent, void, void> {
   await step(signal);
   const { start, end } = region ?? { start: 0, end: code.length };
   const at = code.slice(0, end).indexOf('old', start);
@@ -242,17 +247,14 @@ async function* runFakeEdit(
   for (const span of spans) yield { type: 'span', span };
   for (const made of edits) yield { type: 'edit', edit: made };
   const text = at < 0 ? code : `${code.slice(0, at)}new${code.slice(at + 3)}`;
-  const result = {
-    text,
-    diff: at < 0 ? '' : '--- a/code\n+++ b/code\n',
-    edits,
-    spans,
-    passes: 1,
-    complete: true,
-    usage: { promptTokens: code.length, completionTokens: edits.length },
-    cost: { nfe: 3, positionForwards: 30, ms: 4 },
+  yield {
+    type: 'done',
+    finishReason: 'stop',
+    stopString: null,
+    usage: { promptTokens: code.length, cachedTokens: 0, completionTokens: edits.length },
+    cost: { nfe: 3, positionForwards: 30, prefillMs: 0, decodeMs: 4 },
+    result: { text, diff: at < 0 ? '' : '--- a/code\n+++ b/code\n', edits, spans, passes: 1, complete: true },
   };
-  yield { type: 'done', result };
 }
 
 /** One token per character, its code modulo the vocabulary; ids back to text below 128 only. */

@@ -3,10 +3,10 @@
  * socket holds such an answer. Readers are given up soon. `/test/state` says who is still there.
  */
 
-import { createHost, type Engine } from '../../../src/api/host.ts';
+import { createHost, type ServedEngine } from '../../../src/api/host.ts';
 import { Drain } from '../../../src/api/middleware/drain.ts';
 import { createService } from '../../../src/api/service.ts';
-import type { EngineEvent } from '../../../src/engine/request.ts';
+import type { EngineEvent } from '../../../src/engine/job.ts';
 import { readSettings } from '../../../src/hosts/settings.ts';
 import { createFakeEngine } from '../engines/fake-engine.ts';
 
@@ -26,18 +26,18 @@ export interface FloodState {
   readonly endings: Readonly<Record<string, number>>;
 }
 
-async function* inflated(events: AsyncGenerator<EngineEvent>): AsyncGenerator<EngineEvent> {
+async function* inflated(events: AsyncGenerator<EngineEvent, void, void>): AsyncGenerator<EngineEvent, void, void> {
   for await (const event of events) yield event.type === 'block' ? { ...event, text: PIECE } : event;
 }
 
 export function floodService() {
   const totalTokens = 1_000_000;
   const fake = createFakeEngine({ totalTokens, stepMs: STEP_MS, limits: { concurrency: 128 } });
-  const engine: Engine = {
+  const engine: ServedEngine = {
     ...fake,
     async admit(request, signal) {
       const admitted = await fake.admit(request, signal);
-      if (request.prompt !== FLOOD) return admitted;
+      if (request.kind === 'edit' || request.prompt !== FLOOD) return admitted;
       return { release: () => admitted.release(), run: (signal) => inflated(admitted.run(signal)) };
     },
   };

@@ -9,14 +9,15 @@ import {
   type TextEdit,
 } from '../../engine/editing/edit-request.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
+import type { Cost } from '../../engine/request.ts';
 import { ApiError } from '../errors.ts';
 import { contentOf } from '../fields/messages.ts';
 import { fitInfill } from '../generate/fit-infill.ts';
-import type { Engine } from '../host.ts';
+import type { ServedEngine } from '../host.ts';
 import { fenced, readTaggedEdit } from './mercury.ts';
-import type { EditBody, EditExtension } from './schema.ts';
+import type { EditExtension, EditFields } from './schema.ts';
 
-export interface EditTask {
+export interface FramedEdit {
   readonly request: EditRequest;
   /** Where the caller's code begins and ends in what the engine is given. */
   readonly start: number;
@@ -29,11 +30,18 @@ export interface EditTask {
 const CONTEXT_SHARE = 0.5;
 
 /** @throws ApiError for messages without code to edit */
-export function editTask(body: EditBody, engine: Engine): EditTask {
-  const settings = { ...DEFAULT_EDITING, ...withoutUndefined(body.settings ?? {}) };
+export function frameEdit(body: EditFields, engine: ServedEngine): FramedEdit {
+  const settings = { ...DEFAULT_EDITING, ...body.settings };
   if (body.messages === undefined) {
     const code = body.code ?? '';
-    const request = { code, instruction: body.instruction || null, region: body.region ?? null, settings };
+    const request = {
+      kind: 'edit' as const,
+      code,
+      instruction: body.instruction || null,
+      filename: body.filename ?? null,
+      region: body.region ?? null,
+      settings,
+    };
     return { request, start: 0, end: code.length, shown: (text) => text };
   }
   const { before, code, after } = readMessages(body.messages);
@@ -45,10 +53,18 @@ export function editTask(body: EditBody, engine: Engine): EditTask {
   const start = around.prefix.length;
   const end = start + code.length;
   const whole = around.prefix + code + around.suffix;
-  return { request: { code: whole, instruction: null, region: { start, end }, settings }, start, end, shown: fenced };
+  const request = {
+    kind: 'edit' as const,
+    code: whole,
+    instruction: null,
+    filename: null,
+    region: { start, end },
+    settings,
+  };
+  return { request, start, end, shown: fenced };
 }
 
-function readMessages(messages: NonNullable<EditBody['messages']>) {
+function readMessages(messages: NonNullable<EditFields['messages']>) {
   const index = messages.findLastIndex(({ role }) => role === 'user');
   const message = messages[index];
   const tagged = message ? readTaggedEdit(contentOf(message)) : null;
@@ -62,47 +78,41 @@ function readMessages(messages: NonNullable<EditBody['messages']>) {
 }
 
 /** The caller's code as the result has it: nothing outside of it was changed. */
-export function editedCode({ start, end, request }: EditTask, { text }: EditResult): string {
+export function editedCode({ start, end, request }: FramedEdit, { text }: EditResult): string {
   return text.slice(start, text.length - (request.code.length - end));
 }
 
-export function extensionOf(task: EditTask, result: EditResult): EditExtension {
-  const { diff, edits, spans, passes, complete, cost } = result;
+export function extensionOf(framed: FramedEdit, result: EditResult, cost: Cost): EditExtension {
+  const { diff, edits, spans, passes, complete } = result;
   return {
-    text: editedCode(task, result),
+    text: editedCode(framed, result),
     diff,
-    edits: edits.map((edit) => changeOf(edit, task.start)),
-    spans: spans.map((span) => spanOf(span, task)),
+    edits: edits.map((edit) => changeOf(edit, framed.start)),
+    spans: spans.map((span) => spanOf(span, framed)),
     passes,
     complete,
     nfe: cost.nfe,
     position_forwards: cost.positionForwards,
-    ms: cost.ms,
+    ms: cost.decodeMs,
   };
 }
 
 export function spanOf(
   { start, end, causalProb, leaveOneOutProb, best, pass, text, accepted }: EditSpan,
-  task: EditTask,
+  { start: origin }: FramedEdit,
 ) {
   return {
-    start: start - task.start,
-    end: end - task.start,
+    start: start - origin,
+    end: end - origin,
     pass,
     text,
     causal_prob: causalProb,
     leave_one_out_prob: leaveOneOutProb,
-    best: best && changeOf(best, task.start),
+    best: best && changeOf(best, origin),
     accepted,
   };
 }
 
 function changeOf({ start, end, oldText, newText, confidence, gain }: TextEdit, origin: number) {
   return { start: start - origin, end: end - origin, old_text: oldText, new_text: newText, confidence, gain };
-}
-
-type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function withoutUndefined<T extends object>(fields: T): Present<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
 }

@@ -1,0 +1,89 @@
+/** The one route of everything that generates: a body in, its requests through the engine, an answer out. */
+import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { ApiError } from '../errors.ts';
+import { answer, failures, jsonBody } from '../fields/openapi.ts';
+import type { Host, ServedEngine } from '../host.ts';
+import { type Asked, answerAtOnce, answerInEvents } from './answer.ts';
+import { loadEngine } from './load-engine.ts';
+import { requireModel } from './model-name.ts';
+
+/** The fields of a body that the route itself reads. */
+interface CommonFields {
+  readonly model?: string | undefined;
+  readonly stream?: boolean | null | undefined;
+  readonly stream_options?: { readonly include_usage?: boolean | undefined } | null | undefined;
+  readonly diffusing?: boolean | null | undefined;
+}
+
+/** A field with a limit, by the name that a client gave it. */
+type Limited = readonly [param: string, value: number | null | undefined];
+
+/** One way to ask for text. */
+export interface Endpoint<Body extends CommonFields> {
+  readonly path: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly request: z.ZodType<Body>;
+  /** What a 200 is. */
+  readonly answer: string;
+  readonly whole: z.ZodType;
+  readonly chunk: z.ZodType;
+  /** New tokens that the body asks for. */
+  maxTokens?(body: Body): readonly Limited[];
+  /** Tokens in the place of another that the body asks for. */
+  alternatives?(body: Body): Limited;
+  /** @throws ApiError or RequestError for what only the loaded model can tell */
+  ask(body: Body, engine: ServedEngine, host: Host): Asked;
+}
+
+/** Serves an endpoint. */
+export function registerEndpoint<Body extends CommonFields>(
+  app: OpenAPIHono,
+  host: Host,
+  endpoint: Endpoint<Body>,
+): void {
+  const { path, summary, description, request, whole, chunk } = endpoint;
+  const route = createRoute({
+    method: 'post',
+    path,
+    summary,
+    ...(description !== undefined && { description }),
+    request: jsonBody(request),
+    responses: { 200: answer(endpoint.answer, whole, chunk), ...failures },
+  });
+  // A stream has no typed form; zod-openapi would accept only its typed responses.
+  app.openapi(route, async (c) => (await generate(c, host, endpoint, c.req.valid('json') as Body)) as never);
+}
+
+async function generate<Body extends CommonFields>(
+  c: Context,
+  host: Host,
+  endpoint: Endpoint<Body>,
+  body: Body,
+): Promise<Response> {
+  requireModel(host, body.model);
+  // Before the load, so that a bad request never waits for one.
+  for (const [param, tokens] of endpoint.maxTokens?.(body) ?? []) checkMaxTokens(host, tokens, param);
+  const engine = await loadEngine(c, host);
+  const [param, count] = endpoint.alternatives?.(body) ?? ['', null];
+  checkAlternatives(engine, count, param);
+  const asked = endpoint.ask(body, engine, host);
+  if (!body.stream) return answerAtOnce(c, engine, asked);
+  return answerInEvents(c, engine, asked, body.stream_options?.include_usage ?? false, body.diffusing ?? false);
+}
+
+/** @throws ApiError for more new tokens than this server allows */
+function checkMaxTokens({ settings }: Host, tokens: number | null | undefined, param: string): void {
+  if (tokens == null || tokens <= settings.maxTokens) return;
+  const message = `Invalid '${param}': this server allows at most ${settings.maxTokens}.`;
+  throw new ApiError(400, message, 'invalid_value', param);
+}
+
+/** @throws ApiError for more alternatives than the model can name */
+function checkAlternatives({ model }: ServedEngine, count: number | null | undefined, param: string): void {
+  const most = model.maxAlternatives ?? 0;
+  if (count == null || count <= most) return;
+  const message = `Invalid '${param}': this model names at most ${most} tokens in the place of another.`;
+  throw new ApiError(400, message, 'unsupported_parameter', param);
+}

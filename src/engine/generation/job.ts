@@ -1,0 +1,82 @@
+/** From a request for text to a job: its prompt as ids, its blocks, and the room that they take. */
+import type { DiffusionModel } from '../../model/model.ts';
+import type { Acceptance } from '../../sampler/width.ts';
+import { tokensNeeded } from '../admission.ts';
+import type { Job } from '../job.ts';
+import type { GenerateRequest } from '../request.ts';
+import { requireTokenIds } from '../token-ids.ts';
+import type { TextKind, Tokenizer } from '../tokenizer/tokenizer.ts';
+import { generate } from './generate.ts';
+import { infillPrompt, requireInfill } from './infill.ts';
+import { planBlocks } from './plan.ts';
+import { requireMayFit } from './prompt-length.ts';
+import { type Beginning, type HealedPrompt, healPrompt } from './token-healing.ts';
+
+interface Prompt {
+  readonly ids: Int32Array; // (P), empty for an empty prompt
+  /** Tokens that were sent: one more than P where the last is written again. */
+  readonly tokens: number;
+  readonly beginning: Beginning | null;
+}
+
+/**
+ * @param acceptance how often drafts have been holding on this engine
+ * @throws RequestError on a request that can never be served (see `requireMayFit`, `planBlocks`, `requireTokenIds` and `tokensNeeded`)
+ */
+export function generationJob(
+  request: GenerateRequest,
+  model: DiffusionModel,
+  tokenizer: Tokenizer,
+  acceptance: Acceptance,
+): Job {
+  const { ids, tokens: promptTokens, beginning } = promptOf(request, model, tokenizer);
+  // Something has to predict the first id.
+  const prompt = ids.length > 0 ? ids : Int32Array.of(model.config.startTokenId);
+  const settings = planBlocks(request, model, acceptance, prompt.length);
+  const tokens = tokensNeeded(model, request, prompt.length);
+  const plan = { request, settings, prompt, promptTokens, beginning };
+  return {
+    tokens,
+    // A token that was reused is not run, so it would have no probability.
+    prefix: request.logprobs?.prompt ? undefined : { ids: prompt, key: request.cacheKey },
+    promptTokens,
+    run: (cache, turn, signal) => generate(model, tokenizer, plan, cache, turn, signal),
+  };
+}
+
+function promptOf(request: GenerateRequest, model: DiffusionModel, tokenizer: Tokenizer): Prompt {
+  const { config } = model;
+  const { context, prompt, suffix } = request;
+  // A hole has a frame of its own, around text that is nothing but text.
+  const kind = suffix === null ? request.textKind : 'content';
+  const read = (part: string | Int32Array, param: string, as: TextKind) => {
+    if (typeof part === 'string') requireMayFit(part, param, { model, tokenizer });
+    const ids = typeof part === 'string' ? tokenizer.encode(part, as) : part;
+    requireTokenIds(ids, config, param);
+    return ids;
+  };
+  const others = read(context, 'prompt', 'content');
+  const sent = read(prompt, 'prompt', kind);
+  const { ids: prefix, beginning } = healed(request, sent, kind, tokenizer);
+  const framed = () => {
+    if (suffix !== null) {
+      const hole = { context: others, prefix, suffix: read(suffix, 'suffix', 'content') };
+      return infillPrompt(hole, requireInfill(config), config.startTokenId);
+    }
+    const first = kind === 'content' && typeof prompt === 'string' ? tokenizer.firstTokens : [];
+    return Int32Array.from([...first, ...others, ...prefix]);
+  };
+  const ids = framed();
+  return { ids, tokens: ids.length + sent.length - prefix.length, beginning };
+}
+
+function healed(
+  { prompt, tokenHealing, maxTokens, logprobs }: GenerateRequest,
+  ids: Int32Array,
+  kind: TextKind,
+  tokenizer: Tokenizer,
+): HealedPrompt {
+  // Who asks about the prompt's tokens means all of them.
+  const heals = tokenHealing && typeof prompt === 'string' && maxTokens > 0 && !logprobs?.prompt;
+  return heals ? healPrompt(prompt, ids, kind, tokenizer) : { ids, beginning: null };
+}

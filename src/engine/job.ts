@@ -1,0 +1,24 @@
+/** Every kind of request that an engine takes, and the one shape in which they reach the model. */
+import type { CachePrefix, KvCache } from '../model/model.ts';
+import type { EditEvent, EditRequest } from './editing/edit-request.ts';
+import type { GenerateEvent, GenerateRequest } from './request.ts';
+
+export type EngineRequest = GenerateRequest | EditRequest;
+/** The last event of every request is a `done`. */
+export type EngineEvent = GenerateEvent | EditEvent;
+
+/** A request that can be served: the memory that it takes, and its work. */
+export interface Job {
+  /** Room in the KV pool, in tokens. */
+  readonly tokens: number;
+  /** What it shares with other requests. Absent: nothing. */
+  readonly prefix?: CachePrefix | undefined;
+  readonly promptTokens: number;
+  /**
+   * Works until the last event.
+   * @param cache empty but for what was reused; the caller frees it
+   * @param turn awaited before each forward
+   * @throws the signal's reason on abort, within one forward; and whatever the model throws
+   */
+  run(cache: KvCache, turn: () => Promise<void>, signal: AbortSignal): AsyncGenerator<EngineEvent, void, void>;
+}
