@@ -6,7 +6,7 @@ import { chat } from './chat/route.ts';
 import { completions } from './completions/route.ts';
 import { edits, registerApply } from './edit/route.ts';
 import { ApiError, errorResponse } from './errors.ts';
-import { describe } from './fields/openapi.ts';
+import { type About, describe } from './fields/openapi.ts';
 import { toValidationError } from './fields/validation-error.ts';
 import { fim } from './fim/route.ts';
 import { registerEndpoint } from './generate/route.ts';
@@ -20,6 +20,12 @@ import { nameRuntime } from './middleware/runtime-header.ts';
 import { registerHealth } from './models/health.ts';
 import { registerModels } from './models/models.ts';
 
+/** What a host adds to the app. */
+export interface AppHost extends CallHost {
+  /** Of the server, as `package.json` has it. */
+  readonly about: About;
+}
+
 /**
  * Builds the app for one host.
  * @param front every request passes these first; a host that others can reach has access and limits there (see service.ts)
@@ -27,7 +33,7 @@ import { registerModels } from './models/models.ts';
 export function createApp(
   host: Host,
   patience: Patience,
-  callHost: CallHost,
+  { about, ...callHost }: AppHost,
   front: readonly MiddlewareHandler[] = [],
 ): OpenAPIHono {
   const app = new OpenAPIHono({
@@ -72,6 +78,6 @@ export function createApp(
   registerTokens(app, host);
   registerModels(app, host);
   registerHealth(app, host);
-  describe(app);
+  describe(app, about);
   return app;
 }

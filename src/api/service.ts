@@ -6,13 +6,12 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
-import { createApp } from './app.ts';
+import { type AppHost, createApp } from './app.ts';
 import { ApiError, errorResponse } from './errors.ts';
 import type { Host } from './host.ts';
 import { type AccessSettings, requireAccess } from './middleware/access.ts';
 import type { Patience } from './middleware/call.ts';
 import type { Drain } from './middleware/drain.ts';
-import type { CallHost } from './middleware/open-call.ts';
 import { limitRate, type RateLimiter } from './middleware/rate-limit.ts';
 import { type Files, registerFiles } from './models/files.ts';
 import { type Metrics, registerMetrics } from './models/metrics.ts';
@@ -23,7 +22,7 @@ export interface ServiceSettings {
 }
 
 /** What differs from host to host. */
-export interface Platform extends CallHost {
+export interface Platform extends AppHost {
   /** Null: no limit. */
   readonly limiter: RateLimiter | null;
   /** Null: numbers of one process would mislead here. */

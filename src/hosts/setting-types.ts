@@ -1,5 +1,6 @@
 /** Reads single settings: numbers, lists, hashes. */
 import { z } from 'zod';
+import type { ApiKey } from '../api/middleware/api-keys.ts';
 
 /** A whole number, as a number or as text. */
 export const count = (least: number, most: number, fallback: number) =>
@@ -12,13 +13,6 @@ export const count = (least: number, most: number, fallback: number) =>
 
 /** Pieces between commas or white space. */
 const pieces = (text: string): string[] => text.split(/[\s,]+/).filter((piece) => piece !== '');
-
-/** A key that callers may use: its name, for logs and limits, and what its SHA-256 must be. */
-export interface ApiKey {
-  readonly name: string;
-  /** 64 lower-case hex digits. */
-  readonly sha256: string;
-}
 
 const KEY = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63}):)?([0-9a-fA-F]{64})$/;
 

@@ -1,12 +1,11 @@
 /** Every limit and choice of a deployment, read once at start from the environment (Node) or `vars` (Workers). */
 import { z } from 'zod';
+import type { ApiKey } from '../api/middleware/api-keys.ts';
+import { PUBLIC_AREAS, type PublicArea } from '../api/middleware/area.ts';
 import type { Activations } from '../model/linear.ts';
-import { type ApiKey, apiKeys, count, origins, someOf } from './setting-types.ts';
+import { apiKeys, count, origins, someOf } from './setting-types.ts';
 
 const MIB = 1024 * 1024;
-
-/** What may be served without a key. */
-const PUBLIC_AREAS = ['docs', 'models', 'weights', 'page', 'metrics'] as const;
 
 /** Settings whose value is not repeated in a message. */
 const SECRETS: readonly string[] = ['API_KEYS'];
@@ -73,7 +72,7 @@ export interface Settings {
     /** Everybody is let in; there are no keys then. */
     readonly open: boolean;
     readonly keys: readonly ApiKey[];
-    readonly public: readonly (typeof PUBLIC_AREAS)[number][];
+    readonly public: readonly PublicArea[];
     readonly corsOrigins: readonly string[];
   };
   readonly rate: {

@@ -74,6 +74,7 @@ export async function tinyService(variables: Record<string, string> = {}): Promi
       page: null,
     },
     drain,
+    about: { version: '0.0.0', description: 'A test.' },
   });
   const held = () => ({
     kv_tokens: model.maxTokens - model.freeTokens,

@@ -50,6 +50,12 @@ describe('the plain form', () => {
     expect(engine.model.freeTokens).toBe(engine.model.maxTokens);
   });
 
+  test.each(['a.py', null])('the name of the file goes with the instruction: %s', async (filename) => {
+    const { post, engine } = fakeApp();
+    await post({ code: 'old', instruction: 'renew', filename }, PATH);
+    expect(engine.edits[0]).toMatchObject({ instruction: 'renew', filename });
+  });
+
   test('code that stays is itself', async () => {
     const { json } = await fakeApp().post({ code: 'fine' }, PATH);
     expect(json.choices[0].message.content).toBe('fine');

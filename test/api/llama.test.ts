@@ -148,6 +148,21 @@ describe('/infill', () => {
   });
 });
 
+test('other files are named in a comment of their own language', async () => {
+  const { post, engine } = fakeApp({ config: FAKE_CODER });
+  const input_extra = [
+    { filename: 'lib/a.py', text: 'x = 1' },
+    { filename: 'b.sql', text: 'select 1;' },
+    { filename: 'c.html', text: '<p>' },
+    { filename: 'd.ts', text: 'let d;' },
+    { text: 'no name' },
+  ];
+  await post({ input_prefix: 'a', input_suffix: 'b', input_extra }, '/infill');
+  expect(engine.requests[0]?.context).toBe(
+    '# lib/a.py\nx = 1\n-- b.sql\nselect 1;\n<!-- c.html -->\n<p>\n// d.ts\nlet d;\nno name\n',
+  );
+});
+
 describe('tokens and properties', () => {
   test("/tokenize and /detokenize are each other's inverse", async () => {
     const { post } = fakeApp();

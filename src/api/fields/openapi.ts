@@ -1,6 +1,5 @@
 /** The OpenAPI description: the document itself, and the parts that the routes that generate have in common. */
 import type { OpenAPIHono, z } from '@hono/zod-openapi';
-import manifest from '../../../package.json' with { type: 'json' };
 import { errorBodySchema } from './answers.ts';
 
 /** A key comes in one of two headers; a server with open access asks for none. */
@@ -9,14 +8,20 @@ const SECURITY_SCHEMES = {
   apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
 } as const;
 
+/** The server, in the words of its package. */
+export interface About {
+  readonly version: string;
+  readonly description: string;
+}
+
 /** Serves the description at `/openapi.json`. */
-export function describe(app: OpenAPIHono): void {
+export function describe(app: OpenAPIHono, { version, description }: About): void {
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, scheme);
   }
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
-    info: { title: 'Seedling', version: manifest.version, description: manifest.description },
+    info: { title: 'Seedling', version, description },
     // One of them is enough; the empty one is for servers with open access and for what is public.
     security: [...Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] })), {}],
   });

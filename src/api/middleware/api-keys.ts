@@ -1,10 +1,13 @@
 /** Finds whose key a caller sent. The server knows only hashes, and it compares them in constant time. */
+import { timingSafeEqual } from 'hono/utils/buffer';
+import { sha256 } from 'hono/utils/crypto';
 import type { Client } from './call.ts';
 
 /** A key that is let in. */
 export interface ApiKey {
+  /** For logs and limits. */
   readonly name: string;
-  /** SHA-256 of the key, in lower-case hex. */
+  /** SHA-256 of the key: 64 lower-case hex digits. */
   readonly sha256: string;
 }
 
@@ -18,17 +21,12 @@ export function sentKey(header: (name: string) => string | undefined): string | 
   return key === undefined || key === '' || key.length > LONGEST_KEY ? null : key;
 }
 
+/** @returns null for a key that is nobody's */
 export async function clientOf(sent: string, keys: readonly ApiKey[]): Promise<Client | null> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(sent));
-  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  let found: ApiKey | null = null;
-  // No early end: the time says nothing about which key, or how much of it, was right.
-  for (const key of keys) if (equal(key.sha256, hex)) found = key;
-  return found === null ? null : { keyName: found.name, cacheKey: `key ${found.sha256}` };
-}
-
-function equal(a: string, b: string): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < b.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
-  return difference === 0;
+  const hash = await sha256(sent);
+  if (hash === null) return null;
+  // All of them: the time says nothing about which key, or how much of it, was right.
+  const equal = await Promise.all(keys.map((key) => timingSafeEqual(key.sha256, hash)));
+  const found = keys[equal.lastIndexOf(true)];
+  return found === undefined ? null : { keyName: found.name, cacheKey: `key ${found.sha256}` };
 }

@@ -19,6 +19,7 @@ const content = { 'application/json': { schema: healthSchema } };
 const route = createRoute({
   method: 'get',
   path: '/health',
+  security: [],
   responses: {
     200: { description: 'Ready.', content },
     503: { description: 'Loading, or the last load failed; asking starts the next try.', content },

@@ -28,8 +28,8 @@ export function editJob(request: EditRequest, model: DiffusionModel, tokenizer: 
   // The start token takes one.
   if (text.ids.length > limit) {
     throw new RequestError(
-      `This model edits at most ${limit - 1} tokens at once. However, the code and the instruction have ` +
-        `${text.promptTokens}. Please send less code, such as one function.`,
+      `This model's maximum context length is ${limit} tokens, so it edits at most ${limit - 1} tokens at once. ` +
+        `However, the code and the instruction have ${text.promptTokens}. Please send less code, such as one function.`,
       'context_length_exceeded',
       'code',
     );

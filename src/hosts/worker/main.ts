@@ -2,6 +2,8 @@
 import { env } from 'cloudflare:workers';
 import relaxed from '../../../build/kernels-relaxed.wasm';
 import simd from '../../../build/kernels-simd.wasm';
+// Named imports: the bundle has these two, and not the rest of the file.
+import { description, version } from '../../../package.json';
 import { createHost } from '../../api/host.ts';
 import { Drain } from '../../api/middleware/drain.ts';
 import { createService } from '../../api/service.ts';
@@ -49,6 +51,7 @@ const service = createService(host, settings, {
     },
   },
   drain: new Drain(),
+  about: { version, description },
 });
 
 export default { fetch: service.fetch };

@@ -22,6 +22,7 @@ test('a key finds what it has asked itself in the cache, and nothing of another 
     metrics: null,
     files: { weights: () => Promise.reject(new Error('no weights')), page: null },
     drain: new Drain(),
+    about: { version: '0.0.0', description: 'A test.' },
   });
 
   /** Tokens of the prompt that were in the cache, and that the model had to run. */

@@ -33,6 +33,15 @@ test('every reference in it is there, every field of a request says what it is',
   }
 });
 
+test('names every setting of an edit with its default', async () => {
+  const { components } = await document;
+  const { settings } = components.schemas.EditRequest.properties;
+  const { properties } = settings;
+  expect(properties.tau_mask.description).toMatch(/Default 0\.001\.$/);
+  expect(properties.max_forwards.description).toMatch(/Default 512\.$/);
+  expect(properties).not.toHaveProperty('maxForwards');
+});
+
 test('the page asks nobody else for anything', () => {
   for (const file of readdirSync('docs/reference')) {
     const text = readFileSync(`docs/reference/${file}`, 'utf8');
@@ -58,6 +67,7 @@ test('keys, refused methods and deadlines are in the description, and the versio
   expect(components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
   expect(components.securitySchemes.apiKey).toMatchObject({ type: 'apiKey', in: 'header', name: 'x-api-key' });
   expect(security).toEqual([{ bearer: [] }, { apiKey: [] }, {}]);
+  expect(paths['/health'].get.security).toEqual([]);
   for (const [path, methods] of Object.entries(paths as Record<string, Record<string, { responses: object }>>)) {
     for (const [method, { responses }] of Object.entries(methods)) {
       if (path === '/v1/apply/completions') continue;

@@ -228,11 +228,15 @@ describe('a region', () => {
 });
 
 describe('an instruction', () => {
-  it('is a comment before the code, and no part of the result', async () => {
+  it.each([
+    [null, '// mend it\n// please\n'],
+    ['a.py', '# mend it\n# please\n'],
+    ['a.sql', '-- mend it\n-- please\n'],
+    ['a.html', '<!-- mend it -->\n<!-- please -->\n'],
+  ])('is a comment before the code, and no part of the result: %s', async (filename, context) => {
     const code = TEXT.replace('brown', 'br~wn');
-    const { text, usage, model } = await edit(code, { instruction: 'mend it\nplease' });
+    const { text, usage, model } = await edit(code, { instruction: 'mend it\nplease', filename });
     expect(text).toBe(TEXT);
-    const context = '// mend it\n// please\n';
     expect(usage.promptTokens).toBe(context.length + code.length);
     const [first, second] = model.forwards;
     expect(String.fromCharCode(...first!.ids.slice(1), second!.ids[0]!)).toBe(context);

@@ -140,6 +140,26 @@ describe('a prompt that ends inside a token', () => {
   });
 
   test.each([
+    ['a line break', '\n', 1],
+    ['one word', ' re', 1],
+    ['one blank', ' ', 1],
+    ['nothing', '', 0],
+    ['a token that stays', 'x', 1],
+    ['two tokens', 'x\n', 2],
+    ['two tokens, the second a word', 'x re', 2],
+  ])('counts all that was sent: %s', async (_what, prompt, tokens) => {
+    const { done } = await run([], 0, { prompt });
+    expect(done.usage.promptTokens).toBe(tokens);
+    expect(tokenizer.encode(prompt).length).toBe(tokens);
+  });
+
+  test.each(['\n', 'x re'])('counts all that was sent around a hole: %j', async (prompt) => {
+    const { done } = await run([], 0, { prompt, context: 'xx', suffix: ';;' });
+    // Three markers, a separator, two tokens each of context and suffix.
+    expect(done.usage.promptTokens).toBe(3 + 1 + 4 + tokenizer.encode(prompt).length);
+  });
+
+  test.each([
     ['asked not to', { prompt, tokenHealing: false }],
     ['given as ids', { prompt: tokenizer.encode(prompt) }],
     ['whose tokens are asked for', { prompt, logprobs: { alternatives: 0, prompt: true } }],

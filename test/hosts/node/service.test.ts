@@ -1,4 +1,5 @@
 /** What the Node host adds to the service: addresses, limits in memory, metrics, a log on standard output. */
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createHost } from '../../../src/api/host.ts';
 import { Drain } from '../../../src/api/middleware/drain.ts';
@@ -96,4 +97,11 @@ test('no limit is no limit', async () => {
   const { post } = await start({ ACCESS: 'open', RATE_LIMIT: '0' });
   const answers = await Promise.all(Array.from({ length: 20 }, () => post()));
   expect(answers.every(({ status }) => status === 200)).toBe(true);
+});
+
+test('the description of the API has the version of package.json', async () => {
+  const { url } = await start({ ACCESS: 'open' });
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const { info } = (await (await fetch(url('/openapi.json'))).json()) as { info: { version: string } };
+  expect(info.version).toBe(version);
 });

@@ -26,6 +26,7 @@ export function clientService(): OpenAPIHono {
       metrics: null,
       files: { weights: () => Promise.reject(new Error('no weights')), page: null },
       drain: new Drain(),
+      about: { version: '0.0.0', description: 'A test.' },
     },
   );
   app.get('/test/state', (c) => {

@@ -56,6 +56,7 @@ export function serviceAround(
       page: async (c, next) => (c.req.path === '/' ? c.html('the page') : next()),
     },
     drain,
+    about: { version: '0.0.0', description: 'A test.' },
     ...platform,
   });
 

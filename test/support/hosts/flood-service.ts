@@ -61,6 +61,7 @@ export function floodService() {
       page: null,
     },
     drain,
+    about: { version: '0.0.0', description: 'A test.' },
   });
   app.get('/test/state', (c) => {
     const { running, waiting } = fake.queue;

@@ -27,6 +27,7 @@ export function hastyService(cut: Platform['cut'], drain = new Drain()): OpenAPI
       metrics: null,
       files: { weights: () => Promise.reject(new Error('no weights')), page: null },
       drain,
+      about: { version: '0.0.0', description: 'A test.' },
     },
   );
   app.get('/test/state', (c) => {

@@ -5,6 +5,7 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { serveStatic } from '@hono/node-server/serve-static';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import packageJson from '../../../../package.json' with { type: 'json' };
 import type { Host } from '../../../api/host.ts';
 import { lastAddress } from '../../../api/middleware/client-address.ts';
 import type { Drain } from '../../../api/middleware/drain.ts';
@@ -47,5 +48,6 @@ export function createNodeService(
     metrics,
     files: { weights: (file) => source.stream(file), page: serveStatic({ root: ASSETS, onFound: unversioned }) },
     drain,
+    about: packageJson,
   });
 }
