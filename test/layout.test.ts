@@ -8,24 +8,7 @@ import { expect, test } from 'vitest';
 const FILES_PER_FOLDER = 20;
 const LINES_PER_FILE = 350;
 /** Names that two files of `src/` declare and export. It may only become shorter. */
-const DECLARED_TWICE = [
-  'Admitted',
-  'ApiKey',
-  'Decoding',
-  'Draft',
-  'EditTask',
-  'ElementType',
-  'Engine',
-  'Hole',
-  'LoadProgress',
-  'NOTHING',
-  'Part',
-  'Patience',
-  'Tensors',
-  'costOf',
-  'parseJson',
-  'verify',
-];
+const DECLARED_TWICE = ['Decoding', 'NOTHING', 'Part'];
 
 const all = globSync('src/**/*', { withFileTypes: true, cwd: new URL('..', import.meta.url).pathname })
   .filter((entry) => entry.isFile())

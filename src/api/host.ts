@@ -10,7 +10,7 @@ import type { DiffusionModel } from '../model/model.ts';
  * A request that holds its room in the KV pool. `run` yields a macrotask at least once a step, so that a disconnect is seen,
  * and ends soon after its signal aborts. `release` may be called twice, and after `run` ended.
  */
-export type EngineJob = Pick<Admitted, 'run' | 'release'>;
+export type HeldRequest = Pick<Admitted, 'run' | 'release'>;
 
 /** The part of the engine that the API uses. */
 export interface ServedEngine {
@@ -24,7 +24,7 @@ export interface ServedEngine {
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work
    */
-  admit(request: EngineRequest, signal: AbortSignal): Promise<EngineJob>;
+  admit(request: EngineRequest, signal: AbortSignal): Promise<HeldRequest>;
   /** @throws RequestError for what `admit` would refuse for good; waits for nothing and takes nothing */
   check(request: EngineRequest): void;
   readonly tokenizer: Tokenizer;

@@ -1,6 +1,6 @@
 /** A request that holds its memory. This is the one place that frees it. */
 import type { KvCache } from '../model/model.ts';
-import type { EngineEvent, Job } from './job.ts';
+import type { EngineEvent, EngineJob } from './job.ts';
 import type { Place } from './queue.ts';
 
 /** A request that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */
@@ -11,7 +11,7 @@ export class Admitted {
   readonly cachedTokens: number;
 
   readonly #place: Place<KvCache>;
-  readonly #job: Job;
+  readonly #job: EngineJob;
   readonly #turn: () => Promise<void>;
   #state: 'waiting' | 'started' | 'released' = 'waiting';
   #events: AsyncGenerator<EngineEvent, void, void> | null = null;
@@ -21,7 +21,7 @@ export class Admitted {
    * @param job may use the cache until its events end
    * @param turn awaited before each forward
    */
-  constructor(place: Place<KvCache>, job: Job, turn: () => Promise<void>) {
+  constructor(place: Place<KvCache>, job: EngineJob, turn: () => Promise<void>) {
     this.#place = place;
     this.#job = job;
     this.#turn = turn;

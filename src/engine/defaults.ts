@@ -11,7 +11,7 @@ export { policyDefaults } from '../sampler/policies/index.ts';
 
 /** New tokens at most, by endpoint. OpenAI's completions have 16; a hole takes a few lines, an answer a paragraph. */
 const maxTokens = { completions: 16, chat: 256, fim: 128, llama: 128 } as const;
-export type Endpoint = keyof typeof maxTokens;
+type TextEndpoint = keyof typeof maxTokens;
 
 const policy: PolicyName = 'confidence';
 /** Steps of remasking: the block length. */
@@ -37,6 +37,6 @@ export const DEFAULTS = {
 } as const;
 
 /** @param most the server's limit, which may be lower than the default */
-export function defaultMaxTokens(endpoint: Endpoint, most: number): number {
+export function defaultMaxTokens(endpoint: TextEndpoint, most: number): number {
   return Math.min(maxTokens[endpoint], most);
 }

@@ -5,7 +5,7 @@ import { createCacheIfRoom } from './admission.ts';
 import { Admitted } from './admitted.ts';
 import { editJob } from './editing/edit.ts';
 import { generationJob } from './generation/job.ts';
-import type { EngineEvent, EngineRequest, Job } from './job.ts';
+import type { EngineEvent, EngineJob, EngineRequest } from './job.ts';
 import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
@@ -48,7 +48,7 @@ export class Engine {
     this.#plan(request);
   }
 
-  #plan(request: EngineRequest): Job {
+  #plan(request: EngineRequest): EngineJob {
     const { model, tokenizer } = this;
     return request.kind === 'edit'
       ? editJob(request, model, tokenizer)

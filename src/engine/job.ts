@@ -8,7 +8,7 @@ export type EngineRequest = GenerateRequest | EditRequest;
 export type EngineEvent = GenerateEvent | EditEvent;
 
 /** A request that can be served: the memory that it takes, and its work. */
-export interface Job {
+export interface EngineJob {
   /** Room in the KV pool, in tokens. */
   readonly tokens: number;
   /** What it shares with other requests. Absent: nothing. */

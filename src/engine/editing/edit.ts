@@ -4,7 +4,7 @@ import type { DiffusionModel } from '../../model/model.ts';
 import { EditForwards } from '../../sampler/editing/edit-forwards.ts';
 import { type ConsideredEvent, type EditedEvent, edit, ROOM_TO_GROW } from '../../sampler/editing/editor.ts';
 import { contextLimit, requireMayFit } from '../generation/prompt-length.ts';
-import type { Job } from '../job.ts';
+import type { EngineJob } from '../job.ts';
 import { RequestError } from '../request.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { unifiedDiff } from './diff.ts';
@@ -16,7 +16,7 @@ import { EditableText } from './editable-text.ts';
  * @throws RequestError `context_length_exceeded` for code that could never fit, `invalid_value` (see `EditableText`),
  *   `unsupported_model` for a model whose committed tokens do not predict the next one
  */
-export function editJob(request: EditRequest, model: DiffusionModel, tokenizer: Tokenizer): Job {
+export function editJob(request: EditRequest, model: DiffusionModel, tokenizer: Tokenizer): EngineJob {
   const { config } = model;
   if (!predictsNext(config)) {
     const message = `${config.name} cannot edit: that takes a model with causal context and logit shift.`;

@@ -2,7 +2,7 @@
 import type { DiffusionModel } from '../../model/model.ts';
 import type { Acceptance } from '../../sampler/width.ts';
 import { tokensNeeded } from '../admission.ts';
-import type { Job } from '../job.ts';
+import type { EngineJob } from '../job.ts';
 import type { GenerateRequest } from '../request.ts';
 import { requireTokenIds } from '../token-ids.ts';
 import type { TextKind, Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -28,7 +28,7 @@ export function generationJob(
   model: DiffusionModel,
   tokenizer: Tokenizer,
   acceptance: Acceptance,
-): Job {
+): EngineJob {
   const { ids, tokens: promptTokens, beginning } = promptOf(request, model, tokenizer);
   // Something has to predict the first id.
   const prompt = ids.length > 0 ? ids : Int32Array.of(model.config.startTokenId);

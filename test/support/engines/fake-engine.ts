@@ -1,6 +1,6 @@
 /** An engine without a model: the prompt says how it behaves, so a test over a socket can steer it. */
 import { setTimeout } from 'node:timers/promises';
-import type { EngineJob, ServedEngine } from '../../../src/api/host.ts';
+import type { HeldRequest, ServedEngine } from '../../../src/api/host.ts';
 import type { EditRequest } from '../../../src/engine/editing/edit-request.ts';
 import type { EngineEvent, EngineRequest } from '../../../src/engine/job.ts';
 import { BusyError, type QueueLimits, RequestQueue } from '../../../src/engine/queue.ts';
@@ -96,7 +96,7 @@ export function createFakeEngine({
   const edits: EditRequest[] = [];
   const queue = new RequestQueue({ concurrency: 16, waiting: 32, seconds: 30, ...limits });
 
-  async function admit(request: EngineRequest, signal: AbortSignal): Promise<EngineJob> {
+  async function admit(request: EngineRequest, signal: AbortSignal): Promise<HeldRequest> {
     if (request.kind === 'edit') return admitEdit(request, signal);
     requests.push(request);
     if (request.prompt === NO_ROOM_NOW) throw new BusyError('late', 'no room in time', RETRY_SECONDS);
@@ -116,7 +116,7 @@ export function createFakeEngine({
     throw new RequestError(`${needed} tokens are too many`, 'context_length_exceeded', 'prompt');
   }
 
-  async function admitEdit(request: EditRequest, signal: AbortSignal): Promise<EngineJob> {
+  async function admitEdit(request: EditRequest, signal: AbortSignal): Promise<HeldRequest> {
     edits.push(request);
     if (request.code === NO_ROOM_NOW) throw new BusyError('late', 'no room in time', RETRY_SECONDS);
     const release = await hold(request.code.length, signal);
