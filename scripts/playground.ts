@@ -10,10 +10,10 @@ import { build, type Metafile } from 'esbuild';
 import type { OfferedModel } from '../src/playground/shared/offered-model.ts';
 
 const SOURCE = 'src/playground';
-/** Of a Workers asset. */
+/** Largest file that Workers serve, in bytes. */
 const LARGEST_ASSET = 25 * 1024 * 1024;
 
-/** The build that `onnxruntime-web/webgpu` starts: larger than Workers serve as one file, so the page unpacks it. */
+/** The build that `onnxruntime-web/webgpu` starts. It is larger than Workers serve, so the page gets it compressed. */
 const ONNX_RUNTIME = 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm';
 
 async function compress(from: string, to: string): Promise<void> {
@@ -22,7 +22,7 @@ async function compress(from: string, to: string): Promise<void> {
 
 /**
  * Writes `index.html` and `service-worker.js` to `assets`, the rest to `assets/playground`.
- * @throws Error when a file is larger than Workers serve
+ * @throws Error if a file is larger than Workers serve
  */
 export async function buildPlayground(assets: string, models: readonly OfferedModel[]): Promise<void> {
   const common = { bundle: true, minify: true, target: 'es2023', logLevel: 'warning' } as const;
@@ -32,7 +32,7 @@ export async function buildPlayground(assets: string, models: readonly OfferedMo
     metafile: true,
     outdir: to,
     format: 'esm',
-    // The page and its worker share what both need.
+    // The page and its worker share chunks.
     splitting: true,
     entryPoints: {
       main: join(SOURCE, 'page/main.ts'),
@@ -67,14 +67,14 @@ export async function buildPlayground(assets: string, models: readonly OfferedMo
   });
 }
 
-/** What every visit needs. The rest, which is ONNX Runtime, is kept once it was used. */
+/** The files that every visit needs. ONNX Runtime is not one of them: it is kept after its first use. */
 function offlineFiles(files: readonly string[], { outputs }: Metafile, directory: string): readonly string[] {
   const lazy = new Set(Object.keys(outputs));
   const need = (path: string) => {
     if (!lazy.delete(path)) return;
     for (const { path: next, kind } of outputs[path]?.imports ?? []) if (kind !== 'dynamic-import') need(next);
   };
-  // An entry that is imported somewhere is a chunk of its own.
+  // An entry that another module imports is a chunk of its own.
   for (const [path, { entryPoint }] of Object.entries(outputs)) if (entryPoint?.startsWith(SOURCE)) need(path);
   const left = new Set([...lazy].map((path) => relative(directory, path)));
   return files.filter((file) => !left.has(file) && !file.endsWith('.gz'));

@@ -10,7 +10,7 @@ import { PlaygroundPage } from '../test/support/hosts/playground-page.ts';
 import { withAssets } from '../test/support/hosts/static-site.ts';
 
 const [TO = 'docs/playground.png'] = process.argv.slice(2);
-/** Settled tokens from which on a picture is taken. */
+/** Pictures are taken after this number of settled tokens. */
 const TOKENS = 24;
 const LOOKS = 40;
 const ENOUGH = 5;
@@ -29,7 +29,7 @@ try {
   await playground.run();
   await playground.growing('settled', TOKENS);
   let [picture, drafts] = [await playground.page.screenshot(), 0];
-  // Of a few, the one that shows the most of what is still open.
+  // Keeps the picture with the most open drafts.
   for (let i = 0; i < LOOKS && (await playground.isRunning()); i++) {
     const shown = await playground.page.locator('.denoise .draft').count();
     if (shown <= drafts || drafts >= ENOUGH) continue;

@@ -5,7 +5,7 @@ import type { DiffusionModel } from '../model/model.ts';
 import { WasmModel, type WasmModelOptions } from '../model/wasm-model.ts';
 import type { WeightSource } from '../model/weight-source.ts';
 
-/** `src/model/onnx/load.ts`, which a host imports only when it is called: ONNX Runtime is larger than all the rest. */
+/** Loads `src/model/onnx/load.ts`. A host imports it only when it is called, because ONNX Runtime is large. */
 export type OnnxLoader = (
   source: WeightSource,
   config: ModelConfig,
@@ -13,7 +13,7 @@ export type OnnxLoader = (
 ) => Promise<DiffusionModel>;
 
 export interface OnnxChoice {
-  /** `auto`: WebGPU where there is an adapter, else the project's own kernels. */
+  /** `auto`: WebGPU if there is an adapter, else the project's own kernels. */
   readonly runtime: 'webgpu' | 'onnx' | 'auto';
   readonly load: OnnxLoader;
 }
@@ -21,7 +21,7 @@ export interface OnnxChoice {
 /**
  * @param onnx null: the project's own kernels
  * @throws ModelLoadError naming the file that is at fault
- * @throws NoAdapterError where `webgpu` was chosen and has nothing to run on
+ * @throws NoAdapterError if `webgpu` was chosen and there is no adapter
  */
 export async function chooseModel(
   source: WeightSource,

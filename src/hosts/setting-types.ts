@@ -11,12 +11,12 @@ export const count = (least: number, most: number, fallback: number) =>
     .max(most, `must be at most ${most}`)
     .default(fallback);
 
-/** Pieces between commas or white space. */
+/** Splits at commas and white space. */
 const pieces = (text: string): string[] => text.split(/[\s,]+/).filter((piece) => piece !== '');
 
 const KEY = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63}):)?([0-9a-fA-F]{64})$/;
 
-/** Hashes, each with a name before it or without. A message never repeats the text: it may hold a key. */
+/** A list of hashes. Each may have a name before it. No message contains the text, since it may hold a key. */
 export const apiKeys = z
   .string('must be text')
   .transform((text, context): readonly ApiKey[] => {
@@ -39,7 +39,7 @@ export const apiKeys = z
 
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#*]+$/;
 
-/** Origins as browsers send them. */
+/** A list of origins, written as browsers send them. */
 export const origins = z
   .string('must be text')
   .transform((text, context): readonly string[] => {

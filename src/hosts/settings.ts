@@ -7,7 +7,7 @@ import { apiKeys, count, origins, someOf } from './setting-types.ts';
 
 const MIB = 1024 * 1024;
 
-/** Settings whose value is not repeated in a message. */
+/** Messages never contain the values of these settings. */
 const SECRETS: readonly string[] = ['API_KEYS'];
 
 const variablesSchema = z.object({
@@ -16,41 +16,41 @@ const variablesSchema = z.object({
     .string('must be a name')
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be a plain name: letters, digits, dots, dashes, underscores')
     .default('seedling-135m'),
-  /** Everything the host holds: WASM memory and JavaScript. A Workers isolate has 128 MB. */
+  /** All memory of the host: WASM and JavaScript. A Workers isolate has 128 MB. */
   MEMORY_BUDGET_MIB: count(1, 4096, 120),
   /** Room in the KV pool, in tokens, all requests together. */
   KV_TOKENS: count(1, 1_000_000, 1024),
-  /** Precision of a quantized layer's input: `int16` is closer to float32 and multiplies twice as much. */
+  /** Precision of a quantized layer's input. `int16` is closer to float32, and takes twice the multiplications. */
   ACTIVATIONS: z.enum(['int8', 'int16'], 'must be int8 or int16').default('int8'),
   /** The largest `max_tokens` a request may ask for. */
   MAX_TOKENS: count(1, 1_000_000, 1024),
   /** The largest request body. */
   BODY_LIMIT_BYTES: count(1024, 100 * MIB, MIB),
-  /** Requests that run at once at most. */
+  /** Most requests that run at once. */
   CONCURRENCY: count(1, 1024, 16),
-  /** Requests that wait for room at most; the next one is refused. */
+  /** Most requests that wait for room. The next one is refused. */
   QUEUE_LIMIT: count(0, 10_000, 32),
   /** Longest wait for room, in seconds. */
   QUEUE_SECONDS: count(1, 600, 30),
-  /** Keeps the KV of ended requests, while nothing else needs the room, for others that begin alike. */
+  /** Keeps the KV of ended requests for later prompts that begin alike, until the room is needed. */
   PREFIX_CACHE: z.enum(['on', 'off'], 'must be on or off').default('on'),
-  /** Who is let in: callers with a key of `API_KEYS`, or everybody. */
+  /** `keys`: callers need a key of `API_KEYS`. `open`: everybody is let in. */
   ACCESS: z.enum(['keys', 'open'], 'must be keys or open').default('keys'),
   API_KEYS: apiKeys,
-  /** What is served without a key: `PUBLIC_AREAS`. `/health` always is. */
+  /** Areas that are served without a key. `/health` always is. */
   PUBLIC: someOf(PUBLIC_AREAS, ['docs', 'models', 'page']),
   /** Other sites whose pages may call the API. */
   CORS_ORIGINS: origins,
-  /** Requests per key, or per address where access is open, in `RATE_SECONDS`; 0 sets no limit. */
+  /** Most requests in `RATE_SECONDS` for each key, or for each address if access is open. 0: no limit. */
   RATE_LIMIT: count(0, 1_000_000, 240),
   RATE_SECONDS: count(1, 3600, 60),
-  /** Longest life of a request, its wait included. */
+  /** Longest life of a request, including its wait in the queue. */
   REQUEST_SECONDS: count(1, 3600, 120),
-  /** A stream that has nothing to send for so long gets a comment. */
+  /** A stream that is silent for this time sends a comment. */
   KEEP_ALIVE_SECONDS: count(1, 600, 15),
-  /** A reader that takes nothing for so long is dropped. */
+  /** A reader that takes no bytes for this time is dropped. */
   STALL_SECONDS: count(1, 600, 30),
-  /** What computes: this project's WASM kernels, or ONNX Runtime on WebGPU (`webgpu`) or WASM (`onnx`). */
+  /** Runs the model: this project's WASM kernels (`wasm`), or ONNX Runtime on WebGPU (`webgpu`) or WASM (`onnx`). */
   RUNTIME: z.enum(['wasm', 'webgpu', 'onnx', 'auto'], 'must be wasm, webgpu, onnx or auto').default('wasm'),
 });
 
@@ -69,7 +69,7 @@ export interface Settings {
   };
   readonly prefixCache: boolean;
   readonly access: {
-    /** Everybody is let in; there are no keys then. */
+    /** Everybody is let in. Then there are no keys. */
     readonly open: boolean;
     readonly keys: readonly ApiKey[];
     readonly public: readonly PublicArea[];
@@ -85,11 +85,11 @@ export interface Settings {
     readonly keepAliveSeconds: number;
     readonly stallSeconds: number;
   };
-  /** `auto`: `webgpu` where there is an adapter, else `wasm`. */
+  /** `auto`: `webgpu` if there is an adapter, else `wasm`. */
   readonly runtime: 'wasm' | 'webgpu' | 'onnx' | 'auto';
 }
 
-/** A setting is wrong; the message is one sentence for whoever starts the host. */
+/** A setting is wrong. The message is one sentence for the person who starts the host. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
@@ -139,7 +139,7 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
   };
 }
 
-/** Where there is no ONNX Runtime: on Workers, whose isolates it does not fit. @throws SettingsError */
+/** For Workers: ONNX Runtime does not fit into an isolate. @throws SettingsError */
 export function refuseOnnxRuntime({ runtime }: Settings): void {
   if (runtime === 'wasm' || runtime === 'auto') return;
   throw new SettingsError(`Setting RUNTIME must be wasm or auto on Workers, but is ${JSON.stringify(runtime)}.`);

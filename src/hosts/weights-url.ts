@@ -1,7 +1,7 @@
 /** Reads `WEIGHTS_URL`, the setting for weights on another server. */
 import { SettingsError } from './settings.ts';
 
-/** @throws SettingsError unless it is the address that a model's directory has. */
+/** @throws SettingsError unless the value is an http or https address */
 export function readWeightsUrl(value: unknown): string {
   const url = typeof value === 'string' ? URL.parse(value) : null;
   if (url && /^https?:$/.test(url.protocol) && !url.hash) return url.href;

@@ -15,7 +15,7 @@ export function directoryStore(directory: string): FileStore {
     },
     async create(file) {
       await mkdir(directory, { recursive: true });
-      // A name of its own: another process may be fetching the same file.
+      // The name is unique, because another process may be fetching the same file.
       const partial = join(directory, `${file}.${crypto.randomUUID()}.partial`);
       const handle = await open(partial, 'wx');
       return {

@@ -26,7 +26,7 @@ export function httpSource(baseUrl: string, options: TransferOptions = {}): Weig
   };
 }
 
-/** The bytes of one file. @param from the first that is wanted @throws ModelLoadError as `httpSource` does */
+/** The bytes of one file. @param from offset of the first byte @throws ModelLoadError as `httpSource` does */
 export function httpBytes(
   baseUrl: string,
   file: string,

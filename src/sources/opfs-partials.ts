@@ -1,4 +1,4 @@
-/** Parts of files in a browser's origin private file system (OPFS): what a page had fetched when it was closed. */
+/** Keeps parts of files in a browser's origin private file system (OPFS), for a page that is closed in the middle. */
 import type { Part, PartStore } from './continued.ts';
 
 /** The used part of a `FileSystemSyncAccessHandle`. Only workers have such handles, a page's own thread has none. */
@@ -15,7 +15,7 @@ interface FileHandle {
   createSyncAccessHandle(): Promise<AccessHandle>;
 }
 
-/** The part of a `FileSystemDirectoryHandle` that is used. */
+/** The used part of a `FileSystemDirectoryHandle`. */
 export interface Directory {
   getFileHandle(name: string, options: { create: boolean }): Promise<FileHandle>;
   removeEntry(name: string): Promise<void>;

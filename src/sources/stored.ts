@@ -4,30 +4,30 @@ import type { WeightSource } from '../model/weight-source.ts';
 import { byteStream, streamText } from './byte-stream.ts';
 import { UnreachableError } from './http.ts';
 
-/** Where copies lie. A file is there whole or not at all. */
+/** A place for copies of files. It holds a file whole or not at all. */
 export interface FileStore {
-  /** Its bytes (`type: 'bytes'`), or null. */
+  /** The file's bytes (`type: 'bytes'`), or null if there is no copy. */
   read(file: string): Promise<ReadableStream<Uint8Array> | null>;
-  create(file: string): Promise<Draft>;
+  create(file: string): Promise<PendingCopy>;
   remove(file: string): Promise<void>;
 }
 
-/** A copy in the making. */
-interface Draft {
+/** A copy that is being written. */
+interface PendingCopy {
   write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** All was written: from now on `read` has it. */
+  /** Ends the copy. From now on `read` finds it. */
   keep(): Promise<void>;
-  /** Leaves nothing behind. */
+  /** Removes the copy. */
   drop(): Promise<void>;
 }
 
 /**
- * Shards come from the store, else through `source` into it. The small files come from `source`, so that a new version of
- * the model is seen, and from the store where the server is out of reach.
- * @param warn gets one sentence where a copy cannot be kept (a full disk, a browser's quota) or an old one has to do
+ * A shard comes from the store. If the store has none, it comes from `source`, and the store gets a copy. The small files
+ * come from `source`, so that a new version of the model is seen. If the server cannot be reached, they come from the store.
+ * @param warn gets one sentence if a copy cannot be kept (a full disk, a browser's quota), or if an old copy is used
  */
 export function storedSource(source: WeightSource, store: FileStore, warn: (sentence: string) => void): WeightSource {
-  /** Everything that passes, and into the store too, as long as it takes it. */
+  /** Yields every chunk and also writes it to the store, until the store fails. */
   async function* keeping(
     file: string,
     upstream: ReadableStream<Uint8Array>,
@@ -52,7 +52,7 @@ export function storedSource(source: WeightSource, store: FileStore, warn: (sent
     }
   }
 
-  /** A store that fails is as good as an empty one. */
+  /** The store's copy, or null. A store that fails counts as empty. */
   async function kept(file: string): Promise<ReadableStream<Uint8Array> | null> {
     try {
       return await store.read(file);
@@ -93,12 +93,12 @@ function parse(file: string, text: string): unknown {
   }
 }
 
-/** A draft whose failure is told once and then no longer in the way. */
+/** Writes a copy. The first failure is a warning; after it nothing more is written. */
 class Copy {
   readonly #store: FileStore;
   readonly #file: string;
   readonly #warn: (sentence: string) => void;
-  #draft: Draft | null = null;
+  #pending: PendingCopy | null = null;
   #failed = false;
 
   constructor(store: FileStore, file: string, warn: (sentence: string) => void) {
@@ -110,18 +110,18 @@ class Copy {
   async write(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#failed) return;
     try {
-      this.#draft ??= await this.#store.create(this.#file);
-      await this.#draft.write(chunk);
+      this.#pending ??= await this.#store.create(this.#file);
+      await this.#pending.write(chunk);
     } catch (error) {
       await this.#fail(error);
     }
   }
 
   async end(whole: boolean): Promise<void> {
-    if (this.#failed || this.#draft === null) return;
+    if (this.#failed || this.#pending === null) return;
     try {
-      if (whole) await this.#draft.keep();
-      else await this.#draft.drop();
+      if (whole) await this.#pending.keep();
+      else await this.#pending.drop();
     } catch (error) {
       await this.#fail(error);
     }
@@ -130,7 +130,7 @@ class Copy {
   async #fail(error: unknown): Promise<void> {
     this.#failed = true;
     this.#warn(`${this.#file} cannot be kept: ${reasonOf(error)}. It is loaded again the next time.`);
-    await this.#draft?.drop().catch(() => {});
+    await this.#pending?.drop().catch(() => {});
   }
 }
 

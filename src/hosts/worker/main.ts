@@ -11,7 +11,7 @@ import { assembleEngine } from '../assemble.ts';
 import { readSettings, refuseOnnxRuntime } from '../settings.ts';
 import { rateLimiterOf, weightSourceOf } from './settings.ts';
 
-// Read outside a request, so that a wrong setting stops the deployment and not its first caller.
+// Settings are read outside a request, so that a wrong one fails the deployment and not the first caller.
 const settings = readSettings(env);
 refuseOnnxRuntime(settings);
 const source = weightSourceOf(env, settings.model);
@@ -34,7 +34,7 @@ const host = createHost({
 
 const service = createService(host, settings, {
   address: (c) => c.req.header('cf-connecting-ip') ?? null,
-  // A Worker has no say over its connections: what was given up ends when the client does.
+  // A Worker cannot cut a connection. An abandoned answer ends when the client ends it.
   cut() {},
   limiter,
   record: (request) => console.log(JSON.stringify({ level: 'info', ...request })),
@@ -44,7 +44,7 @@ const service = createService(host, settings, {
     async page(c, next) {
       const url = new URL(c.req.path, 'https://assets.local');
       const response = await env.ASSETS.fetch(new Request(url, c.req.raw));
-      // The response's own headers cannot be changed.
+      // The headers of a fetched response cannot be changed, so the page gets a copy.
       if (response.status !== 404) return c.newResponse(response.body, response);
       await response.body?.cancel();
       return next();

@@ -7,19 +7,19 @@ import { type Bucket, r2Source } from '../../sources/r2.ts';
 import { SettingsError } from '../settings.ts';
 import { readWeightsUrl } from '../weights-url.ts';
 
-/** The part of the rate limit binding that is used. */
+/** The used part of the rate limit binding. */
 interface RateLimitBinding {
   limit(options: { key: string }): Promise<{ success: boolean }>;
 }
 
-/** The Worker's bindings; which of the optional ones exist is decided in `wrangler.toml`. */
+/** The Worker's bindings. `wrangler.toml` decides which optional ones exist. */
 export interface Bindings extends Readonly<Record<string, unknown>> {
   readonly ASSETS: { fetch(request: string | Request): Promise<Response> };
   readonly WEIGHTS_BUCKET?: Bucket;
   readonly RATE_LIMITER?: RateLimitBinding;
 }
 
-/** @throws SettingsError for a place that is unknown or has no binding */
+/** @throws SettingsError if `WEIGHTS` is unknown or its binding is missing */
 export function weightSourceOf(bindings: Bindings, model: string): WeightSource {
   const from = bindings.WEIGHTS || 'assets';
   if (from === 'assets') return assetsSource(bindings.ASSETS, model);
@@ -33,7 +33,7 @@ export function weightSourceOf(bindings: Bindings, model: string): WeightSource 
 
 /**
  * The binding counts per Cloudflare location, by its own configuration in `wrangler.toml`.
- * @throws SettingsError for a limit without a binding that could keep it
+ * @throws SettingsError if there is a limit but no binding for it
  */
 export function rateLimiterOf(bindings: Bindings, requests: number, seconds: number): RateLimiter | null {
   if (requests === 0) return null;

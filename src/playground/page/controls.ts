@@ -1,7 +1,7 @@
 /** The settings form. It turns the reader's choices into parts of a job. */
 import { DEFAULTS } from '../../engine/defaults.ts';
 import type { PolicyName } from '../../sampler/policies/index.ts';
-import type { Decoding } from '../shared/job.ts';
+import type { JobDecoding } from '../shared/job.ts';
 import type { PageRuntime } from '../shared/protocol.ts';
 import type { Language } from './editor/editor.ts';
 import { all, element } from './elements.ts';
@@ -82,12 +82,12 @@ export class Controls {
     return this.#temperature.valueAsNumber;
   }
 
-  /** A whole number; an empty field is 0. */
+  /** A whole number. An empty field means 0. */
   get seed(): number {
     return Math.trunc(this.#seed.valueAsNumber) || 0;
   }
 
-  get decoding(): Decoding {
+  get decoding(): JobDecoding {
     const policy = this.#policy.value as PolicyName;
     const blockLength = BLOCK_LENGTHS[this.#blockLength.valueAsNumber] ?? null;
     const { name } = POLICIES[policy].slider;
@@ -97,7 +97,7 @@ export class Controls {
     return { policy, parameters: { [name]: steps }, blockLength, verify: this.#verify.checked };
   }
 
-  /** Opens the models that this page can run. */
+  /** Fills the menu of models that this page can run. */
   offerModels(names: readonly string[]): void {
     const kept = settingsStore.get('model');
     select('model').replaceChildren(...names.map((name) => new Option(name, name, false, name === kept)));
@@ -145,7 +145,7 @@ export class Controls {
     settingsStore.set('parameter', this.#parameter.value);
   }
 
-  /** Labels, values beside sliders, and the fields that the mode and the place of the run have. */
+  /** Updates labels, the values beside sliders, and the fields that belong to the mode and the place of the run. */
   #show(): void {
     const { note, slider } = POLICIES[this.#policy.value as PolicyName];
     element('parameter-label', HTMLElement).textContent = slider.label;
@@ -162,7 +162,7 @@ export class Controls {
       element(`${slider.id}-value`, HTMLOutputElement).textContent = text;
       slider.setAttribute('aria-valuetext', text);
     }
-    // ONNX Runtime has no kernels of ours to share.
+    // Only this project's kernels run on several threads here.
     element('threads-field', HTMLElement).hidden = this.runtime !== 'wasm';
     const { dataset } = document.documentElement;
     dataset.mode = this.mode;

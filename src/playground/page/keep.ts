@@ -11,12 +11,12 @@ function storage(kind: 'localStorage' | 'sessionStorage'): Storage | null {
 }
 
 const local = storage('localStorage');
-/** Until the tab is closed. */
+/** Lasts until the tab is closed. */
 const session = storage('sessionStorage');
 
-/** Survives the tab. */
+/** Kept after the tab is closed. */
 export const settingsStore = keeper(local);
-/** Does not: the reader's text and key. */
+/** The reader's text and key. They are forgotten with the tab. */
 export const tabStore = keeper(session);
 
 function keeper(store: Storage | null) {

@@ -7,7 +7,7 @@ import { element } from './elements.ts';
 import { jobFromEditor } from './job-from-editor.ts';
 import { tabStore } from './keep.ts';
 import { LoadPanel } from './loading.ts';
-import { type Measures, NOTHING } from './measures.ts';
+import { type Measures, NO_MEASURES } from './measures.ts';
 import { keepOffline } from './offline.ts';
 import { Panel, readingsOf } from './panel.ts';
 import { runCompletion } from './run/completion.ts';
@@ -53,10 +53,10 @@ const inPage = new PageRunner(
 const CANCELLED = 'Cancelled. What was final by then is in the text.';
 let running: AbortController | null = null;
 
-panel.show(readingsOf(NOTHING));
+panel.show(readingsOf(NO_MEASURES));
 void offerModels();
 
-/** One at a time: while something runs, only `cancel` is offered. */
+/** Only one thing runs at a time. Meanwhile the page offers only `cancel`. */
 async function exclusively(work: (signal: AbortSignal) => Promise<string>): Promise<void> {
   if (running !== null) return;
   running = new AbortController();
@@ -94,7 +94,7 @@ function load(): Promise<void> {
 
 async function loadInPage(signal: AbortSignal): Promise<void> {
   if (!inPage.isLoaded) panel.say('Loading the model into this page.');
-  // What the worker fetches before is not kept for offline.
+  // Files that the worker fetches earlier are not kept for offline use.
   await offlineReady;
   await inPage.load(signal);
 }
@@ -115,7 +115,7 @@ async function copyCurl(): Promise<void> {
 
 function settingsChanged(): void {
   if (controls.language === shownLanguage) return;
-  // A sample that nobody has changed makes way for the other language's.
+  // A sample that nobody has changed is replaced by the other language's.
   if (editor.text === SAMPLES[shownLanguage]) editor.replaceAll(SAMPLES[controls.language]);
   shownLanguage = controls.language;
   editor.language = shownLanguage;
@@ -155,7 +155,7 @@ button('run').addEventListener('click', () => void run());
 button('cancel').addEventListener('click', cancel);
 button('load').addEventListener('click', () => void load());
 button('curl').addEventListener('click', () => void copyCurl());
-// It is never sent; Enter in one of its fields would try.
+// The form is never sent. Enter in one of its fields would send it.
 element('settings', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault());
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

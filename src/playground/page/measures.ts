@@ -1,17 +1,17 @@
 /** Adds up what a run has cost so far. */
 
 export interface Measures {
-  /** Milliseconds to the first decided token; null before it. */
+  /** Milliseconds from the start to the first decided token. Null until there is one. */
   readonly firstMs: number | null;
   readonly tokens: number;
-  /** After the first token; null until there is time to speak of. */
+  /** Counted from the first token on. Null until a second token has come. */
   readonly tokensPerSecond: number | null;
   readonly forwards: number;
   readonly tokensPerForward: number | null;
   readonly revisions: number;
 }
 
-export const NOTHING: Measures = {
+export const NO_MEASURES: Measures = {
   firstMs: null,
   tokens: 0,
   tokensPerSecond: null,
@@ -20,7 +20,7 @@ export const NOTHING: Measures = {
   revisions: 0,
 };
 
-/** A clock for one run. The prefill is not a forward, as in the API's `nfe`. */
+/** A clock for one run. As in the API's `nfe`, the prefill does not count as a forward. */
 export class Stopwatch {
   readonly #start: number;
   #first: number | null = null;
@@ -36,7 +36,7 @@ export class Stopwatch {
   }
 
   read(tokens: number, forwards: number, revisions: number): Measures {
-    if (this.#first === null) return { ...NOTHING, tokens, forwards, revisions };
+    if (this.#first === null) return { ...NO_MEASURES, tokens, forwards, revisions };
     const seconds = (this.#last - this.#first) / 1000;
     return {
       firstMs: this.#first - this.#start,

@@ -1,8 +1,8 @@
 /** Registers the service worker that lets the page reload offline. */
 
-/** @returns settles when requests go through the service worker, or at once where there is none */
+/** @returns resolves when requests go through the service worker, or at once if there is none */
 export async function keepOffline(): Promise<void> {
-  // Absent outside a secure context: the page then works, but not offline.
+  // Outside a secure context there is none. The page then works, but not offline.
   if (!('serviceWorker' in navigator)) return;
   const { serviceWorker } = navigator;
   const controlled = new Promise<void>((resolve) => {
@@ -12,7 +12,7 @@ export async function keepOffline(): Promise<void> {
   try {
     await serviceWorker.register('/service-worker.js');
   } catch (error) {
-    // Offline with the page from its cache, the script cannot be checked for a newer one: that is no failure.
+    // An offline page cannot check the script for a newer version. That is not a failure.
     if (serviceWorker.controller === null) console.warn('The page will not reload offline:', error);
     return;
   }

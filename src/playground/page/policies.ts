@@ -2,14 +2,14 @@
 import { type PolicyName, policyDefaults } from '../../sampler/policies/index.ts';
 
 interface ParameterSlider {
-  /** The API's name. */
+  /** Name of the parameter in the API. */
   readonly name: string;
   readonly label: string;
   readonly min: number;
   readonly max: number;
   readonly step: number;
   readonly value: number;
-  /** Where drafts are verified, if that differs. */
+  /** Start value if drafts are verified. Absent: `value`. */
   readonly verifiedValue?: number;
 }
 
@@ -19,7 +19,7 @@ export interface PolicyChoice {
   readonly slider: ParameterSlider;
 }
 
-/** The API's default is one position a step; the slider starts where steps begin to pay. */
+/** The API's default is one position a step. The slider starts lower, where a block takes several positions a step. */
 const steps: ParameterSlider = { name: 'steps', label: 'Steps per block', min: 1, max: 32, step: 1, value: 8 };
 
 export const POLICIES: Readonly<Record<PolicyName, PolicyChoice>> = {

@@ -2,7 +2,7 @@
 import type { StepToken } from '../shared/run-event.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';
-/** Forwards and positions that an empty plot has room for. */
+/** The room of an empty plot, in forwards and positions. */
 const LEAST_FORWARDS = 48;
 const LEAST_POSITIONS = 32;
 
@@ -40,7 +40,7 @@ export class Timeline {
     this.#fit();
   }
 
-  /** In words, for those who do not see it. */
+  /** The plot in words, for readers who cannot see it. */
   get summary(): string {
     if (this.#forwards === 0) return 'Nothing was decided yet.';
     const [forwards, decisions] = [plural(this.#forwards, 'step'), plural(this.#decisions, 'decision')];

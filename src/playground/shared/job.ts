@@ -1,12 +1,12 @@
-/** What the page asks for, wherever it runs. */
+/** A request of the page. It may run on the server or in the page. */
 import type { PolicyName } from '../../sampler/policies/index.ts';
 
-/** A policy with its one parameter, or none where it has none. */
-export interface Decoding {
+/** The policy with its parameter, and how a block is decoded. */
+export interface JobDecoding {
   readonly policy: PolicyName;
-  /** By the API's names, such as `threshold`. */
+  /** Keys are the API's names, such as `threshold`. */
   readonly parameters: Readonly<Record<string, number>>;
-  /** Null: as the host chooses. */
+  /** Null: the host chooses. */
   readonly blockLength: number | null;
   readonly verify: boolean;
 }
@@ -14,18 +14,18 @@ export interface Decoding {
 export interface CompleteJob {
   readonly kind: 'complete';
   readonly prompt: string;
-  /** Null: nothing follows the text to be written. */
+  /** Text after the completion. Null: there is none. */
   readonly suffix: string | null;
   readonly maxTokens: number;
   readonly temperature: number;
   readonly seed: number;
-  readonly decoding: Decoding;
+  readonly decoding: JobDecoding;
 }
 
 export interface RepairJob {
   readonly kind: 'repair';
   readonly code: string;
-  /** UTF-16 units of the code; null: all of it. */
+  /** In UTF-16 units of the code. Null: all of the code. */
   readonly region: { readonly start: number; readonly end: number } | null;
   readonly instruction: string | null;
 }

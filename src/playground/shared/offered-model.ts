@@ -1,6 +1,6 @@
 /** A model that the page can run by itself, as the build lists it in `models.json`. */
 export interface OfferedModel {
   readonly name: string;
-  /** Of the weights. */
+  /** Size of the weights. */
   readonly bytes: number;
 }

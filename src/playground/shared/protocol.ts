@@ -15,7 +15,7 @@ export interface PageModel {
 }
 
 export type ToWorker =
-  /** Once, first. */
+  /** The first message. It comes once. */
   | ({ readonly type: 'load' } & PageModel)
   /** After `loaded`. The page chooses the id; every message about the job carries it. */
   | { readonly type: 'run'; readonly id: number; readonly job: Job }

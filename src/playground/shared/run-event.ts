@@ -3,16 +3,16 @@ import type { Job } from './job.ts';
 
 /** A position that a forward decided. */
 export interface StepToken {
-  /** Offset in the completion, tokens. */
+  /** Offset in the completion, in tokens. */
   readonly position: number;
   readonly text: string;
-  /** Plain probability. */
+  /** Probability of the token, from 0 to 1. */
   readonly prob: number;
-  /** Another token stood there before. */
+  /** True: it replaces another token. */
   readonly revised: boolean;
 }
 
-/** A change against the job's code; offsets are UTF-16 units of it. */
+/** A change of the job's code. Offsets are UTF-16 units of that code. */
 export interface TextChange {
   readonly start: number;
   readonly end: number;
@@ -22,9 +22,9 @@ export interface TextChange {
 }
 
 export type RunEvent =
-  /** One forward, and what is a mask again after it. */
+  /** One forward: the tokens that it decided, and the positions that it masked again. */
   | { readonly type: 'step'; readonly tokens: readonly StepToken[]; readonly remasked: readonly number[] }
-  /** Text that will never change again. */
+  /** Final text. */
   | { readonly type: 'text'; readonly text: string }
   | {
       readonly type: 'done';
@@ -33,20 +33,20 @@ export type RunEvent =
       /** Forwards after the prefill. */
       readonly nfe: number;
     }
-  /** Repair: a place that was weighed. Offsets as in `TextChange`. */
+  /** Repair: a place whose probability was computed. Offsets as in `TextChange`. */
   | { readonly type: 'span'; readonly start: number; readonly end: number; readonly prob: number }
   | {
       readonly type: 'edited';
       readonly changes: readonly TextChange[];
       readonly nfe: number;
-      /** False when the limit on forwards came first. */
+      /** False: the limit on forwards ended the repair. */
       readonly complete: boolean;
     };
 
-/** The message is a sentence for the reader. */
+/** A run failed. The message is a sentence for the reader. */
 export class RunError extends Error {
   override readonly name = 'RunError';
-  /** The server wants a key, or another one. */
+  /** The server wants a key, or a different key. */
   readonly needsKey: boolean;
   constructor(message: string, needsKey = false) {
     super(message);

@@ -1,8 +1,8 @@
-/** Helper threads of the page: workers of the worker that holds the model. They end with it. */
+/** Starts the page's helper threads. They are workers of the worker that holds the model, and end with it. */
 import type { Threads } from '../../kernels/crew.ts';
 import type { FromThread } from './thread.ts';
 
-/** @param count the model's own worker counted, 2 or more. Only where `crossOriginIsolated`: elsewhere no memory is shared */
+/** Works only if `crossOriginIsolated`. @param count 2 or more; the model's own worker is one of them */
 export function pageThreads(count: number): Threads {
   return {
     count,

@@ -8,14 +8,14 @@ import { pageThreads } from './page-threads.ts';
 
 export interface Loaded {
   readonly engine: Engine;
-  /** In words, for the reader. */
+  /** Model and runtime, in words for the reader. */
   readonly description: string;
 }
 
-/** A page has the whole machine, so its budget is only a guard against models that no browser would hold. */
+/** The page has the machine's memory. The budget only refuses models that are too large for a browser. */
 const MEMORY_BUDGET_BYTES = 2 ** 31;
 export const KV_TOKENS = 2048;
-/** One reader: whatever it asks runs at once. */
+/** There is one reader, so each job runs at once. */
 export const QUEUE = { concurrency: 1, waiting: 1, seconds: 60 };
 
 /** The project's own kernels. @param threads that multiply @throws ModelLoadError */

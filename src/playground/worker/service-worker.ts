@@ -5,7 +5,7 @@
 export {};
 
 declare const self: ServiceWorkerGlobalScope;
-/** Set by the build. */
+/** The build sets both. */
 declare const PAGE_FILES: readonly string[];
 declare const PAGE_VERSION: string;
 
@@ -38,7 +38,7 @@ async function forgetOlder(): Promise<void> {
   await Promise.all(names.map((name) => caches.delete(name)));
 }
 
-/** The network's answer is kept; without one, what was kept before. */
+/** Answers from the network, and keeps the answer. Without a network it answers from the cache. */
 async function networkFirst(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
   try {

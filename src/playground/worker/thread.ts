@@ -4,7 +4,7 @@ import { help } from '../../kernels/help.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
-/** `error` is in words, as not every error can be posted. */
+/** `error` is text, because not every error object can be posted. */
 export type FromThread = 'ready' | 'ended' | { readonly error: string };
 
 function send(message: FromThread): void {

@@ -8,7 +8,7 @@ import { opfsPartials } from '../../sources/opfs-partials.ts';
 const DIRECTORY = 'seedling-weights';
 
 /**
- * @param wanted names of parts that the model may have; others are of older versions and go
+ * @param wanted names of the model's parts. Others belong to older versions and are removed
  * @returns a store that keeps nothing, and says so, where the browser has no OPFS
  */
 export async function openParts(model: string, wanted: ReadonlySet<string>): Promise<PartStore> {
@@ -16,7 +16,7 @@ export async function openParts(model: string, wanted: ReadonlySet<string>): Pro
     const root = await navigator.storage.getDirectory();
     const all = await root.getDirectoryHandle(DIRECTORY, { create: true });
     const own = await all.getDirectoryHandle(model, { create: true });
-    // One that another page is writing is not stale enough to go.
+    // A part that another page is writing cannot be removed, and stays.
     for await (const name of own.keys()) if (!wanted.has(name)) await own.removeEntry(name).catch(console.warn);
     return opfsPartials(own);
   } catch (error) {

@@ -11,7 +11,7 @@ const PACKAGES = {
 } as const;
 
 /**
- * Undefined: the project's own kernels. `auto` takes them too where a package is missing.
+ * Undefined: the project's own kernels run the model. `auto` uses them too if a package is missing.
  * @throws SettingsError saying what to install
  */
 export function onnxOnNode({ runtime }: Pick<Settings, 'runtime'>, installed = isInstalled): OnnxChoice | undefined {
@@ -47,6 +47,6 @@ export async function provideWebGpu(): Promise<void> {
   if ('gpu' in navigator) return;
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  // Dawn is gone once nothing refers to it, and the process with it.
+  // Something has to refer to Dawn: if it is collected, the process crashes.
   Object.defineProperty(navigator, 'gpu', { value: create([]), configurable: true });
 }

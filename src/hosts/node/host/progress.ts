@@ -1,16 +1,16 @@
 /** Shows on stderr how far a long transfer is: one line that moves on a terminal, a few lines elsewhere. */
 import type { WriteStream } from 'node:tty';
 
-/** A terminal's line is drawn at most this often, in milliseconds. */
+/** On a terminal: shortest time between two drawings, in milliseconds. */
 const REDRAW_MS = 100;
-/** Elsewhere, a line each time another such part is there. */
+/** Elsewhere: one line after each such part of the whole. */
 const PART = 0.25;
 const BAR = 24;
 const MIB = 2 ** 20;
 
 export type Progress = (done: number, total: number) => void;
 
-/** @param what is on its way: the beginning of the line */
+/** @param what the beginning of the line: it names the transfer */
 export function progressLine(what: string, out: Pick<WriteStream, 'write' | 'isTTY'> = process.stderr): Progress {
   let told = 0;
   let drawn = Number.NEGATIVE_INFINITY;

@@ -2,12 +2,12 @@
 import type { AddressInfo } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
 
-/** An app of Hono's, whatever its environment. */
+/** A Hono app of any environment. */
 export type Served = Pick<Parameters<typeof serve>[0], 'fetch'>;
 
 export interface NodeServer {
   readonly address: AddressInfo;
-  /** Takes no new connections, lets running answers finish for a while, then cuts them. */
+  /** Takes no new connections. Lets running answers finish for `graceMs`, then cuts them. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ const SWEEP_MS = 100;
 function stop(server: ServerType, graceMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), graceMs);
-    // A kept-alive connection whose answer has ended would hold the close back until its own timeout.
+    // An idle keep-alive connection would delay the close until its own timeout.
     const sweep = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), SWEEP_MS);
     server.close((error) => {
       clearTimeout(cut);

@@ -1,4 +1,4 @@
-/** The service on Node: what the process, its sockets and its disk add to the app. */
+/** The service on Node: the app with the process's sockets, log, metrics and files. */
 import { fileURLToPath } from 'node:url';
 import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
@@ -14,10 +14,10 @@ import type { WeightSource } from '../../../model/weight-source.ts';
 import { NodeMetrics } from './metrics.ts';
 import { memoryRateLimiter } from './rate-limiter.ts';
 
-/** Where `npm run build` puts the page. */
+/** `npm run build` puts the page here. */
 const ASSETS = fileURLToPath(new URL('../../../../dist/assets', import.meta.url));
 
-/** Names stay the same from build to build. */
+/** File names do not change from build to build, so a browser has to ask whether a file has changed. */
 function unversioned(_path: string, c: Context): void {
   c.header('cache-control', 'no-cache');
 }

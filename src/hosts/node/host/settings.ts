@@ -12,15 +12,15 @@ const MOST_THREADS = 64;
 export interface NodeSettings {
   readonly port: number;
   readonly host: string;
-  /** Where the weights are: a directory of models, or the address of one. */
+  /** `at`: a directory of models, or the address of one model. */
   readonly weights: { readonly from: 'directory' | 'https'; readonly at: string };
-  /** Where files from a web server are kept, below the server's name and their path. */
+  /** Directory for files from a web server. They lie in it under the server's name and their path. */
   readonly weightsCache: string;
-  /** Threads that multiply; 1 is the main one alone. */
+  /** Threads that multiply matrices. 1: only the main thread. */
   readonly threads: number;
-  /** The header in which a proxy in front names the caller's address; null: there is no proxy. */
+  /** The header in which a proxy names the caller's address. Null: there is no proxy. */
   readonly addressHeader: string | null;
-  /** How long running answers may go on after a signal to stop. */
+  /** Longest time for running answers after a signal to stop, in seconds. */
   readonly graceSeconds: number;
 }
 
@@ -77,8 +77,8 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * The environment with `ACCESS` filled in: open where nobody but this machine can connect and no keys are set.
- * @throws SettingsError for a server that others can reach and that nobody could use
+ * Fills in `ACCESS`. Access is open if no keys are set and only this machine can connect.
+ * @throws SettingsError if other machines can reach the server but no keys are set
  */
 export function withAccess(variables: Environment): Environment {
   const host = hostOf(variables);

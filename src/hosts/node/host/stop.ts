@@ -3,12 +3,12 @@ import { setTimeout } from 'node:timers/promises';
 import type { Drain } from '../../../api/middleware/drain.ts';
 import type { NodeServer } from './server.ts';
 
-/** What an answer that is written but not yet sent gets, in ms. */
+/** Time to send answers that are already written, in milliseconds. */
 const LAST_BYTES_MS = 1000;
 
 /**
- * At the first signal new requests get 503 and `/health` says why, and running answers go on for at most the grace time;
- * then the server closes and the process ends. A second signal ends it at once.
+ * After the first signal new requests get 503, and `/health` says why. Running answers go on for at most the grace time.
+ * Then the server closes and the process ends. A second signal ends the process at once.
  */
 export function stopOnSignals(server: NodeServer, drain: Drain, graceSeconds: number): void {
   let stopping = false;

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Threads } from '../../../kernels/crew.ts';
 
-/** @param count this thread counted, 2 or more */
+/** @param count 2 or more; the calling thread is one of them */
 export function nodeThreads(count: number): Threads {
   return {
     count,
     async start(task, onFailure) {
       const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: task });
-      // 'error' rejects this; so does a thread that ends before it is ready.
+      // `once` rejects at the event 'error'. A thread may also end before it is ready.
       const [first] = await Promise.race([once(worker, 'message'), once(worker, 'exit').then(() => ['exit'])]);
       if (first !== 'ready') throw first instanceof Error ? first : new Error('the thread ended before it was ready');
       worker.on('message', onFailure);
@@ -20,7 +20,7 @@ export function nodeThreads(count: number): Threads {
           resolve();
         });
       });
-      // A model that is not closed must not keep the process.
+      // A model that was not closed must not keep the process alive.
       worker.unref();
       return {
         async ended() {

@@ -4,12 +4,12 @@ import { type DraftText, type DraftToken, isMask, type Mask } from './draft-text
 export class DenoiseView {
   readonly element = document.createElement('span');
   readonly #spans: HTMLSpanElement[] = [];
-  /** Spans before it are settled and stay as they are. */
+  /** Number of leading spans that are settled and do not change any more. */
   #settled = 0;
 
   constructor() {
     this.element.className = 'denoise';
-    // What it says is read out when it is final; half-decided text is not for listening.
+    // Screen readers should read the final text, not half-decided text.
     this.element.setAttribute('aria-hidden', 'true');
   }
 
@@ -50,7 +50,7 @@ function set(span: HTMLSpanElement, className: string, text: string): void {
   if (span.textContent !== text) span.textContent = text;
 }
 
-/** A draft of a line break would have no area to colour. */
+/** Shows a sign before each line break. The break alone would have no area to colour. */
 function visible(text: string): string {
   return text.replaceAll('\n', '\u21b5\n');
 }

@@ -4,38 +4,38 @@ import type { StepToken } from '../../shared/run-event.ts';
 export interface DraftToken {
   readonly text: string;
   readonly prob: number;
-  /** What stood here before it was revised. */
+  /** The text before the revision. Null: this token revised nothing. */
   readonly before: string | null;
-  /** Forward that decided it, from 0. */
+  /** Index of the forward that decided the token, from 0. */
   readonly forward: number;
 }
 
-/** A position that nothing is decided for; `again` where something was. */
+/** An undecided position. `again`: it was decided before, and was remasked. */
 export interface Mask {
   readonly again: boolean;
 }
 
-/** How far masks are shown: as far as the sampler looks. */
+/** How far the masks reach: as far as the sampler looks. */
 export interface Horizon {
   readonly maxTokens: number;
-  /** Null: not known, so no masks ahead of what is decided. */
+  /** Null: not known. Then no masks are shown after the decided tokens. */
   readonly blockLength: number | null;
-  /** Windows slide with the text; otherwise blocks stand at multiples of their length. */
+  /** True: a window slides with the text. False: blocks begin at multiples of their length. */
   readonly sliding: boolean;
 }
 
 export class DraftText {
-  /** Text that will never change again. */
+  /** Final text. */
   settled = '';
-  /** Leading tokens that it consists of. */
+  /** How many leading tokens make up `settled`. */
   settledTokens = 0;
-  /** Steps so far. */
+  /** Forwards so far. */
   forwards = 0;
   revisions = 0;
   readonly #horizon: Horizon;
   readonly #tokens: (DraftToken | undefined)[] = [];
   readonly #remasked = new Set<number>();
-  /** Of `settled`, what `settledTokens` account for. */
+  /** Length of the part of `settled` that `settledTokens` make up, in UTF-16 units. */
   #settledLength = 0;
 
   constructor(horizon: Horizon) {
@@ -72,7 +72,7 @@ export class DraftText {
       delete this.#tokens[position];
       this.#remasked.add(position);
     }
-    // Drafts after a revised one are masks again in the sampler only when it says so; a hole at the end is none.
+    // The sampler names every position that it masks again. Trailing empty entries of the array are not positions.
     while (this.#tokens.length > 0 && !(this.#tokens.length - 1 in this.#tokens)) this.#tokens.length -= 1;
     this.forwards += 1;
     this.#account();
@@ -89,7 +89,7 @@ export class DraftText {
     return open;
   }
 
-  /** Which tokens make up the settled text. Text may come later than its tokens, and never earlier. */
+  /** Counts the tokens that make up the settled text. Text may come later than its tokens, but never earlier. */
   #account(): void {
     for (;;) {
       const token = this.#tokens[this.settledTokens];
@@ -105,7 +105,7 @@ export class DraftText {
     }
   }
 
-  /** Tokens that hold parts of a character: the text up to the next whole token is theirs, shown at the first of them. */
+  /** For tokens that hold parts of a character. The first of them shows the text up to the next whole token. */
   #accountForBytes(): boolean {
     const first = this.settledTokens;
     let next = first;
@@ -124,7 +124,7 @@ export class DraftText {
   }
 }
 
-/** What a token's bytes become that are no character by themselves. */
+/** The decoder writes this where a token's bytes are only part of a character. */
 const BROKEN = '\ufffd';
 
 export function isMask(token: DraftToken | Mask): token is Mask {

@@ -51,7 +51,7 @@ export class CodeEditor {
           EditorView.contentAttributes.of({ 'aria-label': 'Code', spellcheck: 'false', autocapitalize: 'off' }),
           placeholder('Write some code, then run.'),
           syntaxHighlighting(highlightStyle),
-          // The page's own shortcut; the default one inserts a line.
+          // The page uses this shortcut to run. CodeMirror's own would insert a line.
           keymap.of(defaultKeymap.filter(({ key }) => key !== 'Mod-Enter')),
           keymap.of(historyKeymap),
           this.#language.of(languages[language]()),
@@ -88,13 +88,13 @@ export class CodeEditor {
     this.#view.focus();
   }
 
-  /** Shows an element after `to`, and `from` to `to` as what it will replace. The text is locked until `finish`. */
+  /** Shows an element after `to`, and marks `from` to `to` as the text that it replaces. Locks the text until `finish`. */
   begin({ from, to }: EditorSelection, element: HTMLElement | null): void {
     const effects = [this.#readOnly.reconfigure(EditorState.readOnly.of(true)), clearMarks.of(null)];
     this.#view.dispatch({ effects: [...effects, showGrowth.of({ from, to, element })] });
   }
 
-  /** After the element of `begin` has changed its size: keeps its end in sight, without moving the page. */
+  /** Call it when the element of `begin` has grown. It keeps the element's end in sight, and does not move the page. */
   grown(element: HTMLElement): void {
     this.#view.requestMeasure({
       read: ({ scrollDOM }) => element.getBoundingClientRect().bottom - scrollDOM.getBoundingClientRect().bottom,
@@ -108,7 +108,11 @@ export class CodeEditor {
     this.#view.dispatch({ effects: setMarks.of(textMarks) });
   }
 
-  /** Ends `begin`: all insertions, in order and apart, are one step to undo. @param textMarks in the text after them */
+  /**
+   * Ends `begin`. All insertions are one step to undo.
+   * @param insertions in order, without overlap
+   * @param textMarks offsets in the text that has the insertions
+   */
   finish(insertions: readonly Insertion[], textMarks: readonly TextMark[]): void {
     const last = insertions.at(-1);
     const state = this.#view.state;

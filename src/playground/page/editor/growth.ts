@@ -8,7 +8,7 @@ import { Decoration, type DecorationSet, EditorView, WidgetType } from '@codemir
 interface Growth {
   readonly from: number;
   readonly to: number;
-  /** Null: nothing grows, the range alone is shown. */
+  /** Null: only the range is shown. */
   readonly element: HTMLElement | null;
 }
 

@@ -10,7 +10,7 @@ export interface TextMark {
   readonly to: number;
   readonly prob: number;
   readonly kind: 'written' | 'revised' | 'weighed';
-  /** Shown when the pointer rests on it. */
+  /** Tooltip. */
   readonly title: string;
 }
 

@@ -12,7 +12,7 @@ export async function post(path: string, body: object, key: string, signal: Abor
   throw await refusal(response);
 }
 
-/** The sentence in an error body of OpenAI's shape, and what to do about it. */
+/** The sentence in an error body of OpenAI's shape. */
 export function errorMessage(body: unknown): string | null {
   const error = (body as { error?: { message?: unknown } } | null)?.error;
   return typeof error?.message === 'string' ? error.message : null;

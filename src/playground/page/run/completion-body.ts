@@ -37,7 +37,7 @@ function editCall({ code, instruction, region }: RepairJob): ApiCall {
   return { path: '/v1/edit/completions', body };
 }
 
-/** A command for a POSIX shell. A key is named, never written out. */
+/** A command for a POSIX shell. It names the variable that holds the key, and never contains the key. */
 export function asCurl({ path, body }: ApiCall, origin: string, withKey: boolean): string {
   const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
   const lines = [

@@ -16,8 +16,8 @@ export interface Stage {
 }
 
 /**
- * What is final when the run ends goes into the editor, whether it ends, fails or is cancelled.
- * @param place what the completion replaces
+ * Puts the final text into the editor, also when the run fails or is cancelled.
+ * @param place the range that the completion replaces
  * @returns a sentence
  * @throws RunError, or the signal's reason
  */

@@ -3,11 +3,11 @@ import type { Job } from '../../shared/job.ts';
 import type { FromWorker, LoadProgress, PageModel, ToWorker } from '../../shared/protocol.ts';
 import { RunError, type RunEvent, type Runner } from '../../shared/run-event.ts';
 
-/** What the reader is told about the model. */
+/** Tells the reader about the model. */
 export interface LoadListener {
   progress(progress: LoadProgress): void;
   loaded(description: string, warnings: readonly string[]): void;
-  /** Also after a cancelled load. */
+  /** Called after a cancelled load too. */
   unloaded(): void;
 }
 
@@ -24,7 +24,7 @@ export class PageRunner implements Runner {
   #loading: Loading | null = null;
   #nextId = 1;
 
-  /** @param choice the reader's, at the time of a job: another one than before replaces the worker */
+  /** @param choice read at every job. If it differs from the last one, a new worker replaces the old one */
   constructor(choice: () => PageModel, listener: LoadListener) {
     this.#choice = choice;
     this.#listener = listener;
@@ -41,7 +41,7 @@ export class PageRunner implements Runner {
     const { worker, ready } = this.#loading as Loading;
     const cancelled = Promise.withResolvers<never>();
     const cancel = () => {
-      // A load cannot be stopped half-way otherwise; what has been fetched is kept.
+      // Ending the worker is the only way to stop a load. The bytes that it has fetched are kept.
       this.unload();
       cancelled.reject(signal.reason);
     };
@@ -118,7 +118,7 @@ function tell(worker: Worker, message: ToWorker): void {
   worker.postMessage(message);
 }
 
-/** The events of one job. Listens from the call on, not from the first `next`. */
+/** The events of one job. It listens from the call on, and not only from the first `next`. */
 function eventsOf(worker: Worker, id: number): AsyncGenerator<RunEvent, void, void> {
   const arrived: FromWorker[] = [];
   let wake = () => {};

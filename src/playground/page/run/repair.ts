@@ -6,7 +6,7 @@ import type { TextMark } from '../editor/marks.ts';
 import type { Reading } from '../panel.ts';
 
 /**
- * @param show called with what is known so far
+ * @param show called whenever a reading changes
  * @returns a sentence
  * @throws RunError, or the signal's reason; the code is then as it was
  */
@@ -66,7 +66,7 @@ function sentence(result: Extract<RunEvent, { type: 'edited' }> | null, places: 
   return `${length === 1 ? 'One change' : `${length} changes`} made. Undo takes all of it back.${early}`;
 }
 
-/** Where the new texts are once all changes are made. */
+/** Marks on the new texts. Offsets are in the code after all changes. */
 function marksOf(changes: readonly TextChange[]): readonly TextMark[] {
   let moved = 0;
   return changes.map(({ start, end, newText, confidence }) => {

@@ -5,7 +5,7 @@ import { errorMessage, post } from './api-client.ts';
 import { apiCall } from './completion-body.ts';
 import { sseData } from './sse.ts';
 
-/** The parts of a chunk that are read. */
+/** The fields of a chunk that the page reads. */
 interface Chunk {
   readonly choices: readonly { readonly text: string; readonly finish_reason: 'stop' | 'length' | null }[];
   readonly diffusing?: { readonly tokens: readonly StepToken[]; readonly remasked: readonly number[] };
@@ -13,12 +13,12 @@ interface Chunk {
   readonly usage?: { readonly completion_tokens: number } | null;
 }
 
-/** The parts of an edit's chunk that are read. */
+/** The fields of an edit's chunk that the page reads. */
 interface EditChunk {
   readonly diffusing?: {
     readonly span: { readonly start: number; readonly end: number; readonly causal_prob: number };
   };
-  /** In the last one. */
+  /** In the last chunk. */
   readonly seedling?: {
     readonly edits: readonly {
       readonly start: number;
@@ -88,7 +88,7 @@ export class ServerRunner implements Runner {
   }
 }
 
-/** A connection that breaks is a sentence; one that the reader cut is the signal's reason. */
+/** @throws RunError when the connection breaks, or the signal's reason when the reader has cancelled */
 async function* guarded(data: AsyncGenerator<string>, signal: AbortSignal): AsyncGenerator<string, void, void> {
   try {
     yield* data;
