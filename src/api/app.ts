@@ -16,6 +16,7 @@ import { registerTokens } from './llama/tokens.ts';
 import { limitBody } from './middleware/body-limit.ts';
 import type { Patience } from './middleware/call.ts';
 import { type CallHost, openCall } from './middleware/open-call.ts';
+import { readBody } from './middleware/read-body.ts';
 import { nameRuntime } from './middleware/runtime-header.ts';
 import { registerHealth } from './models/health.ts';
 import { registerModels } from './models/models.ts';
@@ -66,6 +67,7 @@ export function createApp(
     }),
   );
   app.use(limitBody(host.settings.bodyLimitBytes));
+  app.use(readBody(host.settings.bodyLimitBytes));
   app.use(nameRuntime(host));
 
   registerEndpoint(app, host, completions);

@@ -26,10 +26,12 @@ export class TokenPlaces {
    */
   add({ id, prob, alternatives }: JudgedId, offset: number, beginning = NOTHING): void {
     const bytes = (token: number) => withoutBeginning(this.#tokenizer.bytes(token), beginning);
-    const others = alternatives.flatMap(({ id, prob }) => {
-      const text = bytes(id);
-      return text ? [{ bytes: text, prob }] : [];
+    const others = alternatives.flatMap((other) => {
+      const text = bytes(other.id);
+      // One id has one probability: the kernels that name alternatives round otherwise than the one that chooses.
+      return text ? [{ bytes: text, prob: other.id === id && prob !== null ? prob : other.prob }] : [];
     });
+    others.sort((a, b) => b.prob - a.prob);
     this.#pending.push({ bytes: bytes(id) ?? NOTHING, offset, prob, alternatives: others });
   }
 

@@ -80,6 +80,23 @@ describe('other origins', () => {
     }
   });
 
+  // C9: what OpenAI's, Anthropic's and Mistral's SDKs add, and names that nobody has thought of yet.
+  test.each([
+    'x-stainless-os',
+    'authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count,x-stainless-runtime',
+    'openai-organization,openai-project,openai-beta',
+    'anthropic-version,anthropic-dangerous-direct-browser-access,x-api-key',
+    'user-agent,http-referer,x-title',
+    'x-something-new',
+  ])('a preflight gets the headers that it asks for: %s', async (asked) => {
+    const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': asked };
+    const response = await app.request('/v1/completions', { method: 'OPTIONS', headers });
+    expect(response.headers.get('access-control-allow-headers')?.split(',')).toEqual(asked.split(','));
+    const foreign = { ...headers, origin: 'https://other.example' };
+    const refused = await app.request('/v1/completions', { method: 'OPTIONS', headers: foreign });
+    expect(refused.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
   test('that are not listed are not allowed', async () => {
     for (const from of ['https://other.example', 'https://editor.example.evil', 'http://editor.example', 'null']) {
       expect((await preflight(from)).headers.get('access-control-allow-origin')).toBeNull();

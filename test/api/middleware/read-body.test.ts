@@ -1,0 +1,77 @@
+/** C11: bodies in other forms than plain UTF-8 are read, or refused by the name of the header that is at fault. */
+import { deflateSync, gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { BODY_LIMIT, fakeApp } from '../../support/hosts/fake-app.ts';
+
+const JSON_TYPE = 'application/json';
+const body = (prompt: string) => Buffer.from(JSON.stringify({ prompt }));
+
+/** Bytes of every char code below 256. */
+const latin1 = (text: string) => Buffer.from(text, 'latin1');
+
+describe('a body is read', () => {
+  test.each([
+    ['as it is', body('é'), { 'content-type': JSON_TYPE }],
+    ['gzip', gzipSync(body('é')), { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' }],
+    [
+      'gzip, by its old name and in capitals',
+      gzipSync(body('é')),
+      { 'content-type': JSON_TYPE, 'content-encoding': 'X-GZIP' },
+    ],
+    ['deflate', deflateSync(body('é')), { 'content-type': JSON_TYPE, 'content-encoding': 'deflate' }],
+    ['identity', body('é'), { 'content-type': JSON_TYPE, 'content-encoding': 'identity' }],
+    ['latin-1', latin1('{"prompt":"\xe9"}'), { 'content-type': `${JSON_TYPE}; charset=iso-8859-1` }],
+    ['windows-1252, quoted', latin1('{"prompt":"\xe9"}'), { 'content-type': `${JSON_TYPE}; charset="windows-1252"` }],
+    ['UTF-16', Buffer.from('{"prompt":"é"}', 'utf16le'), { 'content-type': `${JSON_TYPE}; charset=utf-16le` }],
+    ['a byte order mark', Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), body('é')]), { 'content-type': JSON_TYPE }],
+    ['a type with a suffix', body('é'), { 'content-type': 'application/vnd.api+json' }],
+    ['parameters that say nothing', body('é'), { 'content-type': `${JSON_TYPE}; charset=UTF-8; x=y` }],
+  ])('%s', async (_name, bytes, headers) => {
+    const { postRaw, engine } = fakeApp();
+    const { status, json } = await postRaw(bytes, headers as unknown as Record<string, string>);
+    expect([status, json.error]).toEqual([200, undefined]);
+    expect(engine.requests[0]).toMatchObject({ prompt: 'é' });
+  });
+});
+
+describe('a body is refused', () => {
+  const bomb = gzipSync(Buffer.alloc(4 * BODY_LIMIT, 0x20));
+  test.each([
+    ['no type', body('a'), {}, 415, 'content-type'],
+    ['a form', body('a'), { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'content-type'],
+    ['text', body('a'), { 'content-type': 'text/plain' }, 415, 'content-type'],
+    [
+      'an encoding that nobody has',
+      body('a'),
+      { 'content-type': JSON_TYPE, 'content-encoding': 'compress' },
+      415,
+      'content-encoding',
+    ],
+    ['Brotli', body('a'), { 'content-type': JSON_TYPE, 'content-encoding': 'br' }, 415, 'content-encoding'],
+    [
+      'two encodings',
+      gzipSync(gzipSync(body('a'))),
+      { 'content-type': JSON_TYPE, 'content-encoding': 'gzip, gzip' },
+      415,
+      'content-encoding',
+    ],
+    ['no gzip at all', body('a'), { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' }, 400, 'content-encoding'],
+    [
+      'half of a gzip',
+      gzipSync(body('a')).subarray(0, 15),
+      { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' },
+      400,
+      'content-encoding',
+    ],
+    ['a charset that nobody has', body('a'), { 'content-type': `${JSON_TYPE}; charset=klingon` }, 415, 'content-type'],
+    ['latin-1 that does not say so', latin1('{"prompt":"\xe9"}'), { 'content-type': JSON_TYPE }, 400, 'content-type'],
+    ['a cut character', body('é').subarray(0, 12), { 'content-type': JSON_TYPE }, 400, 'content-type'],
+    ['a bomb', bomb, { 'content-type': JSON_TYPE, 'content-encoding': 'gzip' }, 413, 'decompressed'],
+  ])('%s', async (_name, bytes, headers, status, names) => {
+    const { postRaw, engine } = fakeApp();
+    const answer = await postRaw(bytes, headers as unknown as Record<string, string>);
+    expect(answer.status).toBe(status);
+    expect(answer.json.error.message).toContain(names);
+    expect(engine.requests).toHaveLength(0);
+  });
+});
