@@ -37,6 +37,8 @@ export function respondWithEvents(c: Context, produce: (send: Send) => Promise<u
     const [stream] = opened;
     if (stream === undefined) throw new Error('a stream that does not start at once');
     stream.onAbort(() => call.hangUp());
+    // Hop by hop: whether the connection is kept, and how its end is marked, is between the host and its client.
+    for (const name of ['connection', 'transfer-encoding']) response.headers.delete(name);
     // Proxies that compress or cache would hold blocks back.
     response.headers.set('cache-control', 'no-store, no-transform');
     begun.resolve(response);
