@@ -6,7 +6,7 @@ import type { TensorType } from '../model/manifest.ts';
 import { ConversionError } from './checkpoint.ts';
 import { type Conversion, type ConvertOptions, convert } from './convert.ts';
 import { decisions } from './decisions.ts';
-import { fetchFromHub, isHubReference } from './hub/hub.ts';
+import { fetchFromHub, isHubReference } from './hub/fetch.ts';
 import { oneOf, SEMANTICS_OPTIONS, SEMANTICS_USAGE, semanticsFromFlags } from './semantics/flags.ts';
 
 const USAGE = `npm run convert -- SOURCE NAME [flags]

@@ -10,7 +10,6 @@ import { OutOfMemoryError } from '../model/errors.ts';
 import { emptyPredictions } from '../model/forward/predictions.ts';
 import { blockRows, cacheOrigin, staleTokens } from '../model/forward/rows.ts';
 import { committedVisible } from '../model/forward/visibility.ts';
-import { GROUP, rowBytes, rowsAndLength } from '../model/manifest.ts';
 import type {
   Adjustment,
   AdvanceAsk,
@@ -25,7 +24,7 @@ import type {
   RowAsk,
 } from '../model/model.ts';
 import type { WeightSource } from '../model/weight-source.ts';
-import { readManifest } from '../model/weights.ts';
+import { readFloats } from './float-weights.ts';
 import * as scalar from './scalar.ts';
 
 class ScalarCache implements KvCache {
@@ -79,30 +78,8 @@ export class ScalarModel implements DiffusionModel {
     maxTokens: number,
     roundActivations = false,
   ): Promise<ScalarModel> {
-    const manifest = await readManifest(source);
-    const shards: Uint8Array[] = [];
-    for (const { file } of manifest.shards) {
-      shards.push(new Uint8Array(await new Response(await source.stream(file)).arrayBuffer()));
-    }
-    const tensors = new Map<string, Float32Array>();
-    const rounded = new Set<string>();
-    for (const tensor of manifest.tensors) {
-      const { name, type, parts } = tensor;
-      const { rows, k } = rowsAndLength(tensor);
-      const all = new Float32Array(rows * k);
-      for (const part of parts) {
-        const n = part.rows[1] - part.rows[0];
-        const shard = shards[part.shard]!;
-        const data = shard.slice(part.data, part.data + n * rowBytes(type, k));
-        all.set(
-          type === 'f32' ? new Float32Array(data.buffer) : dequantized(type, data, shard, part.scales!, n, k),
-          part.rows[0] * k,
-        );
-      }
-      tensors.set(name, all);
-      if (roundActivations && type !== 'f32') rounded.add(name);
-    }
-    return new ScalarModel(config, tensors, rounded, maxTokens);
+    const { tensors, quantized } = await readFloats(source);
+    return new ScalarModel(config, tensors, roundActivations ? quantized : new Set(), maxTokens);
   }
 
   private constructor(
@@ -245,18 +222,6 @@ export class ScalarModel implements DiffusionModel {
 
 const GREEDY = { temperature: 0, topK: 0, topP: 1 };
 const UNCHANGED: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() };
-
-function dequantized(
-  type: 'int4' | 'int8',
-  data: Uint8Array,
-  shard: Uint8Array,
-  from: number,
-  n: number,
-  k: number,
-): Float32Array {
-  const scales = new Uint16Array(shard.slice(from, from + (n * k * 2) / GROUP).buffer);
-  return type === 'int4' ? scalar.dequantizeInt4(data, scales, n, k) : scalar.dequantizeInt8(data, scales, n, k);
-}
 
 function add(x: Float32Array, y: Float32Array): Float32Array<ArrayBuffer> {
   return Float32Array.from(x, (v, i) => v + y[i]!);

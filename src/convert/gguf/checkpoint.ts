@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Checkpoint } from '../checkpoint.ts';
 import { parseGgufConfig } from './config.ts';
-import { GgufReader, ggufShapes, readGgufHeader } from './gguf.ts';
+import { GgufReader, ggufShapes, readGgufHeader } from './tensors.ts';
 import { readGgufTokenizer } from './tokenizer.ts';
 
 /** @throws ConversionError if the file is not a GGUF or asks for something that is not supported. */

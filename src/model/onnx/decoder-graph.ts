@@ -7,10 +7,10 @@
  * attention operators are causal only, or wrong on adapters with small subgroups.
  */
 import type { ModelConfig } from '../config.ts';
-import { ModelLoadError } from '../errors.ts';
 import { GROUP, rowsAndLength } from '../manifest.ts';
 import type { StoredTensor, Tables } from './external-data.ts';
-import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT, UINT8 } from './graph-builder.ts';
+import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT } from './graph-builder.ts';
+import { GraphWeights } from './graph-weights.ts';
 
 export type Precision = 'fp32' | 'fp16';
 
@@ -44,12 +44,11 @@ export function buildDecoderGraph(
 class DecoderGraph {
   readonly #graph = new GraphBuilder();
   readonly #config: ModelConfig;
-  readonly #tensors: ReadonlyMap<string, StoredTensor>;
+  readonly #weights: GraphWeights;
   readonly #tables: Tables;
   readonly #maxTokens: number;
   /** Element type of activations and KV. */
   readonly #type: typeof FLOAT | typeof FLOAT16;
-  readonly #placed = new Map<string, string>();
 
   constructor(
     config: ModelConfig,
@@ -59,10 +58,10 @@ class DecoderGraph {
     precision: Precision,
   ) {
     this.#config = config;
-    this.#tensors = tensors;
     this.#tables = tables;
     this.#maxTokens = maxTokens;
     this.#type = precision === 'fp16' ? FLOAT16 : FLOAT;
+    this.#weights = new GraphWeights(this.#graph, tensors, this.#type);
   }
 
   build(): Uint8Array {
@@ -100,10 +99,10 @@ class DecoderGraph {
 
   #embed(): string {
     const graph = this.#graph;
-    const embedding = this.#tensor('model.embed_tokens.weight');
+    const embedding = this.#weights.tensor('model.embed_tokens.weight');
     const { type } = embedding;
     const { rows, k } = rowsAndLength(embedding);
-    const { data, scales } = this.#matrix('model.embed_tokens.weight');
+    const { data, scales } = this.#weights.matrix('model.embed_tokens.weight');
     if (type === 'f32') return graph.op('Gather', [data, 'ids'], { attributes: { axis: 0 } });
     const blocks = graph.op('Reshape', [scales, graph.integers(rows, k / GROUP, 1)]);
     const gathered = graph.op('GatherBlockQuantized', [data, 'ids', blocks], {
@@ -116,7 +115,7 @@ class DecoderGraph {
   /** The norm of x + skip, and that sum. An empty skip is none. */
   #addAndNorm(x: string, skip: string, name: string): [normed: string, sum: string] {
     const attributes = { epsilon: { float: this.#config.rmsNormEps } };
-    const weight = this.#vector(`${name}.weight`);
+    const weight = this.#weights.vector(`${name}.weight`);
     if (skip === '') return [this.#norm(x, weight, 2), x];
     const [normed, sum] = this.#graph.outputs('SkipSimplifiedLayerNormalization', [x, skip, weight], [0, 3], {
       attributes,
@@ -147,7 +146,7 @@ class DecoderGraph {
     const keys = graph.op('Concat', [key.past, key.present], join); // (1, S, kvHeads, d)
     const values = graph.op('Concat', [value.past, value.present], join);
 
-    const scaled = graph.op('Mul', [q, this.#scalar(1 / Math.sqrt(headDim))]);
+    const scaled = graph.op('Mul', [q, this.#weights.scalar(1 / Math.sqrt(headDim))]);
     const queries = this.#transpose(
       graph.op('Reshape', [scaled, graph.integers(1, -1, numKvHeads, group, headDim)]),
       [0, 2, 3, 1, 4],
@@ -168,12 +167,12 @@ class DecoderGraph {
     let given = x;
     if (qkNorm) {
       const split = graph.op('Reshape', [x, graph.integers(1, -1, heads, headDim)]);
-      const normed = this.#norm(split, this.#vector(`${norm}.weight`), 3);
+      const normed = this.#norm(split, this.#weights.vector(`${norm}.weight`), 3);
       given = graph.op('Reshape', [normed, graph.integers(1, -1, heads * headDim)]);
     }
     const { cosines, sines } = this.#tables;
-    const table = (key: string, region: typeof cosines) =>
-      this.#once(key, () => this.#cast(graph.external(key, FLOAT, [this.#maxTokens, headDim / 2], region)));
+    const table = (name: string, region: typeof cosines) =>
+      this.#weights.constant(name, [this.#maxTokens, headDim / 2], region);
     return graph.op('RotaryEmbedding', [given, 'positions', table('cosines', cosines), table('sines', sines)], {
       domain: MICROSOFT,
       attributes: { interleaved: 0, num_heads: heads },
@@ -218,10 +217,10 @@ class DecoderGraph {
   /** x (1, rows, K) w (N, K)^T, and the bias where there is one. */
   #linear(x: string, name: string): string {
     const graph = this.#graph;
-    const weight = this.#tensor(`${name}.weight`);
+    const weight = this.#weights.tensor(`${name}.weight`);
     const { type } = weight;
     const { rows: n, k } = rowsAndLength(weight);
-    const { data, scales } = this.#matrix(`${name}.weight`);
+    const { data, scales } = this.#weights.matrix(`${name}.weight`);
     let y: string;
     if (type === 'f32') {
       const rows = graph.op('Reshape', [x, graph.integers(-1, k)]);
@@ -231,57 +230,10 @@ class DecoderGraph {
       const attributes = { K: k, N: n, bits: type === 'int4' ? 4 : 8, block_size: GROUP };
       y = graph.op('MatMulNBits', [x, data, scales], { domain: MICROSOFT, attributes });
     }
-    return this.#tensors.has(`${name}.bias`) ? graph.op('Add', [y, this.#vector(`${name}.bias`)]) : y;
-  }
-
-  /** Names of a matrix's initializers. Quantized data is (N, K / 32, bytes of 32). */
-  #matrix(name: string): { data: string; scales: string } {
-    const graph = this.#graph;
-    const tensor = this.#tensor(name);
-    const { type, data, scales } = tensor;
-    const { rows: n, k } = rowsAndLength(tensor);
-    if (scales === null) return { data: this.#vector(name), scales: '' };
-    const bytes = type === 'int4' ? GROUP / 2 : GROUP;
-    return {
-      data: this.#once(name, () => graph.external(name, UINT8, [n, k / GROUP, bytes], data)),
-      scales: this.#once(`${name}.scales`, () => {
-        const stored = graph.external(`${name}.scales`, FLOAT16, [n, k / GROUP], scales);
-        // A cast of a constant is folded when the session is created.
-        return this.#type === FLOAT16 ? stored : graph.op('Cast', [stored], { attributes: { to: FLOAT } });
-      }),
-    };
-  }
-
-  /** An f32 tensor in the type of the activations. */
-  #vector(name: string): string {
-    const { shape, data } = this.#tensor(name);
-    return this.#once(name, () => this.#cast(this.#graph.external(name, FLOAT, shape, data)));
-  }
-
-  #cast(x: string): string {
-    return this.#type === FLOAT ? x : this.#graph.op('Cast', [x], { attributes: { to: FLOAT16 } });
-  }
-
-  #scalar(value: number): string {
-    return this.#once(`scalar ${value}`, () => this.#cast(this.#graph.floats([value], [1])));
+    return this.#weights.has(`${name}.bias`) ? graph.op('Add', [y, this.#weights.vector(`${name}.bias`)]) : y;
   }
 
   #transpose(x: string, order: readonly number[]): string {
     return this.#graph.op('Transpose', [x], { attributes: { perm: order } });
-  }
-
-  #once(key: string, make: () => string): string {
-    const known = this.#placed.get(key);
-    if (known !== undefined) return known;
-    const made = make();
-    this.#placed.set(key, made);
-    return made;
-  }
-
-  /** @throws ModelLoadError naming the tensor. */
-  #tensor(name: string): StoredTensor {
-    const tensor = this.#tensors.get(name);
-    if (!tensor) throw new ModelLoadError(`manifest.json has no tensor ${name}`);
-    return tensor;
   }
 }

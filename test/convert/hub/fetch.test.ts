@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { convert } from '../../../src/convert/convert.ts';
-import { fetchFromHub, type HubOptions } from '../../../src/convert/hub/hub.ts';
+import { fetchFromHub, type HubOptions } from '../../../src/convert/hub/fetch.ts';
 import { cutAfter, type FileServer, type Misbehaviour, serveFiles } from '../../sources/file-server.ts';
 import { temporaryDirectory, writeCheckpoint } from '../support/tiny-checkpoint.ts';
 
