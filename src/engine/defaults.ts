@@ -28,6 +28,8 @@ export const DEFAULTS = {
   tokenHealing: true,
   frequencyPenalty: 0,
   presencePenalty: 0,
+  /** Tokens in the place of another, where probabilities are asked for. */
+  alternatives: 0,
   /** Completions of a prompt. */
   n: 1,
   /** Of a model that was not made for another policy. */

@@ -44,6 +44,6 @@ function resolveChat(body: ChatRequest, engine: ServedEngine, settings: ApiSetti
   const given = body.max_completion_tokens ?? body.max_tokens ?? -1;
   const left = contextLimit(engine) - prompt.length;
   const max_tokens = given > 0 ? given : Math.max(Math.min(defaultMaxTokens('chat', settings.maxTokens), left), 1);
-  const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? 0, prompt: false } : null;
+  const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? DEFAULTS.alternatives, prompt: false } : null;
   return { ...resolveRequest({ ...body, prompt, max_tokens }, model, settings), logprobs };
 }

@@ -49,7 +49,9 @@ function candidates(
   const request = resolveRequest({ ...body, ...holeOf(prompt, body, engine) }, engine.model, settings);
   const asked = logprobs ?? null;
   const judged =
-    asked !== null || ranked ? { alternatives: asked ?? 0, prompt: asked !== null && echo === true } : null;
+    asked !== null || ranked
+      ? { alternatives: asked ?? DEFAULTS.alternatives, prompt: asked !== null && echo === true }
+      : null;
   return copiesOf({ ...request, logprobs: judged }, count);
 }
 

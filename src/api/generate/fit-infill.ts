@@ -57,7 +57,7 @@ function lastLines(text: string, room: number, count: (text: string) => number):
   const fits = (start: number) => count(text.slice(start)) <= room;
   const start = firstThat(starts, fits);
   if (start !== undefined && start < text.length) return text.slice(start);
-  const lastLine = text.slice(starts.at(-1) ?? 0);
+  const lastLine = text.slice(text.lastIndexOf('\n') + 1);
   const offsets = Array.from({ length: lastLine.length }, (_, i) => i);
   const from = firstThat(offsets, (offset) => count(lastLine.slice(offset).toWellFormed()) <= room);
   return from === undefined ? '' : lastLine.slice(from).toWellFormed();
@@ -69,7 +69,7 @@ function firstLines(text: string, room: number, count: (text: string) => number)
   if (cheap === text && count(text) <= room) return text;
   const ends = Array.from(cheap.matchAll(/\n/g), ({ index }) => index + 1).reverse();
   const end = firstThat(ends, (candidate) => count(cheap.slice(0, candidate)) <= room);
-  return cheap.slice(0, end ?? 0);
+  return end === undefined ? '' : cheap.slice(0, end);
 }
 
 /** The first of a list that passes, where all after it do too: by bisection. */

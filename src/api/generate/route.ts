@@ -82,7 +82,7 @@ function checkMaxTokens({ settings }: Host, tokens: number | null | undefined, p
 
 /** @throws ApiError for more alternatives than the model can name */
 function checkAlternatives({ model }: ServedEngine, count: number | null | undefined, param: string): void {
-  const most = model.maxAlternatives ?? 0;
+  const { maxAlternatives: most = 0 } = model;
   if (count == null || count <= most) return;
   const message = `Invalid '${param}': this model names at most ${most} tokens in the place of another.`;
   throw new ApiError(400, message, 'unsupported_parameter', param);

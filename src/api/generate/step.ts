@@ -3,8 +3,8 @@ import type { EngineStep } from '../../engine/request.ts';
 
 export function stepOf({ block, positions, probs, texts, revised, remasked }: EngineStep) {
   const tokens = texts.map((text, i) => {
-    const position = positions[i] ?? 0;
-    return { position, text, prob: probs[i] ?? 0, revised: revised.includes(position) };
+    const position = positions[i]!;
+    return { position, text, prob: probs[i]!, revised: revised.includes(position) };
   });
   return { block, tokens, remasked: Array.from(remasked) };
 }

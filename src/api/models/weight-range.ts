@@ -27,7 +27,8 @@ export function findShard(manifest: string, file: string): Shard | null {
 /** The byte that an answer has to begin with: 0 for any range but an open one, and for a part of another version. */
 export function firstByte(range: string | undefined, ifRange: string | undefined, { etag }: Shard): number {
   if (ifRange !== undefined && ifRange !== etag) return 0;
-  return Number(/^bytes=(\d{1,15})-$/.exec(range ?? '')?.[1] ?? 0);
+  const [, first = '0'] = /^bytes=(\d{1,15})-$/.exec(range ?? '') ?? [];
+  return Number(first);
 }
 
 /** Sources only read from the beginning; what is skipped costs a disk, not the network. */

@@ -109,6 +109,7 @@ function tokenOffsets(code: string, ids: Int32Array, tokenizer: Tokenizer): Int3
   const offsetOf = new Int32Array(bytes.length + 1).fill(-1); // byte -> UTF-16 unit, at starts of characters
   for (let byte = 0, unit = 0; byte <= bytes.length; ) {
     offsetOf[byte] = unit;
+    // None at the end of the code, where the loop ends too.
     const codePoint = code.codePointAt(unit) ?? 0;
     byte += codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
     unit += codePoint < 0x10000 ? 1 : 2;

@@ -62,7 +62,7 @@ export class CompletionText {
     for (const [i, id] of ids.entries()) {
       const beginning = this.tokens === 0 ? this.#beginning : undefined;
       const piece = this.#detokenizer.push(id, beginning?.length);
-      this.#places?.add({ id, prob: probs[i] ?? 0, alternatives: alternatives[i] ?? [] }, this.#read, beginning);
+      this.#places?.add({ id, prob: probs[i]!, alternatives: alternatives[i]! }, this.#read, beginning);
       if (this.#places) this.#read += characters(piece);
       const settled = this.#stops.push(piece);
       text += this.#overlap.push(settled.text);

@@ -20,9 +20,9 @@ export function promptTokenTexts(
   const places = new TokenPlaces(tokenizer);
   let text = '';
   for (let at = ids.length - promptTokens; at < ids.length; at++) {
-    const prob = at === 0 ? null : (probs[at - 1] ?? 0);
-    const id = ids[at] ?? 0;
-    places.add({ id, prob, alternatives: at === 0 ? [] : (alternatives[at - 1] ?? []) }, characters(text));
+    const prob = at === 0 ? null : probs[at - 1]!;
+    const id = ids[at]!;
+    places.add({ id, prob, alternatives: at === 0 ? [] : alternatives[at - 1]! }, characters(text));
     text += detokenizer.push(id);
   }
   return { text, tokens: places.take(Number.POSITIVE_INFINITY) };

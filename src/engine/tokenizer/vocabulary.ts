@@ -61,6 +61,7 @@ export class Vocabulary {
 
   /** A view of the token's bytes; empty for special tokens and for ids that no token has. */
   bytes(id: number): Uint8Array {
+    // An id that the vocabulary does not have is no text.
     return this.#bytes.subarray(this.#offsets[id] ?? 0, this.#offsets[id + 1] ?? 0);
   }
 }
