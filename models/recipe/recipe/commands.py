@@ -32,6 +32,7 @@ GROUPS = {
         "unicode-tables": "oracle.unicode_tables",
         "tokenizer-cases": "oracle.tokenizer_cases",
         "added-tokens": "oracle.added_tokens",
+        "gguf-types": "oracle.gguf_types",
     },
 }
 """Command -> module, by folder, in the order in which they make a model."""

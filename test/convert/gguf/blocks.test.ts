@@ -1,4 +1,5 @@
 /// <reference lib="esnext.float16" />
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { GGUF_TYPES } from '../../../src/convert/gguf/blocks.ts';
 
@@ -40,5 +41,34 @@ describe('GGUF types', () => {
     expect(decode('F16', half(...values), 5)).toEqual(values);
     // The upper halves of float32.
     expect(decode('BF16', [0x80, 0x3f, 0x20, 0xc0, 0x62, 0x7f], 3)).toEqual([1, -2.5, 1.765625 * 2 ** 127]);
+  });
+});
+
+/** `python -m recipe gguf-types` writes it. */
+const cases = JSON.parse(
+  await readFile(new URL('../../fixtures/gguf-types.json', import.meta.url), 'utf8'),
+) as readonly { type: string; number: number; bytes: string; float32: string }[];
+
+describe('float32 of the gguf package', () => {
+  it.each(cases.map((entry, i) => [entry.type, i % 3, entry] as const))(
+    'is the same bit by bit: %s, %i',
+    (name, _i, { number, bytes, float32 }) => {
+      const type = GGUF_TYPES.get(number)!;
+      expect(type.name).toBe(name);
+      const expected = Buffer.from(float32, 'base64');
+      const stored = Uint8Array.from(Buffer.from(bytes, 'base64'));
+      const length = expected.length / 4;
+      expect(length % type.block).toBe(0);
+      expect(type.rowBytes(length)).toBe(stored.length);
+      const out = new Float32Array(length);
+      type.decode(stored, out);
+      expect(Buffer.from(out.buffer).equals(expected)).toBe(true);
+    },
+  );
+
+  it('covers every type that is read, F32 aside', () => {
+    expect([...new Set(cases.map(({ type }) => type)), 'F32'].sort()).toEqual(
+      [...GGUF_TYPES.values()].map(({ name }) => name).sort(),
+    );
   });
 });

@@ -78,7 +78,7 @@ def cases() -> dict[str, dict[str, Json]]:
     def config(json: Json = base, **more: Any) -> dict[str, Json]:
         return {"tokenizer.json": json, "tokenizer_config.json": {**named, **more}}
 
-    bos = {"bos_token": END}
+    bos: dict[str, Any] = {"bos_token": END}
     known = tokenizer([token(END), token(TURN)])
     return {
         "nothing": config(),
