@@ -22,6 +22,9 @@ export type DecoderConfig = Pick<
   | 'qkNorm'
 >;
 
+/** Where a file does not say: in llama.cpp and in transformers' Llama, Qwen2 and Qwen3. */
+export const DEFAULT_ROPE_THETA = 10_000;
+
 /** Semantics of the diffusion, as far as something records them. Absent means: nobody said. */
 export interface Semantics {
   readonly logitShift?: boolean | undefined;
@@ -67,6 +70,8 @@ export interface TokenizerFacts {
   /** Text that the tokenizer's own configuration names as its EOS. */
   readonly eosToken?: string | undefined;
   readonly chatTemplate?: ModelConfig['chatTemplate'];
+  /** Ids that the file itself names as the frame of a hole. */
+  readonly infillIds?: Pick<InfillFrame, 'prefix' | 'suffix' | 'middle'> | undefined;
 }
 
 /** What a family's code says of its mask, for where the files are silent. */

@@ -3,13 +3,12 @@
 import {
   type Checkpoint,
   ConversionError,
+  DEFAULT_ROPE_THETA,
   type DecoderConfig,
   type Semantics,
-  type Shape,
   type TokenizerFacts,
 } from '../checkpoint.ts';
 import { type FamilyHints, familyOf } from '../semantics/architectures.ts';
-import { EMBEDDING } from '../write/tensor-order.ts';
 
 /** GGUF's names for what Hugging Face lists under `architectures`. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -18,12 +17,18 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   qwen3: 'Qwen3ForCausalLM',
 };
 
+/** Of a document, of a turn, of a message that waits for a tool. */
+const ENDS = ['eos', 'eot', 'eom'];
+
 type Metadata = Readonly<Record<string, unknown>>;
 
-/** @throws ConversionError naming the metadata key that is missing or not supported. */
+/**
+ * @param vocabSize rows of the embedding
+ * @throws ConversionError naming the metadata key that is missing or not supported.
+ */
 export function parseGgufConfig(
   metadata: Metadata,
-  shapes: ReadonlyMap<string, Shape>,
+  vocabSize: number,
   tokenizer: TokenizerFacts,
   hints: FamilyHints,
 ): Pick<Checkpoint, 'family' | 'familyMask'> & { decoder: DecoderConfig; semantics: Semantics } {
@@ -41,9 +46,6 @@ export function parseGgufConfig(
     return value;
   };
   refuseUnsupported(metadata, name);
-  const vocabSize = shapes.get(EMBEDDING)?.[0];
-  if (vocabSize === undefined) throw new ConversionError('the GGUF has no token_embd.weight');
-
   const numHeads = number('attention.head_count');
   const hiddenSize = number('embedding_length');
   const headDim = optional(`${name}.attention.key_length`) ?? hiddenSize / numHeads;
@@ -65,21 +67,24 @@ export function parseGgufConfig(
       vocabSize,
       contextLength: number('context_length'),
       rmsNormEps: shortest(number('attention.layer_norm_rms_epsilon')),
-      ropeTheta: shortest(number('rope.freq_base')),
+      ropeTheta: shortest(optional(`${name}.rope.freq_base`) ?? DEFAULT_ROPE_THETA),
       qkvBias: architecture === 'qwen2',
       qkNorm: architecture === 'qwen3',
     },
     semantics: {
       ...family.semantics,
       maskTokenId: optional('tokenizer.ggml.mask_token_id'),
-      eosTokenIds: stopIds(optional('tokenizer.ggml.eos_token_id'), tokenizer),
+      eosTokenIds: stopIds(
+        ENDS.map((end) => optional(`tokenizer.ggml.${end}_token_id`)),
+        tokenizer,
+      ),
     },
   };
 }
 
-/** A GGUF has room for one EOS id; a chat model that stops there still ends a document with `<|endoftext|>`. */
-function stopIds(eos: number | undefined, { addedTokens }: TokenizerFacts): number[] | undefined {
-  const ids = [addedTokens.get('<|endoftext|>'), eos].filter((id) => id !== undefined);
+/** A GGUF has room for one id of each kind; a chat model that stops there still ends a document with `<|endoftext|>`. */
+function stopIds(named: readonly (number | undefined)[], { addedTokens }: TokenizerFacts): number[] | undefined {
+  const ids = [addedTokens.get('<|endoftext|>'), ...named].filter((id) => id !== undefined);
   return ids.length === 0 ? undefined : [...new Set(ids)];
 }
 

@@ -1,67 +1,44 @@
 /** Reads the tensors of a GGUF file, under Hugging Face's names and in Hugging Face's row order. */
-import { type GGUFParseOutput, gguf } from '@huggingface/gguf';
 import { ConversionError, rowsAndColumns, type Shape, type TensorReader } from '../checkpoint.ts';
-import { RangeFile } from '../range-file.ts';
 import { Scratch } from '../scratch.ts';
 import { GGUF_TYPES } from './blocks.ts';
+import type { GgufFiles, GgufTensor } from './files.ts';
 import { huggingFaceName, interleavedRow } from './names.ts';
 
-interface StoredTensor {
-  readonly type: number;
-  /** Byte position in the file. */
-  readonly offset: number;
-}
-
-/** Parses the header only. @throws ConversionError if the file is not a GGUF that can be read. */
-export async function readGgufHeader(path: string): Promise<GGUFParseOutput> {
-  let header: GGUFParseOutput;
-  try {
-    header = await gguf(path, { allowLocalFile: true });
-  } catch (error) {
-    throw new ConversionError(`${path} is not a readable GGUF file: ${(error as Error).message}`, { cause: error });
-  }
-  if (!header.littleEndian) throw new ConversionError(`${path} is a big-endian GGUF; only little-endian is read`);
-  return header;
-}
-
-/** Shape by Hugging Face name. */
-export function ggufShapes(header: GGUFParseOutput): ReadonlyMap<string, Shape> {
-  const shapes = new Map<string, Shape>();
-  for (const info of header.tensorInfos) {
-    // GGML lists the fastest dimension first.
-    shapes.set(huggingFaceName(info.name), info.shape.map(Number).reverse());
-  }
-  return shapes;
-}
+/** Factors of RoPE's frequencies. */
+const ROPE_FACTORS = 'rope_freqs.weight';
 
 export class GgufReader implements TensorReader {
   readonly shapes: ReadonlyMap<string, Shape>;
-  readonly #file: RangeFile;
-  readonly #tensors = new Map<string, StoredTensor>();
+  readonly #files: GgufFiles;
+  readonly #tensors: ReadonlyMap<string, GgufTensor>;
   /** Set where q and k are interleaved for RoPE (Llama). */
   readonly #interleavedHeadDim: number | undefined;
   readonly #raw = new Scratch();
   readonly #values = new Scratch();
   readonly #ordered = new Scratch();
 
-  private constructor(file: RangeFile, header: GGUFParseOutput, interleavedHeadDim: number | undefined) {
-    this.#file = file;
-    this.shapes = ggufShapes(header);
+  private constructor(files: GgufFiles, interleavedHeadDim: number | undefined) {
+    this.#files = files;
+    this.#tensors = new Map(files.tensors.map((tensor) => [huggingFaceName(tensor.name), tensor]));
     this.#interleavedHeadDim = interleavedHeadDim;
-    for (const info of header.tensorInfos) {
-      this.#tensors.set(huggingFaceName(info.name), {
-        type: info.dtype,
-        offset: Number(header.tensorDataOffset + info.offset),
-      });
-    }
+    // What only says that nothing is scaled was checked, and is no part of the model.
+    this.shapes = new Map(
+      [...this.#tensors].filter(([name]) => name !== ROPE_FACTORS).map(([name, { shape }]) => [name, shape]),
+    );
   }
 
-  static async open(
-    path: string,
-    header: GGUFParseOutput,
-    interleavedHeadDim: number | undefined,
-  ): Promise<GgufReader> {
-    return new GgufReader(await RangeFile.open(path), header, interleavedHeadDim);
+  /** @throws ConversionError if the file scales RoPE's frequencies */
+  static async open(files: GgufFiles, interleavedHeadDim: number | undefined): Promise<GgufReader> {
+    const reader = new GgufReader(files, interleavedHeadDim);
+    const factors = reader.#tensors.get(ROPE_FACTORS);
+    if (factors !== undefined) {
+      const values = await reader.#readStored(ROPE_FACTORS, 0, rowsAndColumns(factors.shape).rows);
+      if (values.some((value) => value !== 1)) {
+        throw new ConversionError(`${ROPE_FACTORS} is not 1 everywhere: RoPE would have to scale its frequencies`);
+      }
+    }
+    return reader;
   }
 
   async readRows(name: string, start: number, end: number): Promise<Float32Array> {
@@ -80,13 +57,12 @@ export class GgufReader implements TensorReader {
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#files.close();
   }
 
   async #readStored(name: string, start: number, end: number): Promise<Float32Array> {
     const tensor = this.#tensors.get(name);
-    const shape = this.shapes.get(name);
-    if (tensor === undefined || shape === undefined) throw new ConversionError(`the GGUF has no matrix ${name}`);
+    if (tensor === undefined) throw new ConversionError(`the GGUF has no matrix ${name}`);
     const type = GGUF_TYPES.get(tensor.type);
     if (type === undefined) {
       const known = [...GGUF_TYPES.values()].map((t) => t.name).join(', ');
@@ -94,10 +70,10 @@ export class GgufReader implements TensorReader {
         `${name} has GGML type ${tensor.type}; only ${known} are read: use a file of one of them`,
       );
     }
-    const { columns } = rowsAndColumns(shape);
+    const { columns } = rowsAndColumns(tensor.shape);
     const stride = type.rowBytes(columns);
     const raw = this.#raw.bytes((end - start) * stride);
-    await this.#file.read(tensor.offset + start * stride, raw);
+    await tensor.file.read(tensor.offset + start * stride, raw);
     const values = this.#values.floats((end - start) * columns);
     type.decode(raw, values);
     return values;

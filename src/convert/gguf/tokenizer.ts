@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ConversionError, type TokenizerFacts } from '../checkpoint.ts';
 import { checkJson } from '../json-file.ts';
+import { WORD_SPLITS } from './word-splits.ts';
 
 /** GGML's token types. */
 const UNKNOWN = 2;
@@ -9,55 +10,43 @@ const CONTROL = 3;
 const USER_DEFINED = 4;
 const UNUSED = 5;
 
+const tokenId = z.int().nonnegative().optional();
 const metadataSchema = z.looseObject({
   'tokenizer.ggml.model': z.literal('gpt2', 'only byte-level BPE (gpt2) is understood'),
-  'tokenizer.ggml.pre': z.string(),
+  'tokenizer.ggml.pre': z.string().default('default'),
   'tokenizer.ggml.tokens': z.array(z.string()),
   'tokenizer.ggml.token_type': z.array(z.int()),
   'tokenizer.ggml.merges': z.array(z.string()),
-  'tokenizer.ggml.bos_token_id': z.int().optional(),
-  'tokenizer.ggml.eos_token_id': z.int().optional(),
+  'tokenizer.ggml.bos_token_id': tokenId,
+  'tokenizer.ggml.eos_token_id': tokenId,
+  'tokenizer.ggml.fim_pre_token_id': tokenId,
+  'tokenizer.ggml.fim_suf_token_id': tokenId,
+  'tokenizer.ggml.fim_mid_token_id': tokenId,
+  // Names of the first versions.
+  'tokenizer.ggml.prefix_token_id': tokenId,
+  'tokenizer.ggml.suffix_token_id': tokenId,
+  'tokenizer.ggml.middle_token_id': tokenId,
+  'tokenizer.ggml.add_bos_token': z.boolean().optional(),
   'tokenizer.chat_template': z.string().optional(),
 });
-
-const QWEN2_SPLIT =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-const byteLevel = (use_regex: boolean) => ({
-  type: 'ByteLevel',
-  add_prefix_space: false,
-  trim_offsets: true,
-  use_regex,
-});
-
-/** What `tokenizer.ggml.pre` stands for: GGUF names the split of text into words but does not hold it. */
-const SPLITS: Readonly<Record<string, { normalizer: object | null; pretokenizers: object[] }>> = {
-  smollm: { normalizer: null, pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel(true)] },
-  qwen2: {
-    normalizer: { type: 'NFC' },
-    pretokenizers: [
-      { type: 'Split', pattern: { Regex: QWEN2_SPLIT }, behavior: 'Isolated', invert: false },
-      byteLevel(false),
-    ],
-  },
-};
 
 /** @throws ConversionError if the metadata holds another kind of tokenizer. */
 export function readGgufTokenizer(metadata: Readonly<Record<string, unknown>>): TokenizerFacts {
   const checked = checkJson(metadata, 'GGUF metadata', metadataSchema);
   const pre = checked['tokenizer.ggml.pre'];
-  const split = SPLITS[pre];
+  const split = WORD_SPLITS.get(pre);
   if (split === undefined) {
     throw new ConversionError(
-      `tokenizer.ggml.pre is "${pre}", whose split of text is not known here (${Object.keys(SPLITS).join(', ')}): ` +
+      `tokenizer.ggml.pre is "${pre}", whose split of text is not known here (${[...WORD_SPLITS.keys()].join(', ')}): ` +
         'convert the Hugging Face directory with its tokenizer.json instead',
     );
   }
+  const tokens = checked['tokenizer.ggml.tokens'];
   const types = checked['tokenizer.ggml.token_type'];
   const vocab: Record<string, number> = {};
   const added: object[] = [];
   const addedTokens = new Map<string, number>();
-  for (const [id, content] of checked['tokenizer.ggml.tokens'].entries()) {
+  for (const [id, content] of tokens.entries()) {
     const type = types[id];
     // Padding of the vocabulary to a round size.
     if (type === UNUSED) continue;
@@ -67,6 +56,8 @@ export function readGgufTokenizer(metadata: Readonly<Record<string, unknown>>): 
     const special = type !== USER_DEFINED;
     added.push({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special });
   }
+  const bosTokenId = checked['tokenizer.ggml.bos_token_id'];
+  const addBos = checked['tokenizer.ggml.add_bos_token'] ?? split.addBos ?? false;
   const json = {
     version: '1.0',
     truncation: null,
@@ -74,7 +65,7 @@ export function readGgufTokenizer(metadata: Readonly<Record<string, unknown>>): 
     added_tokens: added,
     normalizer: split.normalizer,
     pre_tokenizer: { type: 'Sequence', pretokenizers: split.pretokenizers },
-    post_processor: null,
+    post_processor: addBos && bosTokenId !== undefined ? beginsWith(bosTokenId, textOf(tokens, bosTokenId)) : null,
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: 'BPE',
@@ -84,15 +75,40 @@ export function readGgufTokenizer(metadata: Readonly<Record<string, unknown>>): 
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      ignore_merges: false,
+      ignore_merges: split.ignoreMerges ?? false,
       vocab,
       merges: checked['tokenizer.ggml.merges'],
     },
   };
-  const bosTokenId = checked['tokenizer.ggml.bos_token_id'];
-  const textOf = (id: number | undefined) => (id === undefined ? '' : (checked['tokenizer.ggml.tokens'][id] ?? ''));
   const template = checked['tokenizer.chat_template'];
-  const eosToken = textOf(checked['tokenizer.ggml.eos_token_id']);
-  const chatTemplate = template ? { template, bosToken: textOf(bosTokenId), eosToken } : undefined;
-  return { json, addedTokens, bosTokenId, chatTemplate };
+  const named = {
+    bosToken: textOf(tokens, bosTokenId),
+    eosToken: textOf(tokens, checked['tokenizer.ggml.eos_token_id']),
+  };
+  const chatTemplate = template ? { template, ...named } : undefined;
+  return { json, addedTokens, bosTokenId, chatTemplate, infillIds: infillIds(checked) };
+}
+
+function textOf(tokens: readonly string[], id: number | undefined): string {
+  return (id === undefined ? undefined : tokens[id]) ?? '';
+}
+
+/** A post-processor that puts one token before every prompt. */
+function beginsWith(id: number, text: string): object {
+  const sequence = (name: string, type_id: number) => ({ Sequence: { id: name, type_id } });
+  const token = (type_id: number) => ({ SpecialToken: { id: text, type_id } });
+  return {
+    type: 'TemplateProcessing',
+    single: [token(0), sequence('A', 0)],
+    pair: [token(0), sequence('A', 0), token(1), sequence('B', 1)],
+    special_tokens: { [text]: { id: text, ids: [id], tokens: [text] } },
+  };
+}
+
+function infillIds(metadata: z.infer<typeof metadataSchema>): TokenizerFacts['infillIds'] {
+  const prefix = metadata['tokenizer.ggml.fim_pre_token_id'] ?? metadata['tokenizer.ggml.prefix_token_id'];
+  const suffix = metadata['tokenizer.ggml.fim_suf_token_id'] ?? metadata['tokenizer.ggml.suffix_token_id'];
+  const middle = metadata['tokenizer.ggml.fim_mid_token_id'] ?? metadata['tokenizer.ggml.middle_token_id'];
+  if (prefix === undefined || suffix === undefined || middle === undefined) return undefined;
+  return { prefix, suffix, middle };
 }

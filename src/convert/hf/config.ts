@@ -1,6 +1,12 @@
 /** Reads a Hugging Face config.json, and refuses every feature that the forward pass would silently get wrong. */
 import { z } from 'zod';
-import { ConversionError, type DecoderConfig, type FamilyMask, type Semantics } from '../checkpoint.ts';
+import {
+  ConversionError,
+  DEFAULT_ROPE_THETA,
+  type DecoderConfig,
+  type FamilyMask,
+  type Semantics,
+} from '../checkpoint.ts';
 import { checkJson } from '../json-file.ts';
 import { type Family, type FamilyHints, familyOf, namedBlockLength } from '../semantics/architectures.ts';
 
@@ -9,7 +15,8 @@ const ids = z.union([tokenId.transform((id) => [id]), z.array(tokenId)]);
 const ropeSchema = z.looseObject({
   rope_type: z.string().optional(),
   type: z.string().optional(),
-  rope_theta: z.number().optional(),
+  rope_theta: z.number().positive().nullish(),
+  partial_rotary_factor: z.number().nullish(),
 });
 
 const configSchema = z.looseObject({
@@ -85,8 +92,8 @@ function decoderOf(config: HfConfig, architecture: DecoderConfig['architecture']
       'config.json: hidden_size is not a multiple of num_attention_heads and head_dim is missing',
     );
   }
-  const ropeTheta = config.rope_theta ?? config.rope_parameters?.rope_theta;
-  if (ropeTheta === undefined) throw new ConversionError('config.json: rope_theta is missing');
+  const ropeTheta =
+    config.rope_scaling?.rope_theta ?? config.rope_parameters?.rope_theta ?? config.rope_theta ?? DEFAULT_ROPE_THETA;
   return {
     architecture,
     hiddenSize: config.hidden_size,
@@ -131,6 +138,7 @@ function refuseUnsupported(config: HfConfig, architecture: DecoderConfig['archit
   for (const field of ['rope_scaling', 'rope_parameters'] as const) {
     const type = config[field]?.rope_type ?? config[field]?.type ?? 'default';
     if (type !== 'default') refuse(field, 'RoPE would have to scale its frequencies');
+    if ((config[field]?.partial_rotary_factor ?? 1) !== 1) refuse(field, 'RoPE would have to turn part of a head');
   }
   if ((config.partial_rotary_factor ?? 1) !== 1)
     refuse('partial_rotary_factor', 'RoPE would have to turn part of a head');

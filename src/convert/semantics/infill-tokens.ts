@@ -10,8 +10,12 @@ const SPELLINGS: readonly (readonly [string, string, string, string | null])[] =
   ['<PRE>', '<SUF>', '<MID>', '<EOT>'], // Code Llama
 ];
 
-/** Null when the tokenizer has no complete set: the model then fills no holes. */
-export function resolveInfillTokens({ addedTokens }: TokenizerFacts): Omit<InfillFrame, 'order'> | null {
+/**
+ * What the file names goes before what is spelled as usual.
+ * @returns null when there is no complete set: the model then fills no holes
+ */
+export function resolveInfillTokens({ addedTokens, infillIds }: TokenizerFacts): Omit<InfillFrame, 'order'> | null {
+  if (infillIds !== undefined) return { ...infillIds, end: endOf(infillIds.prefix, addedTokens) };
   for (const [prefix, suffix, middle, end] of SPELLINGS) {
     const ids = [prefix, suffix, middle].map((text) => addedTokens.get(text));
     const [prefixId, suffixId, middleId] = ids;
@@ -20,4 +24,10 @@ export function resolveInfillTokens({ addedTokens }: TokenizerFacts): Omit<Infil
     return { prefix: prefixId, suffix: suffixId, middle: middleId, end: endId ?? null };
   }
   return null;
+}
+
+/** What ends the middle in the set whose prefix has this id. */
+function endOf(prefixId: number, addedTokens: TokenizerFacts['addedTokens']): number | null {
+  const set = SPELLINGS.find(([prefix]) => addedTokens.get(prefix) === prefixId);
+  return addedTokens.get(set?.[3] ?? '') ?? null;
 }

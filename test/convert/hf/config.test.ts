@@ -23,7 +23,21 @@ describe('parseHfConfig', () => {
   it('takes rope_theta from either place', () => {
     const rope_parameters = { rope_type: 'default', rope_theta: 5e5 };
     expect(parse({ rope_theta: undefined, rope_parameters }).decoder.ropeTheta).toBe(5e5);
-    expect(() => parse({ rope_theta: undefined })).toThrow('rope_theta is missing');
+    expect(parse({ rope_theta: 5e5, rope_parameters: null }).decoder.ropeTheta).toBe(5e5);
+  });
+
+  it.each([
+    [{}, 1e4],
+    [{ rope_theta: null }, 1e4],
+    [{ rope_parameters: { rope_type: 'default' } }, 1e4],
+    [{ rope_scaling: null, rope_parameters: null }, 1e4],
+    [{ architectures: ['Qwen2ForCausalLM'] }, 1e4],
+    [{ architectures: ['Qwen3ForCausalLM'] }, 1e4],
+    [{ rope_theta: 5e5, rope_parameters: { rope_type: 'default', rope_theta: 7e5 } }, 7e5],
+    [{ rope_theta: 5e5, rope_scaling: { rope_type: 'default', rope_theta: 7e5 } }, 7e5],
+    [{ rope_theta: 5e5, rope_parameters: { rope_type: 'default' } }, 5e5],
+  ])('takes the rope_theta that transformers takes: %j', (changes, theta) => {
+    expect(parse({ rope_theta: undefined, ...changes }).decoder.ropeTheta).toBe(theta);
   });
 
   it('reads an autoregressive base where nothing is recorded', () => {
@@ -42,6 +56,7 @@ describe('parseHfConfig', () => {
     ['rope_scaling', { type: 'linear', factor: 2 }],
     ['rope_parameters', { rope_type: 'llama3', rope_theta: 1e4 }],
     ['partial_rotary_factor', 0.5],
+    ['rope_parameters', { rope_type: 'default', partial_rotary_factor: 0.5 }],
     ['sliding_window', 4096],
     ['use_sliding_window', true],
     ['layer_types', ['full_attention', 'sliding_attention']],

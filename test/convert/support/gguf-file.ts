@@ -10,10 +10,10 @@ export interface StoredTensor {
 }
 
 /** An integer is written as uint32, another number as float32. */
-export type MetadataValue = number | string | readonly string[] | readonly number[];
+export type MetadataValue = boolean | number | string | readonly string[] | readonly number[];
 
 const ALIGNMENT = 32;
-const [UINT32, INT32, FLOAT32, STRING, ARRAY] = [4, 5, 6, 8, 9];
+const [UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY] = [4, 5, 6, 7, 8, 9];
 
 const u32 = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
 const u64 = (value: number) => Buffer.from(BigUint64Array.of(BigInt(value)).buffer);
@@ -21,6 +21,7 @@ const text = (value: string) => Buffer.concat([u64(Buffer.byteLength(value)), Bu
 const padding = (bytes: number) => Buffer.alloc((ALIGNMENT - (bytes % ALIGNMENT)) % ALIGNMENT);
 
 function encode(value: MetadataValue): Buffer {
+  if (typeof value === 'boolean') return Buffer.concat([u32(BOOL!), Buffer.of(value ? 1 : 0)]);
   if (typeof value === 'string') return Buffer.concat([u32(STRING!), text(value)]);
   if (typeof value === 'number') {
     if (Number.isInteger(value)) return Buffer.concat([u32(UINT32!), u32(value)]);
