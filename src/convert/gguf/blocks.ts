@@ -18,7 +18,7 @@ export interface GgufType {
   decode(bytes: Uint8Array<ArrayBuffer>, out: Float32Array): void;
 }
 
-export type BlockDecoder = (view: DataView, at: number, out: Float32Array, to: number) => void;
+type BlockDecoder = (view: DataView, at: number, out: Float32Array, to: number) => void;
 
 function plain(name: ElementType): GgufType {
   return {

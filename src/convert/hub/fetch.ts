@@ -24,6 +24,8 @@ export interface HubOptions extends Transfers {
 }
 
 const REFERENCE = /^hf:([^/@\s]+\/[^/@\s]+)(?:@(\S+))?$/;
+/** Where transformers 5 writes the chat template. */
+const TEMPLATE = 'chat_template.jinja';
 const INDEX = 'model.safetensors.index.json';
 
 export function isHubReference(source: string): boolean {
@@ -31,7 +33,7 @@ export function isHubReference(source: string): boolean {
 }
 
 /**
- * Fetches what a conversion reads: the JSON files and safetensors at the top of the repository. What is in the cache
+ * Fetches what a conversion reads: the JSON files, chat_template.jinja and safetensors at the top of the repository. What is in the cache
  * already stays; a transfer that broke, in this run or an earlier one, goes on where it was.
  * @param reference `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` (a branch, a tag or a commit)
  * @returns the directory of that revision
@@ -69,7 +71,7 @@ class Repository {
         await keepHubFile(this.#file(entry, commit), folder, commit, this.#options);
     };
     for (const file of ['config.json', 'tokenizer.json']) await take(file);
-    for (const file of present.keys()) if (file.endsWith('.json')) await take(file);
+    for (const file of present.keys()) if (file.endsWith('.json') || file === TEMPLATE) await take(file);
     for (const file of await this.#weights(present, snapshot)) await take(file);
     return snapshot;
   }

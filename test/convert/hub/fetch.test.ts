@@ -59,7 +59,7 @@ async function startHub() {
       );
     const file = new RegExp(`^/owner/\\w+/resolve/${COMMIT}/(.+)$`).exec(path)?.[1] ?? '';
     if (file === WEIGHTS) return void response.writeHead(302, { location: `${storage.url}blob` }).end();
-    const content = files.get(file);
+    const content = listed.get(file);
     if (content === undefined) response.writeHead(404).end();
     else response.writeHead(200, { 'content-length': content.length }).end(content);
   });
@@ -170,4 +170,46 @@ test.each<[string, string, () => void, RegExp]>([
 ])('%s', async (_what, reference, change, message) => {
   change();
   await expect(take(reference)).rejects.toThrow(message);
+});
+
+describe('the chat template', () => {
+  const OWN = 'chat_template.jinja';
+  const CONFIG = 'tokenizer_config.json';
+  const jinja = (template: string) => Buffer.from(template);
+  const config = (settings: object) => Buffer.from(JSON.stringify(settings));
+
+  test.each<[string, Record<string, Buffer>, object | undefined]>([
+    ['in a file of its own', { [OWN]: jinja('T') }, { template: 'T', bosToken: '', eosToken: '' }],
+    [
+      'in a file of its own, with texts of tokens beside it',
+      { [OWN]: jinja('T'), [CONFIG]: config({ bos_token: '<s>', eos_token: '</s>' }) },
+      { template: 'T', bosToken: '<s>', eosToken: '</s>' },
+    ],
+    [
+      'in tokenizer_config.json',
+      { [CONFIG]: config({ chat_template: 'U' }) },
+      { template: 'U', bosToken: '', eosToken: '' },
+    ],
+    [
+      'in both',
+      { [OWN]: jinja('T'), [CONFIG]: config({ chat_template: 'U' }) },
+      { template: 'T', bosToken: '', eosToken: '' },
+    ],
+    [
+      'with line ends and no ASCII',
+      { [OWN]: jinja('{{ "é" }}\n\n') },
+      { template: '{{ "é" }}\n\n', bosToken: '', eosToken: '' },
+    ],
+    ['nowhere', {}, undefined],
+    ['in a file of another name', { 'template.jinja': jinja('T'), 'chat_template.jinja.bak': jinja('T') }, undefined],
+  ])('is the one that a directory of the same files has: %s', async (_what, more, template) => {
+    for (const [file, content] of Object.entries(more)) listed.set(file, content);
+    const options = { name: 'x', dtype: 'int4', embedding: 'int4', semantics: {} } as const;
+    const fetched = await convert(await take(), { ...options, out: await temporaryDirectory() });
+    expect(fetched.config.chatTemplate).toEqual(template);
+    const directory = await temporaryDirectory();
+    for (const [file, content] of listed) await writeFile(join(directory, file), content);
+    const local = await convert(directory, { ...options, out: await temporaryDirectory() });
+    expect(local.config).toEqual(fetched.config);
+  });
 });
