@@ -2,12 +2,26 @@
 import type { InfillFrame } from '../../model/config.ts';
 import type { TokenizerFacts } from '../checkpoint.ts';
 
-/** Prefix, suffix, middle, and what ends the middle besides an EOS, as published checkpoints spell them. */
-const SPELLINGS: readonly (readonly [string, string, string, string | null])[] = [
-  ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>', '<|fim_end|>'], // Seedling; Qwen without the last
-  ['<fim_prefix>', '<fim_suffix>', '<fim_middle>', null], // StarCoder
-  ['<|fim_begin|>', '<|fim_hole|>', '<|fim_end|>', null],
-  ['<PRE>', '<SUF>', '<MID>', '<EOT>'], // Code Llama
+interface Spelling {
+  readonly frame: readonly [prefix: string, suffix: string, middle: string];
+  /** What ends the middle besides an EOS; the first that the tokenizer has. A model that goes on begins another file. */
+  readonly ends: readonly string[];
+}
+
+/** As published checkpoints spell them, all trained with the prefix first. */
+const SPELLINGS: readonly Spelling[] = [
+  // Seedling; Qwen2.5-Coder; CodeGemma.
+  {
+    frame: ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>'],
+    ends: ['<|fim_end|>', '<|file_sep|>', '<|file_separator|>'],
+  },
+  // StarCoder2, and StarCoder without a separator.
+  { frame: ['<fim_prefix>', '<fim_suffix>', '<fim_middle>'], ends: ['<file_sep>'] },
+  // DeepSeek-Coder, whose bars and spaces are no ASCII.
+  { frame: ['<\uff5cfim\u2581begin\uff5c>', '<\uff5cfim\u2581hole\uff5c>', '<\uff5cfim\u2581end\uff5c>'], ends: [] },
+  { frame: ['<|fim_begin|>', '<|fim_hole|>', '<|fim_end|>'], ends: [] },
+  // Code Llama.
+  { frame: ['<PRE>', '<SUF>', '<MID>'], ends: ['<EOT>'] },
 ];
 
 /**
@@ -16,18 +30,20 @@ const SPELLINGS: readonly (readonly [string, string, string, string | null])[] =
  */
 export function resolveInfillTokens({ addedTokens, infillIds }: TokenizerFacts): Omit<InfillFrame, 'order'> | null {
   if (infillIds !== undefined) return { ...infillIds, end: endOf(infillIds.prefix, addedTokens) };
-  for (const [prefix, suffix, middle, end] of SPELLINGS) {
-    const ids = [prefix, suffix, middle].map((text) => addedTokens.get(text));
-    const [prefixId, suffixId, middleId] = ids;
-    if (prefixId === undefined || suffixId === undefined || middleId === undefined) continue;
-    const endId = end === null ? undefined : addedTokens.get(end);
-    return { prefix: prefixId, suffix: suffixId, middle: middleId, end: endId ?? null };
+  for (const { frame, ends } of SPELLINGS) {
+    const [prefix, suffix, middle] = frame.map((text) => addedTokens.get(text));
+    if (prefix === undefined || suffix === undefined || middle === undefined) continue;
+    return { prefix, suffix, middle, end: firstOf(ends, addedTokens) };
   }
   return null;
 }
 
 /** What ends the middle in the set whose prefix has this id. */
 function endOf(prefixId: number, addedTokens: TokenizerFacts['addedTokens']): number | null {
-  const set = SPELLINGS.find(([prefix]) => addedTokens.get(prefix) === prefixId);
-  return addedTokens.get(set?.[3] ?? '') ?? null;
+  const set = SPELLINGS.find(({ frame }) => addedTokens.get(frame[0]) === prefixId);
+  return firstOf(set?.ends ?? [], addedTokens);
+}
+
+function firstOf(texts: readonly string[], addedTokens: TokenizerFacts['addedTokens']): number | null {
+  return texts.map((text) => addedTokens.get(text)).find((id) => id !== undefined) ?? null;
 }

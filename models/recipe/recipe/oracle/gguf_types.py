@@ -44,9 +44,12 @@ def case(name: str, seed: int) -> dict[str, str | int]:
     else:
         values = random.choice(SCALES, (BLOCKS * 8, 1))
         blocks = values.view(np.uint8) if name == "F16" else values.astype(np.float32).view(np.uint8)[:, 2:].copy()
-    values = np.ascontiguousarray(dequantize(blocks, kind), dtype="<f4")
-    encode = lambda array: base64.b64encode(array.tobytes()).decode()  # noqa: E731
-    return {"type": name, "number": int(kind), "bytes": encode(blocks), "float32": encode(values)}
+    weights = np.ascontiguousarray(dequantize(blocks, kind), dtype="<f4")
+    return {"type": name, "number": int(kind), "bytes": base64_of(blocks.tobytes()), "float32": base64_of(weights.tobytes())}
+
+
+def base64_of(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def main() -> None:
