@@ -24,7 +24,7 @@ module.exports = {
     // The converter loads what it wrote as a server would, so it reads with the server's own modules.
     only('convert', '^src/convert/', [
       '^src/model/(config|errors|manifest|weight-source)\\.ts$',
-      '^src/engine/tokenizer/tokenizer\\.ts$',
+      '^src/engine/(chat-prompt|tokenizer/tokenizer)\\.ts$',
       '^src/sources/(directory|resumable)\\.ts$',
       '^src/hosts/node/host/progress\\.ts$',
     ]),

@@ -143,6 +143,39 @@ describe('loadWrittenModel', () => {
   });
 });
 
+describe('a chat template', () => {
+  const withTemplate = (chat_template: string) =>
+    withTokenizer(TOKENIZER, { 'tokenizer_config.json': { chat_template } });
+
+  it.each([
+    ['{% for m in messages %}', 'renders no conversation'],
+    ['{% if x %}{{ x }', 'renders no conversation'],
+    ["{{ raise_exception('never') }}", 'never'],
+    ['{{ messages | no_such_filter }}', 'no_such_filter'],
+    ['{{ no_such_function() }}', 'renders no conversation'],
+    ['{{ messages[0].content.no_such_method() }}', 'renders no conversation'],
+    ['{% unknown %}', 'unknown'],
+  ])('that renders nothing is refused, and nothing is left: %s', async (template, message) => {
+    const settings = await options();
+    const converted = convert(await withTemplate(template), settings);
+    await expect(converted).rejects.toThrow(message);
+    await expect(converted).rejects.toMatchObject({ name: 'ConversionError' });
+    expect(await readdir(settings.out)).toEqual([]);
+  });
+
+  it.each([
+    '{{ messages[0].content }}',
+    "{% if messages[0].role != 'system' %}{{ raise_exception('no system message') }}{% endif %}{{ messages[1].content }}",
+    "{% if messages[0].role == 'system' %}{{ raise_exception('a system message') }}{% endif %}{{ bos_token }}",
+    "{% if messages | length < 3 %}{{ raise_exception('too short') }}{% endif %}{{ eos_token }}",
+    "{% if messages | length < 4 %}{{ raise_exception('too short') }}{% endif %}{{ eos_token }}",
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] | trim }}\r\n{% endfor %}{% if add_generation_prompt %}A{% endif %}",
+  ])('that renders one kind of conversation is kept: %s', async (template) => {
+    const { config } = await convert(await withTemplate(template), await options());
+    expect(config.chatTemplate?.template).toBe(template);
+  });
+});
+
 it('decisions are one block that names ids and texts', async () => {
   const fim = ['<fim_prefix>', '<fim_suffix>', '<fim_middle>'].map((content, i) => ({
     ...special,
