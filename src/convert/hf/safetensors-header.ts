@@ -83,7 +83,7 @@ async function headerText(file: RangeFile): Promise<string> {
 function parseHeader(text: string, path: string): object {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text, wholeNumbers);
   } catch (error) {
     throw new ConversionError(`${path}: its header is not JSON: ${(error as Error).message}`, { cause: error });
   }
@@ -93,6 +93,11 @@ function parseHeader(text: string, path: string): object {
   const twice = repeatedKey(text);
   if (twice !== undefined) throw new ConversionError(`${path}: its header has ${twice} twice`);
   return json;
+}
+
+/** The format has no fractions: `2.0` and `2e0` become NaN, which no field takes. */
+function wholeNumbers(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return typeof value === 'number' && !/^\d+$/.test(context?.source ?? '') ? Number.NaN : value;
 }
 
 /** @param start where its bytes must begin */
