@@ -1,4 +1,4 @@
-/** lefthook's own install script would write the hooks at every `npm install`. From npm 11.16 on `allowScripts` holds it back. */
+/** lefthook's own script would write the hooks at every `npm install`. `allowScripts` stops it; npm before 11.16 does not read that. */
 import { execFile } from 'node:child_process';
 import { access, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
