@@ -22,7 +22,7 @@ export interface TokenEntry extends z.infer<z.ZodObject<typeof flags>> {
   readonly content: string;
 }
 
-export interface AddedToken extends TokenEntry {
+export interface AddedTokenEntry extends TokenEntry {
   readonly id: number;
 }
 
@@ -55,11 +55,11 @@ export interface TokenizerFiles {
  * @returns all added tokens by ascending id; `added` itself where the other files add nothing
  */
 export function completeAddedTokens(
-  added: readonly AddedToken[],
+  added: readonly AddedTokenEntry[],
   vocab: Readonly<Record<string, number>>,
   files: TokenizerFiles,
   rows: number,
-): readonly AddedToken[] {
+): readonly AddedTokenEntry[] {
   const tokens = new Map(added.map((token) => [token.content, token]));
   const words = Object.keys(vocab).length;
   const idInVocab = (text: string) => (Object.hasOwn(vocab, text) ? vocab[text] : undefined);
@@ -94,7 +94,7 @@ export function completeAddedTokens(
 }
 
 /** Tokens with an id of their own in a file, by that id. */
-function recorded(added: readonly AddedToken[], { decoder, listed, named, extra }: TokenizerFiles) {
+function recorded(added: readonly AddedTokenEntry[], { decoder, listed, named, extra }: TokenizerFiles) {
   if (decoder !== undefined) return decoder;
   const special = new Set([...named.values(), ...extra].map(({ content }) => content));
   const all = new Map<number, TokenEntry>();
@@ -103,11 +103,11 @@ function recorded(added: readonly AddedToken[], { decoder, listed, named, extra 
   return all;
 }
 
-function withFlags(id: number, token: TokenEntry): AddedToken {
+function withFlags(id: number, token: TokenEntry): AddedTokenEntry {
   const { content, single_word = false, lstrip = false, rstrip = false, special = false } = token;
   return { id, content, single_word, lstrip, rstrip, normalized: token.normalized ?? !special, special };
 }
 
-function sameFlags(a: AddedToken, b: TokenEntry): boolean {
+function sameFlags(a: AddedTokenEntry, b: TokenEntry): boolean {
   return JSON.stringify(withFlags(a.id, a)) === JSON.stringify(withFlags(a.id, b));
 }

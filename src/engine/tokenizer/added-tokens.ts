@@ -19,7 +19,7 @@ export const addedTokenSchema = z.looseObject({
 export type AddedToken = z.output<typeof addedTokenSchema>;
 
 /** A token, or text between tokens. */
-export type Part = { readonly token: AddedToken } | { readonly text: string };
+export type TokenOrText = { readonly token: AddedToken } | { readonly text: string };
 
 const SPACES_AT_END = new RegExp(`[${classSource(SPACE)}]*$`, 'u');
 const SPACES_AT_START = new RegExp(`^[${classSource(SPACE)}]*`, 'u');
@@ -40,7 +40,7 @@ export class AddedTokens {
    * The tokens of a text, and the normalized text between them.
    * @param specials whether special tokens are found; otherwise their text stays text
    */
-  split(text: string, specials: boolean): Part[] {
+  split(text: string, specials: boolean): TokenOrText[] {
     return this.#raw.split(text, specials).flatMap((part) => {
       return 'token' in part ? [part] : this.#normalized.split(this.#normalize(part.text), specials);
     });
@@ -60,8 +60,8 @@ class TokenFinder {
     this.#pattern = sources.length === 0 ? null : new RegExp(sources.join('|'), 'gu');
   }
 
-  split(text: string, specials: boolean): Part[] {
-    const parts: Part[] = [];
+  split(text: string, specials: boolean): TokenOrText[] {
+    const parts: TokenOrText[] = [];
     let last = 0;
     for (const { index, 0: match } of this.#pattern === null ? [] : text.matchAll(this.#pattern)) {
       const token = this.#tokens.get(match)!;
