@@ -1,8 +1,7 @@
 /** The shape of `src/`: small files, few to a folder, one home for a name. */
-
 import { globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
 const FILES_PER_FOLDER = 20;
@@ -10,13 +9,14 @@ const LINES_PER_FILE = 350;
 /** Places where a missing number counts as 0. Elsewhere that would hide a wrong index. */
 const NUMBERS_THAT_MAY_BE_MISSING = 10;
 
-const all = globSync('src/**/*', { withFileTypes: true, cwd: new URL('..', import.meta.url).pathname })
+const ROOT = resolve(import.meta.dirname, '..');
+const all = globSync('src/**/*', { withFileTypes: true, cwd: ROOT })
   .filter((entry) => entry.isFile())
-  .map((entry) => `${entry.parentPath}/${entry.name}`);
+  .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
 const texts = await Promise.all(
   all
     .filter((path) => path.endsWith('.ts'))
-    .map(async (path) => [path.slice(path.indexOf('/src/') + 1), await readFile(path, 'utf8')] as const),
+    .map(async (path) => [path, await readFile(join(ROOT, path), 'utf8')] as const),
 );
 
 /** How often each value stands in `values`. */
