@@ -19,9 +19,9 @@ from torch import Tensor
 
 from recipe.data.token_files import load_split
 from recipe.evaluate.evaluate import LENGTH, evaluate, held_out_sequences
-from recipe.model.converted import load_converted
 from recipe.model.gated import load_gated
 from recipe.model.llama import Llama
+from recipe.model.start import check_start, load_model
 from recipe.model.window_attention import DraftWindows, windows_hidden
 from recipe.orders.continuations import continuations, until_end
 from recipe.orders.own import loop_start
@@ -159,7 +159,7 @@ def tokens_per_forward(texts: Sequence[Text], found: Sequence[Drafted]) -> dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="the converted model that verifies")
+    parser.add_argument("--model", type=Path, required=True, help="the model that verifies, converted (models/NAME) or an export")
     parser.add_argument("--adapters", nargs="+", default=["none"], help="gated adapters, or none; gains are over the first")
     parser.add_argument("--texts", type=int, default=64, help="held-out texts, and beginnings of own ones")
     parser.add_argument("--phases", type=int, default=64, help="positions of windows in a text")
@@ -167,7 +167,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    verifier = load_converted(arguments.model)[0]
+    verifier = load_model(arguments.model)
+    for adapter in (Path(name) for name in arguments.adapters if name != "none"):
+        check_start(adapter, arguments.model, "model")
     drafters = [verifier if name == "none" else load_gated(verifier, Path(name)) for name in arguments.adapters]
     parts = load_split("heldout")
     others = texts_of_others(parts, arguments.texts, arguments.phases)

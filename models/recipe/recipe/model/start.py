@@ -65,13 +65,16 @@ def load_trained(adapter: Path, folder: Path | None = None) -> Llama:
     return model
 
 
-def check_start(adapter: Path, folder: Path | None) -> None:
-    """Raises RecipeError if the run beside an adapter says that it started from another model than `folder` (None: the base)."""
+def check_start(adapter: Path, folder: Path | None, flag: str = "init_model") -> None:
+    """Raises RecipeError if the run beside an adapter says that it started from another model than `folder` (None: the base).
+
+    `flag`: the input of that run which names its model.
+    """
     path = adapter.parent / "settings.json"
     record = json.loads(path.read_text()) if path.exists() else {}
-    if "init_model" not in record.get("inputs", {}):
+    if flag not in record.get("inputs", {}):
         return
-    started = record["inputs"]["init_model"]
+    started = record["inputs"][flag]
     if (started and started["sha256"]) != (folder and digest(folder)):
         wanted = f"the model {started['path']}" if started else "the base"
         raise RecipeError(f"{adapter} was trained on {wanted}, not on {folder or 'the base'}")

@@ -4,7 +4,7 @@ TEXTS = {
     "typescript": "export const sum = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0); // Σ\n\tlet día = `t${1_000}`;\r\n",
     "python": 'def area(r: float) -> float:\n    """Fläche πr²"""\n    '
     'return 3.14159 * r ** 2  # ½ of 2πr²\n\n\n\tprint(f"{area(2):.2f}")\n',
-    "rust": "fn main() {\n    let v: Vec<u8> = b\"\\x00\\xff\".to_vec();\n    println!(\"{:?} {}\", v, 'é');\n}\n",
+    "rust": 'fn main() {\n    let v: Vec<u8> = b"\\x00\\xff".to_vec();\n    println!("{:?} {}", v, \'é\');\n}\n',
     "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println("héllo, 世界", 0x1F600)\n}\n',
     "sql": "SELECT name, COUNT(*) AS n FROM users WHERE city = 'Zürich' AND age >= 18 GROUP BY name HAVING n > 10;\n",
     "html": '<p class="x">1&nbsp;234,5&euro; &lt; 2&thinsp;000 …</p>\n<!-- ← → -->\n',

@@ -20,10 +20,9 @@ from recipe.data.token_files import load_split
 from recipe.data.tokenizer import EOS_IDS
 from recipe.data.windows import Windows
 from recipe.model.attention import Layers
-from recipe.model.converted import load_converted
 from recipe.model.llama import Attend, Llama
 from recipe.model.lora import halve_base
-from recipe.model.start import load_trained
+from recipe.model.start import load_model, load_trained
 from recipe.orders.rollout import rows_logits
 from recipe.train.adapter_run import half_precision
 
@@ -85,9 +84,8 @@ def beginnings(length: int, count: int, batch: int, seed: int) -> Iterator[tuple
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    one_of = parser.add_mutually_exclusive_group(required=True)
-    one_of.add_argument("--adapter", type=Path, help="an adapter on the base")
-    one_of.add_argument("--model", type=Path, help="a converted model, such as models/seedling-135m")
+    parser.add_argument("--adapter", type=Path, help="an adapter on the base, or on --model")
+    parser.add_argument("--model", type=Path, help="a converted model (models/NAME) or an export")
     parser.add_argument("--count", type=int, default=1024, help="texts")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--prompt-tokens", type=int, default=64)
@@ -96,8 +94,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=half_precision(torch.device("cpu")))
     arguments = parser.parse_args()
+    if not (arguments.adapter or arguments.model):
+        parser.error("whose continuations: --adapter, --model or both")
     torch.set_num_threads(arguments.threads)
-    model = load_converted(arguments.model)[0] if arguments.model else load_trained(arguments.adapter)
+    model = load_trained(arguments.adapter, arguments.model) if arguments.adapter else load_model(arguments.model)
     if arguments.bfloat16:
         halve_base(model)
     started = time.monotonic()

@@ -7,7 +7,6 @@ writes is an adapter for mask rows alone. `--drafts-share 0` is the objective of
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +21,12 @@ from torch import Tensor
 from recipe.data.token_files import load_split
 from recipe.data.tokenizer import text_tokenizer
 from recipe.data.windows import Windows
-from recipe.model.converted import load_converted
 from recipe.model.gated import RANK, SCALE, GatedLlama, add_gated_adapters
 from recipe.model.lora import halve_base, load_adapter
+from recipe.model.start import check_start, load_model
 from recipe.model.window_attention import DraftWindows
 from recipe.paths import cache_dir
+from recipe.train import run_record
 from recipe.train.adapter_run import AdapterRun, half_precision
 from recipe.train.draft_objective import windows_loss
 from recipe.train.draft_states import draw_windows
@@ -194,7 +194,7 @@ def main() -> None:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
         else:
             parser.add_argument(flag, type=type(default), default=default)
-    parser.add_argument("--model", type=Path, required=True, help="the converted model that verifies, such as models/seedling-135m")
+    parser.add_argument("--model", type=Path, required=True, help="the model that verifies, converted (models/NAME) or an export")
     parser.add_argument("--run", default="drafts", help="name of the folder under runs/ in the cache")
     parser.add_argument("--init", type=Path, help="gated adapter to start from, with a fresh optimizer")
     parser.add_argument("--own", type=Path, help="texts of python -m recipe own, for --own-share")
@@ -207,10 +207,12 @@ def main() -> None:
     settings = DraftSettings(**{name: arguments[name] for name in asdict(DraftSettings())})
     if (settings.own_share > 0) != (arguments["own"] is not None):
         parser.error("--own and --own-share come together")
+    inputs = {name: arguments[name] for name in ("model", "init", "own")}
     torch.manual_seed(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = add_gated_adapters(load_converted(arguments["model"])[0], settings.rank, settings.scale)
+    model = add_gated_adapters(load_model(arguments["model"]), settings.rank, settings.scale)
     if arguments["init"]:
+        check_start(arguments["init"], arguments["model"], "model")
         load_adapter(model, arguments["init"])
     model.to(device)
     windows = Windows(load_split("train").values(), settings.length, settings.seed)
@@ -218,10 +220,10 @@ def main() -> None:
     workers = 1 if device.type == "cuda" else arguments["threads"]
     own = np.load(arguments["own"]) if arguments["own"] else None
     run = DraftRun(model, windows, settings, cache_dir() / "runs" / arguments["run"], text_tokenizer(), workers, own, bfloat16)
+    options = {"threads": arguments["threads"], "bfloat16": bfloat16}
+    run_record.write(run.folder, run_record.describe("drafts", settings, inputs, options))
     if arguments["resume"]:
         run.resume()
     if bfloat16:
         halve_base(model)
-    inputs = {name: str(arguments[name]) for name in ("model", "init", "own") if arguments[name]} | {"bfloat16": bfloat16}
-    (run.folder / "settings.json").write_text(json.dumps(asdict(settings) | inputs, indent=2) + "\n")
     run.train()
