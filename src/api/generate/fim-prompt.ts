@@ -99,14 +99,16 @@ function onlyIndex(text: string, marker: string): number {
 const START = /^(<s>|<bos>|<｜begin▁of▁sentence｜>|<\|endoftext\|>|\[gMASK\]<sop>)\s?/;
 /** Of a repository and its files: the name follows, up to the end of its line. */
 const FILE_TAG = /<\|?(?:repo_name|reponame|file_sep|file_separator|filename)\|?>([^\n<]*)/g;
+/** llama.vscode, in its OpenAI mode, puts other files before the frame under this line. */
+const OTHER_FILES = 'Context:\n\n';
 /** Codestral's name of another file. */
 const CODESTRAL_FILE = /\+\+\+\+\+ [^\n]+\n/g;
 const STARS = /<gh_stars>[\d-]*/g;
 
-/** Whether a frame may begin so: with its first marker, or with the tag of another file. Code that only names markers does not. */
+/** Whether a frame may begin so: with its first marker, or with another file in the words of its client. Code that only names markers does not. */
 function isHead(head: string, file: RegExp): boolean {
   const text = head.replace(START, '');
-  return text === '' || text.search(file) === 0;
+  return text === '' || text.startsWith(OTHER_FILES) || text.search(file) === 0;
 }
 
 /** Other files come before the hole. Their tags mean nothing to this model, so a name becomes a comment on its own line. */
