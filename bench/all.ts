@@ -32,6 +32,8 @@ export async function runAll(known: readonly string[], args: readonly string[]):
   const names = positionals.length > 0 ? positionals : known;
   const date = new Date().toISOString();
   const suites: Record<string, object> = {};
+  const measurements: Measurements = { date, ...provenance(), suites };
+  await mkdir(dirname(values.out), { recursive: true });
   for (const name of names) {
     const start = performance.now();
     const { status, result, error } = await runChild(name);
@@ -39,10 +41,9 @@ export async function runAll(known: readonly string[], args: readonly string[]):
     console.log(`== ${name}: ${status === 0 ? 'done' : `FAILED with status ${status}`} after ${seconds} s\n`);
     if (status !== 0) process.exitCode = 1;
     suites[name] = status === 0 ? JSON.parse(result) : { error };
+    // After each suite, so that a stopped run keeps the results so far.
+    await writeFile(values.out, `${JSON.stringify(measurements, null, 1)}\n`);
   }
-  const measurements: Measurements = { date, ...provenance(), suites };
-  await mkdir(dirname(values.out), { recursive: true });
-  await writeFile(values.out, `${JSON.stringify(measurements, null, 1)}\n`);
   const failed = names.filter((name) => 'error' in suites[name]!);
   console.log(JSON.stringify(withProvenance('all', { file: values.out, failed })));
 }
