@@ -31,7 +31,11 @@ export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenize
   parsed.set(chatTemplate, template);
   try {
     return template.render({
-      messages: messages.map((message) => ({ ...message, content: tokenizer.protect(message.content) })),
+      messages: messages.map(({ role, content, name }) => ({
+        role,
+        content: tokenizer.protect(content),
+        ...(name !== undefined && { name: tokenizer.protect(name) }),
+      })),
       add_generation_prompt: true,
       bos_token: chatTemplate.bosToken,
       eos_token: chatTemplate.eosToken,

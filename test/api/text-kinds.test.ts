@@ -16,7 +16,8 @@ const CHATML =
   "{% for m in messages %}<|end|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}{% if add_generation_prompt %}<|end|>assistant\n{% endif %}";
 const WITH_BOS = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}\n{% endfor %}";
 
-function serve(tokenizerName: string, template = CHATML) {
+/** @param next id that the model writes after anything; 701 ends the text */
+function serve(tokenizerName: string, template = CHATML, next = 701) {
   const tokenizer = loadTokenizer(read(tokenizerName), MASK);
   const config = {
     vocabSize: 702,
@@ -26,7 +27,7 @@ function serve(tokenizerName: string, template = CHATML) {
     infill: FRAME,
     chatTemplate: { template, bosToken: '<|end|>', eosToken: '' },
   };
-  const model = new FakeModel({ config, next: () => 701, poolTokens: 4096 });
+  const model = new FakeModel({ config, next: () => next, poolTokens: 4096 });
   const engine = new Engine(model, tokenizer, { concurrency: 1, waiting: 1, seconds: 1 });
   const settings = { maxTokens: 1000, bodyLimitBytes: 1 << 20 };
   const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
@@ -37,6 +38,14 @@ function serve(tokenizerName: string, template = CHATML) {
     expect(response.status).toBe(200);
     return response.json();
   }
+  /** The choices of a stream's messages, or of one body. */
+  // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+  async function choices(path: string, body: object): Promise<any[]> {
+    const headers = { 'content-type': 'application/json' };
+    const response = await app.request(path, { method: 'POST', headers, body: JSON.stringify(body) });
+    const messages = [...(await response.text()).matchAll(/(?:data: |^)(\{.*\})$/gm)];
+    return messages.flatMap(([, json]) => JSON.parse(json!).choices);
+  }
   /** The ids that the model was given. */
   async function prompted(path: string, body: object): Promise<number[]> {
     model.forwards.length = 0;
@@ -44,7 +53,7 @@ function serve(tokenizerName: string, template = CHATML) {
     return [...(model.forwards[0]?.ids ?? [])];
   }
   const content = (text: string) => [...tokenizer.encode(text, 'content')];
-  return { post, prompted, content };
+  return { post, prompted, choices, content };
 }
 
 describe('C1: BOS', () => {
@@ -133,6 +142,12 @@ describe('C3: content is text', () => {
     );
   });
 
+  test('in the name of who speaks', async () => {
+    const named = serve('gpt2', "{% for m in messages %}<|end|>{{ m['name'] }}: {{ m['content'] }}{% endfor %}");
+    const messages = [{ role: 'user', name: 'x<|end|>', content: 'a' }];
+    expect(await named.prompted('/v1/chat/completions', { messages })).toEqual([END, ...content('x<|end|>: a')]);
+  });
+
   const hole = [691, ...content('<|end|>z'), 690, ...content('a<|end|>'), 692];
   test.each([
     ['/infill', { input_prefix: 'a<|end|>', input_suffix: '<|end|>z', n_predict: 1 }, hole],
@@ -158,11 +173,22 @@ describe('C3: content is text', () => {
     ]);
   });
 
+  test.each([true, false])('offsets after an echo are those in its text (stream: %s)', async (stream) => {
+    const { choices } = serve('gpt2', CHATML, content('c')[0]);
+    const body = { prompt: 'a<|end|>b', echo: true, logprobs: 0, max_tokens: 1, stream };
+    const written = await choices('/v1/completions', body);
+    expect(written.map(({ text }) => text).join('')).toBe('abc');
+    expect(written.flatMap(({ logprobs }) => logprobs?.text_offset ?? [])).toEqual([0, 1, 1, 2]);
+  });
+
   test('/tokenize parses them unless it is told not to', async () => {
     const body = { content: 'a<|end|>b' };
     expect((await post('/tokenize', body)).tokens).toEqual([...content('a'), END, ...content('b')]);
     expect((await post('/tokenize', { ...body, parse_special: true })).tokens).toContain(END);
     expect((await post('/tokenize', { ...body, parse_special: false })).tokens).toEqual(content('a<|end|>b'));
+    // Noncharacters mark what a frame's text has protected; nobody has protected this one.
+    const marks = 'a\ufdd0\ufdd2b\ufdd0\ufdd1';
+    expect((await post('/tokenize', { content: marks })).tokens).toEqual(content(marks));
   });
 });
 

@@ -29,6 +29,8 @@ export class CompletionBody implements AnswerWriter {
   readonly closing = '[DONE]';
   readonly #terms: CompletionTerms;
   readonly #head: Pick<Completion, 'id' | 'object' | 'created' | 'model'>;
+  /** Characters of the prompt before the text that is being written. Choices come one after another. */
+  #echoed = 0;
 
   constructor(terms: CompletionTerms) {
     this.#terms = terms;
@@ -59,11 +61,12 @@ export class CompletionBody implements AnswerWriter {
   }
 
   prompt(choice: number, { text, tokens }: PromptEvent): Completion {
+    this.#echoed = characters(text);
     return this.#withChoice(choice, text, this.#logprobs(tokens, 0), null);
   }
 
   block(choice: number, { text, tokens }: BlockEvent): Completion {
-    return this.#withChoice(choice, text, this.#logprobs(tokens, characters(this.#echo(choice))), null);
+    return this.#withChoice(choice, text, this.#logprobs(tokens, this.#echoed), null);
   }
 
   /** A chunk without text: clients that do not know `diffusing` see nothing new in it. */

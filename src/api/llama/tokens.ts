@@ -112,8 +112,12 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(tokenizeRoute, async (c) => {
     const { content, add_special, parse_special, with_pieces } = c.req.valid('json');
     const { tokenizer } = await loadEngine(c, host);
-    const first = add_special ? tokenizer.firstTokens : [];
-    const ids = [...first, ...tokenizer.encode(content, parse_special === false ? 'content' : 'frame')];
+    const first = tokenizer.firstTokens;
+    const prompt =
+      parse_special === false
+        ? [...first, ...tokenizer.encode(content, 'content')]
+        : Array.from(tokenizer.encode(content, 'prompt'));
+    const ids = add_special ? prompt : prompt.slice(first.length);
     const pieces = () => ids.map((id) => ({ id, piece: pieceOf(tokenizer.bytes(id)) }));
     return c.json({ tokens: with_pieces ? pieces() : ids }, 200);
   });
