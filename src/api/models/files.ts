@@ -37,11 +37,13 @@ export function registerFiles(app: OpenAPIHono, modelName: string, { weights, pa
         throw error instanceof ModelLoadError ? new ApiError(404, error.message, 'not_found') : error;
       });
     const cached = { 'cache-control': 'private, max-age=3600' };
-    if (file.endsWith('.json')) return c.body(await open(file), 200, { ...cached, 'content-type': 'application/json' });
-    const bytes = await open(file);
     // A directory without a manifest is no model: its files come whole or not at all.
-    const manifest = await weights('manifest.json').catch(() => null);
+    const manifest = file.endsWith('.json') ? null : await weights('manifest.json').catch(() => null);
     const shard = findShard(await new Response(manifest).text(), file);
+    // Opened last: nothing fails between here and the answer, so the file is closed with the answer.
+    const opened = await open(file);
+    const bytes = c.req.method === 'HEAD' ? await closed(opened) : opened;
+    if (file.endsWith('.json')) return c.body(bytes, 200, { ...cached, 'content-type': 'application/json' });
     const headers = { ...cached, 'content-type': 'application/octet-stream' };
     if (shard === null) return c.body(bytes, 200, headers);
     const first = firstByte(c.req.header('range'), c.req.header('if-range'), shard);
@@ -65,4 +67,10 @@ export function registerFiles(app: OpenAPIHono, modelName: string, { weights, pa
     if (area === 'page') isolatePage(c);
     return page(c, next);
   });
+}
+
+/** For HEAD: Hono sends the headers alone and drops the body unread, which would leave the file open. */
+async function closed(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+  await stream.cancel();
+  return new ReadableStream();
 }

@@ -65,6 +65,56 @@ test('a file that is no shard of the manifest comes whole', async () => {
   expect((await ask({}, 'missing.bin')).status).toBe(404);
 });
 
+test.each([SHARD, 'config.json'])('no file stays open after HEAD of %s', async (file) => {
+  const open = new Set<string>();
+  const { app } = fakeService(
+    { ACCESS: 'open', RATE_LIMIT: '0' },
+    {},
+    {},
+    {
+      files: {
+        async weights(name) {
+          open.add(name);
+          const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+            controller.enqueue(new TextEncoder().encode(manifest));
+            controller.close();
+            open.delete(name);
+          };
+          return new ReadableStream({ pull, cancel: () => void open.delete(name) }, { highWaterMark: 0 });
+        },
+        page: null,
+      },
+    },
+  );
+  expect((await app.request(`/models/fake/${file}`, { method: 'HEAD' })).status).toBe(200);
+  expect([...open]).toEqual([]);
+});
+
+test('no file stays open where its manifest breaks off', async () => {
+  let open = 0;
+  const { app } = fakeService(
+    { ACCESS: 'open', RATE_LIMIT: '0' },
+    {},
+    {},
+    {
+      files: {
+        async weights(file) {
+          open += 1;
+          const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+            open -= 1;
+            if (file === 'manifest.json') controller.error(new ModelLoadError('manifest.json ends too early'));
+            else controller.close();
+          };
+          return new ReadableStream({ pull, cancel: () => void open-- }, { highWaterMark: 0 });
+        },
+        page: null,
+      },
+    },
+  );
+  expect((await app.request(`/models/fake/${SHARD}`)).status).toBe(503);
+  expect(open).toBe(0);
+});
+
 describe('parts', () => {
   test('a manifest that is none says nothing of any file', () => {
     for (const text of ['', '{', '[]', '{"shards":5}', '{"shards":[]}']) expect(findShard(text, SHARD)).toBeNull();
