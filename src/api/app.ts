@@ -9,6 +9,7 @@ import { ApiError, errorResponse } from './errors.ts';
 import { type About, describe } from './fields/openapi.ts';
 import { toValidationError } from './fields/validation-error.ts';
 import { fim } from './fim/route.ts';
+import { clientGone } from './generate/event-stream.ts';
 import { registerEndpoint } from './generate/route.ts';
 import type { Host } from './host.ts';
 import { llamaCompletion, llamaInfill } from './llama/route.ts';
@@ -45,7 +46,12 @@ export function createApp(
     },
   });
 
-  app.onError((error, c) => errorResponse(c, error));
+  app.onError((error, c) => {
+    if (!c.req.raw.signal.aborted) return errorResponse(c, error);
+    // A body breaks off with its client: nobody reads an answer, and nothing has failed here.
+    c.get('call').end('client_gone');
+    return clientGone();
+  });
   app.notFound((c) =>
     errorResponse(
       c,

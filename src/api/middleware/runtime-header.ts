@@ -1,11 +1,11 @@
-/** Names the runtime in every answer. With the setting `auto` only the host knows which one runs. */
+/** Names the runtime in every answer. */
 import type { MiddlewareHandler } from 'hono';
 import type { Host } from '../host.ts';
 
 /** Which runtime the model runs on: with the setting `auto` only the host itself knows. */
 const RUNTIME_HEADER = 'x-seedling-runtime';
 
-/** Names it in every answer from the moment that the model is loaded. */
+/** From the moment that the model is loaded. */
 export function nameRuntime(host: Host): MiddlewareHandler {
   return async (c, next) => {
     await next();

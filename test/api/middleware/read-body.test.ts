@@ -1,7 +1,8 @@
 /** C11: bodies in other forms than plain UTF-8 are read, or refused by the name of the header that is at fault. */
 import { deflateSync, gzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { BODY_LIMIT, fakeApp } from '../../support/hosts/fake-app.ts';
+import { fakeService } from '../../support/hosts/fake-service.ts';
 
 const JSON_TYPE = 'application/json';
 const body = (prompt: string) => Buffer.from(JSON.stringify({ prompt }));
@@ -75,3 +76,25 @@ describe('a body is refused', () => {
     expect(engine.requests).toHaveLength(0);
   });
 });
+
+test.each([{ 'content-length': '12' }, { 'transfer-encoding': 'chunked' }])(
+  'a client that leaves before its last byte is no failure of the server: %j',
+  async (length) => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const { app, recorded, engine } = fakeService({ ACCESS: 'open' });
+    const client = new AbortController();
+    const part = new ReadableStream({
+      start: (controller) => controller.enqueue(body('a').subarray(0, 5)),
+      pull(controller) {
+        client.abort();
+        controller.error(new Error('aborted'));
+      },
+    });
+    const headers = { 'content-type': JSON_TYPE, ...length };
+    const init = { method: 'POST', headers, body: part, duplex: 'half', signal: client.signal };
+    await app.request(new Request('http://localhost/v1/completions', init as RequestInit));
+    expect(await recorded(1)).toMatchObject([{ status: 499, ending: 'client_gone' }]);
+    expect([engine.requests.length, log.mock.calls]).toEqual([0, []]);
+    log.mockRestore();
+  },
+);
