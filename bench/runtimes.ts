@@ -3,9 +3,11 @@
  * several block lengths. On a software adapter a forward takes seconds: sizes are cut, and the figures say nothing about
  * GPUs.
  */
+
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Engine } from '../src/engine/engine.ts';
+import { markersOf } from '../src/engine/generation/infill.ts';
 import { loadTokenizer } from '../src/engine/tokenizer/tokenizer.ts';
 import type { DiffusionModel } from '../src/model/model.ts';
 import { readModelConfig } from '../src/model/weight-source.ts';
@@ -69,7 +71,7 @@ interface Figures extends Sizes {
 export async function run(): Promise<object> {
   chooseFastest();
   const config = await readModelConfig(source);
-  const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
+  const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId, markersOf(config));
   const figures: Record<string, Figures> = {};
   for (const name of choice('BENCH_RUNTIMES', Object.keys(LOADERS))) {
     const model = await LOADERS[name]!();

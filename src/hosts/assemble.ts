@@ -1,5 +1,6 @@
 /** Builds an engine from a model's files and the compiled kernels. Every host uses it. */
 import { Engine } from '../engine/engine.ts';
+import { markersOf } from '../engine/generation/infill.ts';
 import type { QueueLimits } from '../engine/queue.ts';
 import { loadTokenizer } from '../engine/tokenizer/tokenizer.ts';
 import type { Threads } from '../kernels/crew.ts';
@@ -51,6 +52,6 @@ export async function engineAround(
 ): Promise<Engine> {
   const config = await readModelConfig(source);
   // The tokenizer comes before the weights: while its JSON is parsed, it needs memory that the weights take later.
-  const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
+  const tokenizer = loadTokenizer(await source.json('tokenizer.json'), config.maskTokenId, markersOf(config));
   return new Engine(await loadModel(config), tokenizer, queue);
 }

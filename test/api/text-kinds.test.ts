@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createHost } from '../../src/api/host.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import { markersOf } from '../../src/engine/generation/infill.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
 import { FakeModel } from '../support/engines/fake-model.ts';
 import { openApp } from '../support/hosts/open-app.ts';
@@ -190,6 +191,19 @@ describe('C3: content is text', () => {
     const marks = 'a\ufdd0\ufdd2b\ufdd0\ufdd1';
     expect((await post('/tokenize', { content: marks })).tokens).toEqual(content(marks));
   });
+});
+
+test('markers are no text even where the file of the tokenizer calls them that', () => {
+  const json = read('gpt2');
+  // As Qwen2.5-Coder has it.
+  json.added_tokens.push({ ...json.added_tokens[0], id: 702, content: '<|fim_suffix|>', special: false });
+  const infill = { ...FRAME, suffix: 702 };
+  const tokenizer = loadTokenizer(json, MASK, markersOf({ infill }));
+  const text = 'a<|fim_suffix|>b';
+  expect([...loadTokenizer(json, MASK).encode(text, 'content')]).toContain(702);
+  expect([...tokenizer.encode(text, 'content')]).not.toContain(702);
+  expect([...tokenizer.encode(tokenizer.protect(text), 'frame')]).toEqual([...tokenizer.encode(text, 'content')]);
+  expect([...tokenizer.encode(text, 'prompt')]).toContain(702);
 });
 
 describe('C4: code that names markers', () => {

@@ -27,6 +27,13 @@ export function infillPrompt({ context, prefix, suffix }: HoleIds, frame: Infill
   return Int32Array.from([...before, frame.suffix, ...suffix, frame.prefix, ...prefix, frame.middle]);
 }
 
+/** The ids that frame a hole, and the one that ends it. */
+export function markersOf({ infill }: Pick<ModelConfig, 'infill'>): readonly number[] {
+  if (infill === null) return [];
+  const { prefix, suffix, middle, end } = infill;
+  return end === null ? [prefix, suffix, middle] : [prefix, suffix, middle, end];
+}
+
 /** @throws RequestError `unsupported_parameter` for a model that was not trained to fill holes */
 export function requireInfill(config: ModelConfig): InfillFrame {
   if (config.infill) return config.infill;

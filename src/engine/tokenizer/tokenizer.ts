@@ -59,19 +59,26 @@ const UNSUPPORTED = ['byte_fallback', 'continuing_subword_prefix', 'dropout', 'e
 /**
  * A byte-level BPE tokenizer from a parsed tokenizer.json, of which nothing is kept: 2 MB instead of 17.
  * @param maskTokenId its text in a prompt must not become a mask
+ * @param markers ids that frames are made of. They are special whatever the file says: Qwen2.5-Coder's calls its own plain text
  * @throws ModelLoadError when the file is not a tokenizer, not byte-level BPE, or has a rule that is not supported
  */
-export function loadTokenizer(tokenizerJson: unknown, maskTokenId: number): Tokenizer {
+export function loadTokenizer(tokenizerJson: unknown, maskTokenId: number, markers: readonly number[] = []): Tokenizer {
   const parsed = tokenizerSchema.safeParse(tokenizerJson);
   if (!parsed.success) throw new ModelLoadError(`tokenizer.json: ${z.prettifyError(parsed.error)}`);
   const unsupported = UNSUPPORTED.filter((field) => parsed.data.model[field]);
   if (unsupported.length > 0) throw new ModelLoadError(`tokenizer.json: unsupported ${unsupported.join(', ')}`);
   try {
-    return new ByteLevelTokenizer(parsed.data, maskTokenId);
+    const added_tokens = parsed.data.added_tokens.map((token) => asMarker(token, markers));
+    return new ByteLevelTokenizer({ ...parsed.data, added_tokens }, maskTokenId);
   } catch (error) {
     if (error instanceof PatternError) throw new ModelLoadError(`tokenizer.json: ${error.message}`);
     throw error;
   }
+}
+
+function asMarker(token: AddedToken, markers: readonly number[]): AddedToken {
+  if (token.special || !markers.includes(token.id)) return token;
+  return { ...token, special: true, normalized: token.normalized ?? true };
 }
 
 class ByteLevelTokenizer implements Tokenizer {
