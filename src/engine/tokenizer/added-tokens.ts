@@ -1,6 +1,7 @@
 /** Finds the added tokens of a tokenizer in a text, as the Rust library's AddedVocabulary does. */
 import { z } from 'zod';
 import type { Normalizer } from './normalizer.ts';
+import { literalSource } from './pattern.ts';
 import { classSource, SPACE } from './unicode-classes.ts';
 
 export const addedTokenSchema = z.looseObject({
@@ -56,7 +57,7 @@ class TokenFinder {
     this.#tokens = new Map(entries.filter(([text]) => text !== ''));
     // Leftmost first, and of those that begin at one place the longest.
     const longestFirst = [...this.#tokens.keys()].sort((a, b) => b.length - a.length);
-    const sources = longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
+    const sources = longestFirst.map(literalSource);
     this.#pattern = sources.length === 0 ? null : new RegExp(sources.join('|'), 'gu');
   }
 

@@ -24,7 +24,12 @@ export function portablePattern(source: string): RegExp {
 
 /** A pattern that matches a text itself. */
 export function literalPattern(text: string): RegExp {
-  return new RegExp(text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'), 'gu');
+  return new RegExp(literalSource(text), 'gu');
+}
+
+/** The source of a pattern that matches a text itself. */
+export function literalSource(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }
 
 class Translation {

@@ -4,6 +4,8 @@
  * mended once the tokens of the frame are found.
  */
 
+import { literalSource } from './pattern.ts';
+
 /** A noncharacter (Unicode 23.7): no text that is exchanged has it. One that does is written with the second after it. */
 const ESCAPE = '\ufdd0';
 const ITSELF = '\ufdd1';
@@ -16,7 +18,7 @@ export class TextGuard {
   constructor(specials: readonly string[]) {
     // One character cannot be broken.
     const breakable = specials.filter((text) => [...text].length > 1).sort((a, b) => b.length - a.length);
-    const sources = breakable.map((text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
+    const sources = breakable.map(literalSource);
     this.#special = sources.length === 0 ? null : new RegExp(sources.join('|'), 'gu');
   }
 
