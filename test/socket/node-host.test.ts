@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,9 +19,11 @@ describe('the Node entry', () => {
     output = '';
   });
 
-  function start(environment: Record<string, string>): ChildProcess {
+  function start(environment: Record<string, string>, ...more: readonly string[]): ChildProcess {
     const entry = fileURLToPath(new URL('../../src/hosts/node/main.ts', import.meta.url));
-    child = spawn(process.execPath, [entry], { env: { ...process.env, PORT: '0', MODEL: 'absent', ...environment } });
+    child = spawn(process.execPath, [entry, ...more], {
+      env: { ...process.env, PORT: '0', MODEL: 'absent', ...environment },
+    });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => (output += part));
     return child;
   }
@@ -35,7 +37,9 @@ describe('the Node entry', () => {
   }
 
   test('answers 503 naming the file while the model is missing, and ends on SIGTERM', async () => {
-    const host = start({});
+    const models = await mkdtemp(join(tmpdir(), 'seedling-models-'));
+    await mkdir(join(models, 'absent'));
+    const host = start({ MODELS_DIR: models });
     const response = await fetch(`${await url()}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -81,6 +85,53 @@ describe('the Node entry', () => {
     } finally {
       await server.close();
     }
+  });
+
+  // C22
+  test.each([
+    ['nope', ['seedling-135m', 'tiny'], 'there are seedling-135m, tiny'],
+    ['tiny2', ['tiny'], 'there are tiny'],
+    ['TINY', ['tiny'], 'there are tiny'],
+    ['file', ['tiny'], 'there are tiny'],
+    ['nope', [], 'there are none'],
+    ['half', ['tiny'], 'there are tiny'],
+  ])('does not start with MODEL %s, and lists what is there', async (model, names, there) => {
+    const models = await mkdtemp(join(tmpdir(), 'seedling-models-'));
+    for (const name of names) {
+      await mkdir(join(models, name));
+      await writeFile(join(models, name, 'manifest.json'), '{}');
+    }
+    await writeFile(join(models, 'file'), '');
+    const [code] = await once(start({ MODEL: model, MODELS_DIR: models }), 'close');
+    expect(code).toBe(1);
+    expect(output).toBe(`Setting MODEL is ${model}, but ${models} has no model of that name: ${there}.\n`);
+  });
+
+  test.each([
+    [['--port', '9105'], '"--port"'],
+    [['--port=9105'], '"--port=9105"'],
+    [['9105'], '"9105"'],
+    [['--help'], '"--help"'],
+    [['-p'], '"-p"'],
+    [[''], '""'],
+  ])('does not start with the arguments %j', async (given, named) => {
+    const [code] = await once(start({}, ...given), 'close');
+    expect(code).toBe(1);
+    expect(output).toMatch(new RegExp(`^Unknown argument ${named}: settings come from the environment`));
+  });
+
+  test('does not start on a port that is in use, or an address of another machine', async () => {
+    const server = await startServer(fakeSocketApp(), 0, '127.0.0.1');
+    const models = await mkdtemp(join(tmpdir(), 'seedling-models-'));
+    await mkdir(join(models, 'absent'));
+    const port = String(server.address.port);
+    expect(await once(start({ MODELS_DIR: models, PORT: port }), 'close')).toEqual([1, null]);
+    expect(output).toBe(`Port ${port} of 127.0.0.1 is in use: set PORT to another one.\n`);
+    await server.stop(0);
+    output = '';
+    const other = { MODELS_DIR: models, HOST: '192.0.2.1', ACCESS: 'open' };
+    expect(await once(start(other), 'close')).toEqual([1, null]);
+    expect(output).toBe('Setting HOST is 192.0.2.1, which is no address of this machine.\n');
   });
 
   test.each([

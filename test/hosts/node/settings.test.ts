@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readNodeSettings, withAccess } from '../../../src/hosts/node/host/settings.ts';
+import { readNodeSettings, withNodeDefaults } from '../../../src/hosts/node/host/settings.ts';
 import { SettingsError } from '../../../src/hosts/settings.ts';
 
 const HASH = '01'.repeat(32);
@@ -22,13 +22,13 @@ test('weights of another server', () => {
 });
 
 test.each(['127.0.0.1', '127.8.0.1', '::1', 'localhost', ''])('on %j access is open unless there are keys', (HOST) => {
-  expect(withAccess({ HOST }).ACCESS).toBe('open');
-  expect(withAccess({ HOST, API_KEYS: HASH }).ACCESS).toBe('keys');
+  expect(withNodeDefaults({ HOST }).ACCESS).toBe('open');
+  expect(withNodeDefaults({ HOST, API_KEYS: HASH }).ACCESS).toBe('keys');
 });
 
 test('on an address that others can reach it is open only when that is said', () => {
-  expect(withAccess({ HOST: '0.0.0.0', API_KEYS: HASH }).ACCESS).toBe('keys');
-  expect(withAccess({ HOST: '0.0.0.0', ACCESS: 'open' }).ACCESS).toBe('open');
+  expect(withNodeDefaults({ HOST: '0.0.0.0', API_KEYS: HASH }).ACCESS).toBe('keys');
+  expect(withNodeDefaults({ HOST: '0.0.0.0', ACCESS: 'open' }).ACCESS).toBe('open');
 });
 
 test.each([
@@ -38,8 +38,22 @@ test.each([
   [{ HOST: 'localhost.example' }, /^Setting HOST is localhost\.example, which/],
   [{ ACCESS: 'keys' }, /^Setting ACCESS is keys, but there are none: set API_KEYS/],
 ])('%j stops the start with a sentence', (variables, message) => {
-  expect(() => withAccess(variables)).toThrow(SettingsError);
-  expect(() => withAccess(variables)).toThrow(message);
+  expect(() => withNodeDefaults(variables)).toThrow(SettingsError);
+  expect(() => withNodeDefaults(variables)).toThrow(message);
+});
+
+// C23: nobody is kept from their own machine; whoever else may come is counted.
+test.each([
+  [{}, '0'],
+  [{ HOST: '::1' }, '0'],
+  [{ ACCESS: 'open' }, '0'],
+  [{ RATE_LIMIT: '' }, '0'],
+  [{ RATE_LIMIT: '7' }, '7'],
+  [{ API_KEYS: HASH }, undefined],
+  [{ HOST: '0.0.0.0', ACCESS: 'open' }, undefined],
+  [{ ADDRESS_HEADER: 'x-forwarded-for' }, undefined],
+] as const)('%j has the rate limit %j', (variables, limit) => {
+  expect(withNodeDefaults(variables).RATE_LIMIT).toBe(limit);
 });
 
 test.each([

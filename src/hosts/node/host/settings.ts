@@ -77,10 +77,17 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * Fills in `ACCESS`. Access is open if no keys are set and only this machine can connect.
+ * Fills in the settings whose defaults follow from the machine. `ACCESS` is open if no keys are set and only this machine
+ * can connect. `RATE_LIMIT` is then off, as there is nobody to share with, unless a proxy brings other callers.
  * @throws SettingsError if other machines can reach the server but no keys are set
  */
-export function withAccess(variables: Environment): Environment {
+export function withNodeDefaults(variables: Environment): Environment {
+  const decided = { ...variables, ACCESS: accessOf(variables) };
+  const own = decided.ACCESS === 'open' && isLoopback(hostOf(variables)) && !variables.ADDRESS_HEADER;
+  return own && !variables.RATE_LIMIT ? { ...decided, RATE_LIMIT: '0' } : decided;
+}
+
+function accessOf(variables: Environment): string {
   const host = hostOf(variables);
   const keys = Boolean(variables.API_KEYS);
   if (variables.ACCESS === 'keys' && !keys) {
@@ -88,12 +95,12 @@ export function withAccess(variables: Environment): Environment {
       'Setting ACCESS is keys, but there are none: set API_KEYS to a hash that npm run key prints.',
     );
   }
-  if (variables.ACCESS) return variables;
+  if (variables.ACCESS) return variables.ACCESS;
   if (!keys && !isLoopback(host)) {
     throw new SettingsError(
       `Setting HOST is ${host}, which other machines can reach: set API_KEYS to a hash that npm run key prints, ` +
         'or ACCESS to open to let everybody in.',
     );
   }
-  return { ...variables, ACCESS: keys ? 'keys' : 'open' };
+  return keys ? 'keys' : 'open';
 }

@@ -9,8 +9,8 @@ import { onnxOnNode } from './onnx.ts';
 import { progressLine } from './progress.ts';
 import { startServer } from './server.ts';
 import { createNodeService } from './service.ts';
-import { readNodeSettings, withAccess } from './settings.ts';
-import { nodeSource } from './source.ts';
+import { readNodeSettings, withNodeDefaults } from './settings.ts';
+import { nodeSource, requireModelDirectory } from './source.ts';
 import { stopOnSignals } from './stop.ts';
 import { nodeThreads } from './threads.ts';
 
@@ -25,9 +25,11 @@ export async function start(): Promise<void> {
 }
 
 async function serve(): Promise<void> {
+  refuseArguments(process.argv.slice(2));
   const node = readNodeSettings(process.env);
-  const settings = readSettings(withAccess(process.env));
+  const settings = readSettings(withNodeDefaults(process.env));
   const onnx = onnxOnNode(settings);
+  await requireModelDirectory(settings.model, node);
   const source = nodeSource(settings.model, node);
   const host = createHost({
     modelName: settings.model,
@@ -54,6 +56,14 @@ async function serve(): Promise<void> {
   // The host logs a load that fails, and the first request tries again.
   host.engine().catch(() => {});
   stopOnSignals(server, drain, node.graceSeconds);
+}
+
+/** @throws SettingsError for any: they would be ignored */
+function refuseArguments([first]: readonly string[]): void {
+  if (first === undefined) return;
+  throw new SettingsError(
+    `Unknown argument ${JSON.stringify(first)}: settings come from the environment, such as PORT=9105 npm start.`,
+  );
 }
 
 /** @param shared the builds for a memory that threads share */
