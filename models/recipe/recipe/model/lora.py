@@ -105,9 +105,11 @@ def save_adapter(model: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat
     """Writes the trained tensors as 16-bit safetensors: 39 MB for SmolLM2-135M at rank 64, 10 MB for gated ones at rank 16."""
     state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in adapter_state(model).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    rank = next(len(tensor) for name, tensor in state.items() if name.endswith("lora_a"))
-    scale = next(module.scale for module in model.modules() if hasattr(module, "lora_a"))
-    save_file(state, path, metadata={"rank": str(rank), "scale": str(scale)})
+    ranks = [len(tensor) for name, tensor in state.items() if name.endswith("lora_a")]
+    scales = [module.scale for module in model.modules() if hasattr(module, "lora_a")]
+    # A run may train scales and norms alone: then there is no rank.
+    metadata = {"rank": str(ranks[0]), "scale": str(scales[0])} if ranks and scales else None
+    save_file(state, path, metadata=metadata)
 
 
 def adapter_shape(path: Path) -> tuple[int, float]:

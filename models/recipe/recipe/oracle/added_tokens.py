@@ -6,6 +6,7 @@ that transformers ends up with, and the ids of a few texts as raw prompts.
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from pathlib import Path
@@ -132,6 +133,7 @@ def expected(files: dict[str, Json]) -> Json:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     table = {name: {"files": files, **expected(files)} for name, files in cases().items()}
     OUT.write_text(json.dumps({"vocabulary": VOCABULARY, "cases": strip(table)}, ensure_ascii=False) + "\n")
     print(f"{OUT}: {len(table)} cases")
@@ -143,7 +145,3 @@ def strip(table: dict[str, Json]) -> dict[str, Json]:
         model = case["files"]["tokenizer.json"]["model"]
         model["vocab"] = {word: i for word, i in model["vocab"].items() if i >= len(VOCABULARY)}
     return table
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ The bytes are random, but for the scales: numbers of every size that fp16 has, o
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 
@@ -53,10 +54,7 @@ def base64_of(content: bytes) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     cases = [case(name, seed) for name in TYPES for seed in range(3)]
     OUT.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in cases) + "\n]\n")
     print(f"{OUT}: {len(cases)} cases")
-
-
-if __name__ == "__main__":
-    main()

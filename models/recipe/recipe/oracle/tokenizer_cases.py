@@ -7,6 +7,7 @@ files on every host. The hashes of SmolLM, Qwen3 and Llama 3 are made from the f
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -212,6 +213,7 @@ def write(path: Path, content: object) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     write(OUT / "texts.json", TEXTS)
     expected: dict[str, dict[str, object]] = {}

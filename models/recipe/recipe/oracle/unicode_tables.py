@@ -7,6 +7,7 @@ Its normalization is of a third, older version: `inert` has what a host would no
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 
 import unicodedata2
@@ -94,6 +95,7 @@ def base36(value: int) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     tables = {name: pattern_class(rf"\p{{{name}}}") for name in CATEGORIES}
     rules = {
         "space": pattern_class(r"\s"),
