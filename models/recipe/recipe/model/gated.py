@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from recipe.model.llama import Attend, Llama
-from recipe.model.lora import adapter_shape, load_adapter, replace_adapted
+from recipe.model.lora import LowRank, adapter_shape, load_adapter, replace_adapted
 
 RANK = 16
 SCALE = 2.0
@@ -23,16 +23,8 @@ _mask_rows: ContextVar[Tensor | None] = ContextVar("mask_rows", default=None)
 """[B, S] of the forward that runs in this thread, true = the row is a mask; None: none is."""
 
 
-class GatedLinear(nn.Module):
-    """y = W x + m * scale * B A x, with W frozen and m = 1 on mask rows, 0 elsewhere. B starts at zero."""
-
-    def __init__(self, base: nn.Linear, rank: int, scale: float) -> None:
-        super().__init__()
-        self.base = base
-        self.scale = scale
-        self.lora_a = nn.Parameter(torch.empty(rank, base.in_features))
-        self.lora_b = nn.Parameter(torch.zeros(base.out_features, rank))
-        nn.init.normal_(self.lora_a, std=base.in_features**-0.5)
+class GatedLinear(LowRank):
+    """y = W x + m * scale * B A x, with m = 1 on mask rows, 0 elsewhere."""
 
     def forward(self, x: Tensor) -> Tensor:
         base: Tensor = self.base(x)

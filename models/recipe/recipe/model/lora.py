@@ -41,11 +41,8 @@ class StraightThrough(torch.autograd.Function):
         return grad_x, None, grad_a.to(a.dtype), grad_b.to(b.dtype), None
 
 
-class LoraLinear(nn.Module):
-    """y = W x + scale * B A x with W frozen; B starts at zero, so that training starts from the base model."""
-
-    rounded: Tensor | None = None
-    """[out, in], when set: the merged weight as it will be stored, used instead of it (recipe.int4.quantize)."""
+class LowRank(nn.Module):
+    """A frozen W with scale * B A beside it. B starts at zero, so that training starts from the base model."""
 
     def __init__(self, base: nn.Linear, rank: int, scale: float) -> None:
         super().__init__()
@@ -54,6 +51,13 @@ class LoraLinear(nn.Module):
         self.lora_a = nn.Parameter(torch.empty(rank, base.in_features))
         self.lora_b = nn.Parameter(torch.zeros(base.out_features, rank))
         nn.init.normal_(self.lora_a, std=base.in_features**-0.5)
+
+
+class LoraLinear(LowRank):
+    """y = W x + scale * B A x."""
+
+    rounded: Tensor | None = None
+    """[out, in], when set: the merged weight as it will be stored, used instead of it (recipe.int4.quantize)."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.rounded is not None:

@@ -8,27 +8,13 @@ import pytest
 from safetensors.torch import load_file
 
 from recipe.commands import run_command
-from recipe.data.token_files import record_path, token_path
+from recipe.data.token_files import token_path
 from recipe.errors import RecipeError
 from recipe.model.start import digest, load_model, load_trained
 from recipe.paths import cache_dir
-from recipe.quick.tiny import write_tiny_base
 from recipe.train import noise, run_record
 
 FEW = ["--tokens", "512", "--minutes", "1e9", "--length", "64", "--batch", "2", "--eval-sequences", "0"]
-
-
-@pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with a corpus of random ids, and a tiny base."""
-    monkeypatch.setenv("SEEDLING_CACHE", str(tmp_path / "cache"))
-    packages = [{"name": "one", "split": "train", "tokens": 4000}, {"name": "two", "split": "heldout", "tokens": 4000}]
-    for seed, package in enumerate(packages):
-        path = token_path(str(package["name"]), str(package["split"]))
-        path.parent.mkdir(parents=True)
-        np.save(path, np.random.default_rng(seed).integers(300, 9000, 4000).astype(np.uint16))
-    record_path().write_text(json.dumps({"packages": packages}))
-    return write_tiny_base(tmp_path / "base")
 
 
 def files(run: str) -> tuple[dict[str, bytes], dict[str, object]]:
