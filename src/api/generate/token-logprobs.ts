@@ -1,5 +1,7 @@
 /** Writes token probabilities in OpenAI's two shapes. */
+
 import type { TextToken } from '../../engine/request.ts';
+import { wholeText } from '../../engine/tokenizer/detokenizer.ts';
 
 /** What stands for the logarithm of 0, as in OpenAI's answers: JSON has no infinity. */
 const IMPOSSIBLE = -9999;
@@ -16,11 +18,8 @@ export function meanLogprob(tokens: readonly TextToken[]): number {
 
 /** A token's text; of one that is no whole character, its bytes. */
 function tokenText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
-  }
+  const escaped = () => Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  return wholeText(bytes) ?? `bytes:${escaped()}`;
 }
 
 /**

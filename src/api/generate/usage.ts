@@ -33,6 +33,7 @@ function sum(dones: readonly DoneEvent[], value: (done: DoneEvent) => number): n
   return dones.reduce((total, done) => total + value(done), 0);
 }
 
-function ratio(numerator: number, denominator: number): number {
+/** 0 where there is nothing to divide by. */
+export function ratio(numerator: number, denominator: number): number {
   return denominator === 0 ? 0 : numerator / denominator;
 }

@@ -1,5 +1,6 @@
 /** Builds bodies and chunks in the shape of llama.cpp's server. */
 import type { BlockEvent, DoneEvent, GenerateRequest } from '../../engine/request.ts';
+import { ratio } from '../generate/usage.ts';
 import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
 import type { LlamaCompletion } from './schema.ts';
 
@@ -78,8 +79,4 @@ function timingsOf({ usage, cost }: DoneEvent): LlamaCompletion['timings'] {
     predicted_per_token_ms: ratio(cost.decodeMs, predicted_n),
     predicted_per_second: ratio(predicted_n * 1000, cost.decodeMs),
   };
-}
-
-function ratio(numerator: number, denominator: number): number {
-  return denominator === 0 ? 0 : numerator / denominator;
 }

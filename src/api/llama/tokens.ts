@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
 import { requireInVocabulary } from '../../engine/token-ids.ts';
-import { textOf } from '../../engine/tokenizer/detokenizer.ts';
+import { textOf, wholeText } from '../../engine/tokenizer/detokenizer.ts';
 import { failures, jsonBody, refusals } from '../fields/openapi.ts';
 import { text } from '../fields/text.ts';
 import { loadEngine } from '../generate/load-engine.ts';
@@ -164,9 +164,5 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
 }
 
 function pieceOf(bytes: Uint8Array): string | number[] {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return Array.from(bytes);
-  }
+  return wholeText(bytes) ?? Array.from(bytes);
 }

@@ -3,6 +3,7 @@ import type { ModelConfig } from '../../model/config.ts';
 import type { TokenEdit } from '../../sampler/editing/edited-tokens.ts';
 import { commentLine } from '../comment-line.ts';
 import { RequestError } from '../request.ts';
+import { wholeText } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { EditRequest, TextEdit } from './edit-request.ts';
 
@@ -42,7 +43,7 @@ export class EditableText {
   usable(id: number): boolean {
     if (this.#special.has(id)) return false;
     const bytes = this.#tokenizer.bytes(id);
-    return bytes.length > 0 && decode(bytes) !== null;
+    return bytes.length > 0 && wholeText(bytes) !== null;
   }
 
   /** Whether the token at an index of `ids` may be replaced: whole characters, all of them in the region. */
@@ -55,7 +56,7 @@ export class EditableText {
   /** Text of ids that are usable, or of whole tokens of the code. */
   text(ids: Int32Array): string {
     const bytes = Uint8Array.from([...ids].flatMap((id) => [...this.#tokenizer.bytes(id)]));
-    const text = decode(bytes);
+    const text = wholeText(bytes);
     if (text === null) throw new Error('tokens were cut inside a character');
     return text;
   }
@@ -128,13 +129,4 @@ function tokenOffsets(code: string, ids: Int32Array, tokenizer: Tokenizer): Int3
     'invalid_value',
     'code',
   );
-}
-
-/** Null for bytes that are not whole characters. */
-function decode(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
 }

@@ -23,6 +23,15 @@ export class Detokenizer {
   }
 }
 
+/** The text of bytes; null for bytes that are not whole characters. */
+export function wholeText(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 /** The text of ids as a whole; bytes that are no UTF-8 become U+FFFD, an unfinished character at the end too. */
 export function textOf(ids: Iterable<number>, tokenizer: Tokenizer): string {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

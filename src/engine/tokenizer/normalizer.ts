@@ -39,17 +39,24 @@ export function createNormalizer(json: unknown): Normalizer {
       const matcher = 'Regex' in pattern ? portablePattern(pattern.Regex) : literalPattern(pattern.String);
       return (text) => text.replace(matcher, () => content);
     }
-    default:
-      return (text) => normalForm(text, rule.type);
+    default: {
+      const unknown = unknownCharacters();
+      return (text) => normalForm(text, rule.type, unknown);
+    }
   }
 }
 
-/** Characters that the library's normalization does not know yet: later ones, and those that no version has assigned. */
-const ASSIGNED = 'LMNPSZC'.split('').flatMap((letter) => [...rangesOf(letter)!]);
-const unknown = new RegExp(`[${classSource([...rangesOf('inert')!, ...complement(union(ASSIGNED))])}]+`, 'gu');
+/**
+ * Runs of characters that the library's normalization does not know yet: later ones, and those that no version has
+ * assigned. Most tokenizers have no normal form, so only the others pay for the tables.
+ */
+function unknownCharacters(): RegExp {
+  const assigned = 'LMNPSZC'.split('').flatMap((letter) => [...rangesOf(letter)!]);
+  return new RegExp(`[${classSource([...rangesOf('inert')!, ...complement(union(assigned))])}]+`, 'gu');
+}
 
 /** A normal form in the Unicode version of the Rust library: what it does not know stays, and nothing joins across it. */
-function normalForm(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): string {
+function normalForm(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD', unknown: RegExp): string {
   let out = '';
   let last = 0;
   for (const { index, 0: stays } of text.matchAll(unknown)) {

@@ -24,11 +24,12 @@ export async function requireModelDirectory(
   model: string,
   { weights: { from, at } }: Pick<NodeSettings, 'weights'>,
 ): Promise<void> {
+  if (from !== 'directory') return;
   const exists = await stat(join(at, model)).then(
     (found) => found.isDirectory(),
     () => false,
   );
-  if (from !== 'directory' || exists) return;
+  if (exists) return;
   const files = await readdir(at, { recursive: true }).catch((): string[] => []);
   const models = files.flatMap((file) => /^([^/\\]+)[/\\]manifest\.json$/.exec(file)?.slice(1) ?? []).sort();
   const there = models.length === 0 ? 'there are none' : `there are ${models.join(', ')}`;
