@@ -8,9 +8,13 @@ function suite(about: string, settings: readonly BenchSetting[], load: Suite['lo
 }
 
 const suites = {
-  kernels: suite('matrix products, beside onnxruntime-web', ['BENCH_ROUNDS'], () => import('./kernels/kernels.ts')),
+  kernels: suite(
+    'matrix products, beside onnxruntime on the web and native',
+    ['BENCH_ROUNDS', 'BENCH_PEERS'],
+    () => import('./kernels/kernels.ts'),
+  ),
   decode: suite(
-    'tokens per second, beside peers in Chromium; start and memory in workerd',
+    'tokens per second, beside native llama.cpp and peers in Chromium; start and memory in workerd',
     ['MODEL', 'BENCH_ROUNDS', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'BENCH_PEERS'],
     () => import('./decode/decode.ts'),
   ),

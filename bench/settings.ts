@@ -12,7 +12,8 @@ export const BENCH_SETTINGS = {
   BENCH_HOLES: 'held-out lines to fill; 0 needs no held-out tokens (24)',
   BENCH_BLOCKS: 'block lengths of runtimes, between commas (1,4,8,16,32)',
   BENCH_RUNTIMES: 'some of wasm, onnx-wasm, webgpu, between commas (all)',
-  BENCH_PEERS: 'some of wllama, transformers-js, between commas, or none (both)',
+  BENCH_PEERS:
+    'some of llama-cpp, wllama, transformers-js (decode) or onnxruntime-node (kernels), between commas, or none (all)',
   BENCH_KERNELS: 'the build that profile runs: relaxed-simd or simd (what the host has)',
   BENCH_LARGE: 'a folder in which large keeps its checkpoint and model, to use them again (none is kept)',
   BENCH_REHEARSAL: '1: large runs on two narrow layers, whose figures say nothing',

@@ -1,18 +1,21 @@
 /**
- * Three things. Decoding speed of the default model in this process, at block length 1 and at its default width. The same
- * model and its peers in headless Chromium. The start and the memory of the deployed Worker in workerd. All take turns on
- * every prompt.
+ * Three things. Decoding speed of the default model in this process, at block length 1 and at its default width, beside
+ * native llama.cpp. The same model and its peers in headless Chromium. The start and the memory of the deployed Worker in
+ * workerd. All take turns on every prompt.
  */
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
-import { round } from '../median.ts';
-import { promptsUpTo, salted } from '../prompts.ts';
+import { median, round } from '../median.ts';
+import { LONG_PROMPT, promptsUpTo, salted } from '../prompts.ts';
 import { choice, modelName, size } from '../settings.ts';
+import { NativeDecode } from './native-decode.ts';
 import { OwnDecode } from './own-decode.ts';
-import { PEERS, PeerDecode } from './peer-decode.ts';
+import { BROWSER_PEERS, PeerDecode } from './peer-decode.ts';
 import { measureWorkerStart } from './worker-start.ts';
 
 const MODEL = modelName();
 const MAX_TOKENS = 64;
+const NATIVE = 'llama-cpp';
+const PEERS = [NATIVE, ...BROWSER_PEERS] as const;
 
 export async function run(): Promise<object> {
   const repeats = size('BENCH_ROUNDS', 3);
@@ -21,15 +24,22 @@ export async function run(): Promise<object> {
   const own = await OwnDecode.open(MODEL);
   const { memory, maxTokens } = own.engine.model;
   console.log(`${MODEL}, ${kernelFlavour()} kernels, ${prompts.length} prompts x ${tokens} tokens x ${repeats} rounds`);
-  const peers = await PeerDecode.open(choice('BENCH_PEERS', PEERS));
+  const wanted = choice('BENCH_PEERS', PEERS);
+  const { native, absence } = await openNative(wanted.includes(NATIVE));
+  const peers = await PeerDecode.open(BROWSER_PEERS.filter((name) => wanted.includes(name)));
+  const ratios: number[] = [];
+  const prefillRatios: number[] = [];
   try {
     for (let i = 0; i < repeats; i++) {
       for (const prompt of prompts) {
         const text = salted(prompt);
-        await own.decode(text, tokens);
+        const speed = await own.decode(text, tokens);
+        if (native) ratios.push(speed / (await native.decode(text, tokens)));
         await peers?.decode(text, tokens);
       }
-      await own.prefill();
+      const long = salted(LONG_PROMPT.repeat(4));
+      const rate = await own.prefill(long);
+      if (native) prefillRatios.push(rate / (await native.prefill(long)));
     }
   } finally {
     await peers?.stop();
@@ -43,6 +53,11 @@ export async function run(): Promise<object> {
       `Node, ${mode}: ${speed} tokens/s, ${ratio} of ar, ${nfe} forwards a request, ${tokensPerForward} tokens a ` +
         `forward, ${positionsPerToken} position-forwards a token`,
     );
+  }
+  const nativeFigures = native?.figures();
+  if (nativeFigures) {
+    const { description, speed, prefillTokensPerSecond } = nativeFigures;
+    console.log(`native, ${description}: ${speed} tokens/s, prefill ${prefillTokensPerSecond} tokens/s`);
   }
   for (const name of ['seedling', 'wllama', 'transformers-js'] as const) {
     const figures = peers?.figures(name);
@@ -65,7 +80,12 @@ export async function run(): Promise<object> {
     rounds: repeats,
     prompts: prompts.length,
     tokens,
-    // Null where that contender did not run.
+    // Null where that contender did not run. Block length 1 against each.
+    tokens_per_s_native: nativeFigures?.speed ?? null,
+    prefill_tokens_per_s_native: nativeFigures?.prefillTokensPerSecond ?? null,
+    ratio_native: native ? round(median(ratios.filter(Number.isFinite))) : null,
+    ratio_native_prefill: native ? round(median(prefillRatios)) : null,
+    ...(absence && { native_absent: absence }),
     tokens_per_s_chromium: peers?.figures('seedling')?.speed ?? null,
     tokens_per_s_wllama: peers?.figures('wllama')?.speed ?? null,
     tokens_per_s_transformers_js: peers?.figures('transformers-js')?.speed ?? null,
@@ -82,4 +102,16 @@ export async function run(): Promise<object> {
     peak_wasm_bytes: memory.total,
     isolate_bytes: wasm + heap + buffers,
   };
+}
+
+/** Native llama.cpp has a binary for some machines only. Without it the bench goes on and says why. */
+async function openNative(wanted: boolean): Promise<{ native: NativeDecode | null; absence: string | null }> {
+  if (!wanted) return { native: null, absence: 'not asked for' };
+  try {
+    return { native: await NativeDecode.open(), absence: null };
+  } catch (error) {
+    const absence = error instanceof Error ? error.message : String(error);
+    console.log(`without native llama.cpp: ${absence}`);
+    return { native: null, absence };
+  }
 }

@@ -50,8 +50,8 @@ export class OwnDecode {
     this.engine = engine;
   }
 
-  /** One prompt in every mode. */
-  async decode(prompt: string, tokens: number): Promise<void> {
+  /** One prompt in every mode. @returns tokens per second at block length 1, NaN where the text is too short to count */
+  async decode(prompt: string, tokens: number): Promise<number> {
     let baseline = Number.NaN;
     for (const mode of MODE_NAMES) {
       const run = await completeTimed(this.engine, prompt, tokens, MODES[mode]);
@@ -61,13 +61,16 @@ export class OwnDecode {
       if (mode === 'ar') baseline = speed;
       if (!Number.isNaN(baseline)) this.#ratios.get(mode)!.push(speed / baseline);
     }
+    return baseline;
   }
 
-  /** A prompt of 69 tokens, and one of about 256. */
-  async prefill(): Promise<void> {
+  /** A prompt of 69 tokens, and a long one. @returns tokens of the long one per second */
+  async prefill(long: string): Promise<number> {
     this.#prefills.push((await completeTimed(this.engine, salted(LONG_PROMPT), 1, MODES.ar)).cost.prefillMs);
-    const { cost, promptTokens } = await completeTimed(this.engine, salted(LONG_PROMPT.repeat(4)), 1, MODES.ar);
-    this.#longPrefillRates.push((promptTokens / cost.prefillMs) * 1000);
+    const { cost, promptTokens } = await completeTimed(this.engine, long, 1, MODES.ar);
+    const rate = (promptTokens / cost.prefillMs) * 1000;
+    this.#longPrefillRates.push(rate);
+    return rate;
   }
 
   summary(): ReadonlyMap<Mode, ModeSummary> {

@@ -1,16 +1,16 @@
 /** Seedling and its peers side by side in one headless Chromium: block length 1, one thread each, the same prompts. */
 import type { Browser } from 'playwright-core';
 import { median, round } from '../median.ts';
+import { npmPeer } from '../npm-peer.ts';
 import { type TimedCompletion, tokensPerSecond } from '../timed-completion.ts';
 import { ContenderPage, launchChromium } from './browser/chromium.ts';
 import { type BenchSite, type PeerFiles, startSite } from './browser/site.ts';
 import { baseGguf } from './peers/base-gguf.ts';
 import { onnxModel } from './peers/onnx-model.ts';
-import { transformersJsModules } from './peers/transformers-js.ts';
 
 const OWN = 'seedling';
-export const PEERS = ['wllama', 'transformers-js'] as const;
-export type PeerName = (typeof PEERS)[number];
+export const BROWSER_PEERS = ['wllama', 'transformers-js'] as const;
+export type BrowserPeer = (typeof BROWSER_PEERS)[number];
 
 export class PeerDecode {
   /** Why transformers.js is not among the peers. Null if it is. */
@@ -22,7 +22,7 @@ export class PeerDecode {
   readonly #ratios = new Map<string, number[]>();
 
   /** Null without peers: Seedling alone is measured in Node. */
-  static async open(peers: readonly PeerName[]): Promise<PeerDecode | null> {
+  static async open(peers: readonly BrowserPeer[]): Promise<PeerDecode | null> {
     if (peers.length === 0) return null;
     const browser = await launchChromium();
     const gguf = await baseGguf();
@@ -71,12 +71,12 @@ export class PeerDecode {
   }
 
   /** Speed of Seedling over that of a peer: the median over prompts and rounds. Null where the peer is absent. */
-  ratio(peer: PeerName): number | null {
+  ratio(peer: BrowserPeer): number | null {
     return this.#pages.has(peer) ? round(median(this.#ratios.get(peer)!)) : null;
   }
 
   /** Tokens per second and milliseconds to the first token, medians. Null where the contender is absent. */
-  figures(name: PeerName | typeof OWN): { speed: number; firstMs: number } | null {
+  figures(name: BrowserPeer | typeof OWN): { speed: number; firstMs: number } | null {
     const runs = this.#runs.get(name);
     if (!runs) return null;
     return {
@@ -94,7 +94,8 @@ export class PeerDecode {
 /** This peer needs an export that PyTorch makes. If that fails, the bench goes on without it and says why. */
 async function transformersJsFiles(): Promise<{ files: PeerFiles['transformersJs']; absence: string | null }> {
   try {
-    return { files: { model: await onnxModel(), modules: await transformersJsModules() }, absence: null };
+    const modules = await npmPeer('transformers-js', new URL('peers/transformers-js/', import.meta.url));
+    return { files: { model: await onnxModel(), modules }, absence: null };
   } catch (error) {
     const absence = error instanceof Error ? error.message : String(error);
     console.log(`without transformers.js: ${absence}`);

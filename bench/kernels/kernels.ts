@@ -1,16 +1,20 @@
 /**
- * The matrix products of the default model on one thread. Own kernels and onnxruntime-web's take turns. Figures are medians
- * over rounds; under `fastest` they are those of the fastest rounds.
+ * The matrix products of the default model on one thread. Own kernels, onnxruntime-web's and native onnxruntime's take
+ * turns. Figures are medians over rounds; under `fastest` they are those of the fastest rounds.
  *
  * `gmacs` and `gmacs_int8` are the GEMMs alone. In the ratios both sides start from float activations. The model runs on
  * the int4 kernel: `ratio_ort_int8` compares it with the fastest product of onnxruntime-web, `ratio_ort_int4` with the
- * product of the same weights. `ratio_int8_ort_int8` compares int8 with int8.
+ * product of the same weights. `ratio_int8_ort_int8` compares int8 with int8. `ratio_native` is the int4 product over native
+ * onnxruntime's at 32 rows, `ratio_native_1` at one row; both are null where that is absent.
  */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import * as ort from 'onnxruntime-web/wasm';
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
 import { Bench, randomFloats } from '../../test/support/engines/kernels.ts';
 import { median, round } from '../median.ts';
-import { size } from '../settings.ts';
+import { npmPeer } from '../npm-peer.ts';
+import { choice, size } from '../settings.ts';
 import { sumKernel } from '../sum-kernel.ts';
 import { dynamicQuantizeMatMul, matMulNBits } from './onnx-graph.ts';
 
@@ -22,6 +26,7 @@ const SHAPES = [
   [1536, 576],
   [576, 49152],
 ] as const;
+const NATIVE = 'onnxruntime-node';
 const ROWS = [1, 2, 4, 8, 16, 32] as const;
 /** A round repeats a product for about this long. */
 const ROUND_MS = 3;
@@ -38,14 +43,15 @@ type Statistic = 'median' | 'fastest';
 type Times<Name extends string> = Record<Name, Record<Statistic, number>>;
 
 /** Milliseconds of one run of each product, the products taking turns. */
-async function times<Name extends string>(products: Record<Name, Product>): Promise<Times<Name>> {
+async function times<Name extends string>(products: { readonly [name in Name]?: Product }): Promise<Times<Name>> {
+  const present = products as Record<Name, Product>;
   const names = Object.keys(products) as Name[];
   const repeats = {} as Record<Name, number>;
   const samples = {} as Record<Name, number[]>;
   for (const name of names) {
-    await products[name]();
+    await present[name]();
     const start = performance.now();
-    await products[name]();
+    await present[name]();
     repeats[name] = Math.max(1, Math.round(ROUND_MS / (performance.now() - start)));
     samples[name] = [];
   }
@@ -53,7 +59,7 @@ async function times<Name extends string>(products: Record<Name, Product>): Prom
     for (const name of names) {
       const start = performance.now();
       for (let j = 0; j < repeats[name]; j++) {
-        const running = products[name]();
+        const running = present[name]();
         if (running instanceof Promise) await running;
       }
       samples[name].push((performance.now() - start) / repeats[name]);
@@ -123,6 +129,37 @@ class Operands {
   }
 }
 
+/** Native onnxruntime, whose interface is that of onnxruntime-web. */
+type NativeOrt = Pick<typeof ort, 'InferenceSession' | 'Tensor'>;
+
+/** Null where npm has no binary for this machine. The bench goes on and says why. */
+async function openNativeOrt(): Promise<{ native: NativeOrt | null; absence: string | null }> {
+  if (!choice('BENCH_PEERS', [NATIVE]).includes(NATIVE)) return { native: null, absence: 'not asked for' };
+  try {
+    const modules = await npmPeer(NATIVE, new URL('onnxruntime-node/', import.meta.url));
+    const native = createRequire(join(modules, '/'))(NATIVE) as NativeOrt;
+    return { native, absence: null };
+  } catch (error) {
+    const absence = error instanceof Error ? error.message : String(error);
+    console.log(`without onnxruntime-node: ${absence}`);
+    return { native: null, absence };
+  }
+}
+
+/** The int4 product of native onnxruntime. */
+async function openNativeProduct(native: NativeOrt, k: number, n: number) {
+  const bytes = Uint8Array.from({ length: (n * k) / 2 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24);
+  const model = matMulNBits(n, k, bytes, new Float32Array((n * k) / 32).fill(0.01));
+  const session = await native.InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  return {
+    products(rows: number) {
+      const x = new native.Tensor('float32', randomFloats(rows * k, 2), [rows, k]);
+      return { nativeInt4: () => session.run({ x }) };
+    },
+    close: () => session.release(),
+  };
+}
+
 /** onnxruntime-web's products of one shape. */
 async function openOrt(k: number, n: number) {
   const bytes = Uint8Array.from({ length: n * k }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24);
@@ -149,10 +186,11 @@ function summary(measured: readonly Measured[], bandwidth: Times<'gemm' | 'sum'>
   const speeds = (name: string, rows: number) =>
     measured.filter((m) => m.name === name && m.rows === rows).map((m) => m.gmacs[statistic]);
   const byRows = (name: string) => Object.fromEntries(ROWS.map((rows) => [rows, round(median(speeds(name, rows)), 1)]));
-  const ratio = (own: string, other: string) => {
-    const theirs = speeds(other, 32);
-    return round(median(speeds(own, 32).map((speed, i) => speed / theirs[i]!)));
+  const ratio = (own: string, other: string, rows = 32) => {
+    const theirs = speeds(other, rows);
+    return round(median(speeds(own, rows).map((speed, i) => speed / theirs[i]!)));
   };
+  const native = speeds('nativeInt4', 1).length > 0;
   const rate = (ms: number) => round((COPIES * LARGEST * INT4_BYTES) / ms / 1e6, 1);
   return {
     gmacs: byRows('int4'),
@@ -162,6 +200,9 @@ function summary(measured: readonly Measured[], bandwidth: Times<'gemm' | 'sum'>
     ratio_ort_int4: ratio('int4FromFloats', 'ortInt4'),
     ratio_ort_int8: ratio('int4FromFloats', 'ortInt8'),
     ratio_int8_ort_int8: ratio('int8FromFloats', 'ortInt8'),
+    gmacs_native_int4: native ? byRows('nativeInt4') : null,
+    ratio_native: native ? ratio('int4FromFloats', 'nativeInt4') : null,
+    ratio_native_1: native ? ratio('int4FromFloats', 'nativeInt4', 1) : null,
     gb_per_s: rate(bandwidth.gemm[statistic]),
     sum_gb_per_s: rate(bandwidth.sum[statistic]),
   };
@@ -169,12 +210,18 @@ function summary(measured: readonly Measured[], bandwidth: Times<'gemm' | 'sum'>
 
 export async function run(): Promise<object> {
   ort.env.wasm.numThreads = 1;
+  const { native, absence } = await openNativeOrt();
   const operands = new Operands();
   const measured: Measured[] = [];
   for (const [k, n] of SHAPES) {
     const session = await openOrt(k, n);
+    const nativeSession = native && (await openNativeProduct(native, k, n));
     for (const rows of ROWS) {
-      const ms = await times({ ...operands.products(k, n, rows), ...session.products(rows) });
+      const ms = await times({
+        ...operands.products(k, n, rows),
+        ...session.products(rows),
+        ...nativeSession?.products(rows),
+      });
       const line = Object.entries(ms).map(([name, { median, fastest }]) => {
         const speed = (time: number) => (rows * n * k) / time / 1e6;
         const gmacs = { median: speed(median), fastest: speed(fastest) };
@@ -184,11 +231,13 @@ export async function run(): Promise<object> {
       console.log(`${k} -> ${n}, M = ${rows}, GMAC/s, median (fastest): ${line.join(', ')}`);
     }
     await session.close();
+    await nativeSession?.close();
   }
   const bandwidth = await operands.bandwidth();
   return {
     ...summary(measured, bandwidth, 'median'),
     fastest: summary(measured, bandwidth, 'fastest'),
     flavour: kernelFlavour(),
+    ...(absence && { native_absent: absence }),
   };
 }

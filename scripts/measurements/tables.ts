@@ -42,6 +42,8 @@ function decode(result: Json): string {
       ['tokens a forward by default', get('tokens_per_forward', 2)],
       ['against wllama (llama.cpp in WASM), same Chromium, one thread', times('ratio_wllama')],
       ['against transformers.js (onnxruntime-web, int8), same Chromium', times('ratio_transformers_js')],
+      ['against native llama.cpp (Q4_0), one thread: decoding', times('ratio_native')],
+      ['against native llama.cpp (Q4_0), one thread: prefill', times('ratio_native_prefill')],
       ['prefill, 64 tokens a forward', `${get('prefill_tokens_per_s')} tokens/s`],
       [
         'first text in workerd, prompt of 32 tokens: warm / with the load of the model',
@@ -58,6 +60,7 @@ function decode(result: Json): string {
 function kernels(result: Json): string {
   const widths = Object.keys(at(result, 'gmacs') as Json);
   const row = (name: string, key: string) => [name, ...widths.map((width) => figure(at(result, `${key}.${width}`), 1))];
+  const native = at(result, 'gmacs_native_int4') !== null;
   return table(
     ["`npm run bench -- kernels`, GMAC/s, median over the model's shapes", ...widths.map((width) => `M = ${width}`)],
     [
@@ -65,6 +68,7 @@ function kernels(result: Json): string {
       row('int8 weights', 'gmacs_int8'),
       row('onnxruntime-web `MatMulNBits` (int4)', 'gmacs_ort_int4'),
       row('onnxruntime-web int8', 'gmacs_ort_int8'),
+      ...(native ? [row('native onnxruntime `MatMulNBits` (int4), one thread', 'gmacs_native_int4')] : []),
       row('int4 weights, fastest rounds', 'fastest.gmacs'),
     ],
   );

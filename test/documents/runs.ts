@@ -155,7 +155,7 @@ const NODE_RUNS: readonly Run[] = [
       'cp docs/measurements.md $SCRATCH && npm run -s measurements -- $SCRATCH/measurements.json $SCRATCH/measurements.md',
     needs: ['npm run -s bench -- all profile --out $SCRATCH/measurements.json'],
   },
-  bench('kernels'),
+  bench('kernels', { BENCH_PEERS: 'none' }),
   bench('decode', { BENCH_PEERS: 'none', BENCH_TOKENS: '20' }),
   bench('serve'),
   bench('roofline'),

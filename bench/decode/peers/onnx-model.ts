@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cachePath, runCommand } from '../../cache.ts';
 import { baseGguf } from './base-gguf.ts';
-import { cachePath, runCommand } from './cache.ts';
 
 const PACKAGES = [
   'optimum-onnx==0.1.0',
