@@ -9,6 +9,7 @@ const kernels = {
   gmacs_int8: { 1: 14.8, 2: 25 },
   gmacs_ort_int4: { 1: 0.2, 2: 0.5 },
   gmacs_ort_int8: { 1: 1.8, 2: 4.3 },
+  gmacs_native_int4: null,
   fastest: { gmacs: { 1: 30, 2: 40.06 } },
 };
 const measurements = (suites: Measurements['suites']): Measurements => ({
@@ -29,6 +30,15 @@ describe('fillTables', () => {
     expect(text).toContain('| int4 weights, fastest rounds | 30.0 | 40.1 |');
     expect(text.endsWith('|\n<!-- end kernels -->\nafter\n')).toBe(true);
     expect(text).not.toContain('old');
+  });
+
+  it('has a row for a native peer where it ran', () => {
+    const line = 'native onnxruntime';
+    expect(fillTables(document, measurements({ kernels })).text).not.toContain(line);
+    const beside = { ...kernels, gmacs_native_int4: { 1: 11.6, 2: 22.1 } };
+    expect(fillTables(document, measurements({ kernels: beside })).text).toContain(
+      `| ${line} \`MatMulNBits\` (int4), one thread | 11.6 | 22.1 |`,
+    );
   });
 
   it('gives the same text when run again', () => {
