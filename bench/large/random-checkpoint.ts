@@ -22,6 +22,7 @@ export const FAST_DLLM_V2_1_5B: DecoderConfig = {
   contextLength: 32768,
   rmsNormEps: 1e-6,
   ropeTheta: 1e6,
+  ropeScaling: null,
   qkvBias: true,
   qkNorm: false,
 };

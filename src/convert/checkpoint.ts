@@ -18,6 +18,7 @@ export type DecoderConfig = Pick<
   | 'contextLength'
   | 'rmsNormEps'
   | 'ropeTheta'
+  | 'ropeScaling'
   | 'qkvBias'
   | 'qkNorm'
 >;

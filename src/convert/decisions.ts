@@ -12,6 +12,7 @@ export function decisions({ family, config, tokens }: Pick<Conversion, 'family' 
   const rows: readonly (readonly [string, string])[] = [
     ['family', `${family} (${config.architecture}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head)`],
     ['context', `${config.contextAttention}, ${config.contextLength} tokens`],
+    ['rope', rope(config)],
     ['shift', config.logitShift ? 'yes: row i-1 predicts i' : 'no: row i predicts i'],
     ['block', `${blocks(config)}, first token by ${config.firstToken}`],
     ['decoding', decoding(config)],
@@ -22,6 +23,25 @@ export function decisions({ family, config, tokens }: Pick<Conversion, 'family' 
     ['infill', infill === null ? 'none: the model fills no holes' : frame(infill, named)],
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)}${value}`).join('\n');
+}
+
+function rope({ ropeTheta, ropeScaling: scaling }: ModelConfig): string {
+  const theta = `theta ${ropeTheta}`;
+  switch (scaling?.type) {
+    case undefined:
+      return `${theta}, not scaled`;
+    case 'factors':
+      return `${theta}, divided by ${scaling.factors.length} factors of the file`;
+    case 'linear':
+      return `${theta}, linear by ${scaling.factor}`;
+    case 'llama3':
+      return `${theta}, llama3 by ${scaling.factor} from ${scaling.originalContext} tokens`;
+    case 'yarn':
+      return (
+        `${theta}, yarn by ${scaling.factor} from ${scaling.originalContext} tokens, ` +
+        `attention by ${Number(scaling.attentionFactor.toPrecision(6))}`
+      );
+  }
 }
 
 function blocks({ blockLength, subBlockLength, grid }: ModelConfig): string {

@@ -10,6 +10,36 @@ const tokenId = z.int().nonnegative();
 /** Positions of a block-causal block at most: they attend to each other, so one forward must hold them. */
 const MAX_BLOCK = 64;
 
+const ropeScalingSchema = z.discriminatedUnion('type', [
+  /** All of them are divided by `factor`. */
+  z.strictObject({ type: z.literal('linear'), factor: z.number().positive() }),
+  /** Llama 3.1. A pair is slow or fast by its turns within the original context. */
+  z.strictObject({
+    type: z.literal('llama3'),
+    factor: z.number().positive(),
+    lowFreqFactor: z.number().positive(),
+    highFreqFactor: z.number().positive(),
+    /** In tokens. */
+    originalContext: positive,
+  }),
+  /** YaRN (arXiv 2309.00071). */
+  z.strictObject({
+    type: z.literal('yarn'),
+    factor: z.number().positive(),
+    /** In tokens. */
+    originalContext: positive,
+    /** Turns within the original context from which a pair is left alone, and those from which it is divided. */
+    betaFast: z.number().positive(),
+    betaSlow: z.number().positive(),
+    /** The bounds between them are rounded to whole pairs. */
+    truncate: z.boolean(),
+    /** Multiplies cosines and sines. */
+    attentionFactor: z.number().positive(),
+  }),
+  /** The frequency of pair i is divided by entry i: what a GGUF has of Llama 3. (d/2) */
+  z.strictObject({ type: z.literal('factors'), factors: z.array(z.number().positive()) }),
+]);
+
 const modelConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
   /** The decoder family, for people; the arithmetic follows the flags below. */
@@ -25,6 +55,8 @@ const modelConfigSchema = z.strictObject({
   contextLength: positive,
   rmsNormEps: z.number().positive(),
   ropeTheta: z.number().positive(),
+  /** How RoPE's frequencies, theta^(-2i/d) for pair i, are stretched for a longer context (`rope.ts`). Null: not at all. */
+  ropeScaling: ropeScalingSchema.nullable().default(null),
   /** The LM head is the embedding matrix. */
   tieWordEmbeddings: z.boolean(),
   /** Qwen2: bias on q, k and v. */
@@ -120,6 +152,13 @@ export function parseModelConfig(json: unknown): ModelConfig {
     throw new Error(`numHeads ${config.numHeads} is not a multiple of numKvHeads ${config.numKvHeads}`);
   }
   if (config.headDim % 2 !== 0) throw new Error(`headDim ${config.headDim} is odd; RoPE rotates pairs`);
+  const scaling = config.ropeScaling;
+  if (scaling?.type === 'factors' && scaling.factors.length !== config.headDim / 2) {
+    throw new Error(`ropeScaling has ${scaling.factors.length} factors, a head ${config.headDim / 2} pairs`);
+  }
+  if (scaling?.type === 'llama3' && scaling.highFreqFactor <= scaling.lowFreqFactor) {
+    throw new Error('ropeScaling: highFreqFactor must be more than lowFreqFactor');
+  }
   const { contextAttention, blockLength, subBlockLength } = config;
   if (contextAttention === 'block_causal' && blockLength > MAX_BLOCK) {
     throw new Error(`blockLength ${blockLength} is more than the ${MAX_BLOCK} positions of a forward`);

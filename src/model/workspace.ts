@@ -2,6 +2,7 @@
 import { type Arena, align } from '../kernels/arena.ts';
 import type { ModelConfig } from './config.ts';
 import { GROUP } from './manifest.ts';
+import { ropeFrequencies, ropeMagnitude } from './rope.ts';
 
 /** Positions in one pass over the weights: the widest block, and the tile of the prefill. */
 export const MAX_ROWS = 64;
@@ -90,14 +91,17 @@ export function createWorkspace(arena: Arena, config: ModelConfig, maxTokens: nu
   return workspace;
 }
 
-/** table (positions, d): cosines then sines of position * theta^(-2i/d). */
-function fillRopeTable(table: Float32Array, { headDim, ropeTheta }: ModelConfig): void {
+/** table (positions, d): cosines then sines of position * frequency. */
+function fillRopeTable(table: Float32Array, config: ModelConfig): void {
+  const { headDim } = config;
   const half = headDim / 2;
+  const frequencies = ropeFrequencies(config); // (d/2)
+  const magnitude = ropeMagnitude(config);
   for (let at = 0; at < table.length; at += headDim) {
     for (let i = 0; i < half; i++) {
-      const angle = (at / headDim) * ropeTheta ** (-i / half);
-      table[at + i] = Math.cos(angle);
-      table[at + half + i] = Math.sin(angle);
+      const angle = (at / headDim) * frequencies[i]!;
+      table[at + i] = magnitude * Math.cos(angle);
+      table[at + half + i] = magnitude * Math.sin(angle);
     }
   }
 }

@@ -23,6 +23,7 @@ import type {
   Predictions,
   RowAsk,
 } from '../model/model.ts';
+import { ropeFrequencies, ropeMagnitude } from '../model/rope.ts';
 import type { WeightSource } from '../model/weight-source.ts';
 import { readFloats } from './float-weights.ts';
 import * as scalar from './scalar.ts';
@@ -144,7 +145,9 @@ export class ScalarModel implements DiffusionModel {
 
   /** Logits (rows)(V) of `ids` after the cache. Their KV is written past its length. */
   forward(ids: Int32Array, cache: ScalarCache, visible: Int32Array): Float32Array[] {
-    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps, ropeTheta } = this.config;
+    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = this.config;
+    const frequencies = ropeFrequencies(this.config);
+    const magnitude = ropeMagnitude(this.config);
     const rows = ids.length;
     if (cache.length + rows > cache.capacity) throw new RangeError('no room in the cache');
     const embedding = this.#tensor('model.embed_tokens.weight');
@@ -161,7 +164,7 @@ export class ScalarModel implements DiffusionModel {
         const given = this.config.qkNorm
           ? scalar.rmsNorm(y, this.#tensor(`${layer}self_attn.${norm}.weight`), headDim, rmsNormEps)
           : y;
-        return scalar.rope(given, rows, headDim, cache.length, ropeTheta);
+        return scalar.rope(given, rows, cache.length, frequencies, magnitude);
       };
       const q = rotate(head('q_proj', numHeads * headDim), 'q_norm');
       cache.keys[l]!.set(rotate(head('k_proj', kvWidth), 'k_norm'), cache.length * kvWidth);

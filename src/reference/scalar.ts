@@ -74,19 +74,31 @@ export function rmsNorm(x: Float32Array, w: Float32Array, d: number, eps: number
   return y;
 }
 
-/** Rotate-half RoPE of x (rows, heads, d); row r at position start + r. */
-export function rope(x: Float32Array, rows: number, d: number, start: number, theta: number): Float32Array {
+/**
+ * Rotate-half RoPE of x (rows, heads, d); row r at position start + r.
+ * @param frequencies radians a position (d/2)
+ * @param magnitude multiplies cosines and sines
+ */
+export function rope(
+  x: Float32Array,
+  rows: number,
+  start: number,
+  frequencies: Float64Array,
+  magnitude: number,
+): Float32Array {
   const y = new Float32Array(x.length);
-  const half = d / 2;
+  const half = frequencies.length;
+  const d = 2 * half;
   const width = x.length / rows;
   for (let at = 0; at < x.length; at += d) {
     const position = start + Math.floor(at / width);
     for (let i = 0; i < half; i++) {
-      const angle = position * theta ** (-i / half);
+      const angle = position * frequencies[i]!;
+      const [cosine, sine] = [magnitude * Math.cos(angle), magnitude * Math.sin(angle)];
       const a = x[at + i]!;
       const b = x[at + half + i]!;
-      y[at + i] = a * Math.cos(angle) - b * Math.sin(angle);
-      y[at + half + i] = b * Math.cos(angle) + a * Math.sin(angle);
+      y[at + i] = a * cosine - b * sine;
+      y[at + half + i] = b * cosine + a * sine;
     }
   }
   return y;

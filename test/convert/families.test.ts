@@ -188,7 +188,7 @@ describe('what is not supported says what it would need', () => {
   });
 
   test.each([
-    [{ rope_scaling: { rope_type: 'yarn', factor: 4 } }, 'rope_scaling'],
+    [{ rope_scaling: { rope_type: 'dynamic', factor: 4 } }, 'rope_scaling'],
     [{ use_sliding_window: true, sliding_window: 128 }, 'sliding_window'],
     [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor'],
     [{ num_experts: 8 }, 'num_experts'],

@@ -189,6 +189,7 @@ it('decisions are one block that names ids and texts', async () => {
   ).toEqual([
     'family    autoregressive (llama, tied LM head)',
     'context   block_causal, 128 tokens',
+    'rope      theta 10000, not scaled',
     'shift     no: row i predicts i',
     'block     4 tokens from position zero, first token by denoise',
     'decoding  as this project does',

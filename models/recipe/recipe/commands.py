@@ -29,6 +29,7 @@ GROUPS = {
         "golden": "oracle.golden",
         "fixture": "oracle.fixture",
         "families": "oracle.families",
+        "rope-scaling": "oracle.rope_scaling",
         "unicode-tables": "oracle.unicode_tables",
         "tokenizer-cases": "oracle.tokenizer_cases",
         "added-tokens": "oracle.added_tokens",

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { type Checkpoint, ConversionError } from '../checkpoint.ts';
 import { parseGgufConfig } from './config.ts';
 import { openGgufFiles } from './files.ts';
-import { GgufReader } from './tensors.ts';
+import { GgufReader, readRopeFactors } from './tensors.ts';
 import { readGgufTokenizer } from './tokenizer.ts';
 
 /** What llama.cpp calls the embedding. */
@@ -21,10 +21,11 @@ export async function openGguf(path: string, family?: string): Promise<Checkpoin
     const rows = tensors.find(({ name }) => name === EMBEDDING)?.shape[0];
     if (rows === undefined) throw new ConversionError(`the GGUF has no ${EMBEDDING}`);
     const hints = { family, sourceName: basename(path) };
-    const { decoder, ...parsed } = parseGgufConfig(metadata, rows, tokenizer, hints);
+    const factors = await readRopeFactors(files);
+    const { decoder, ...parsed } = parseGgufConfig(metadata, rows, factors, tokenizer, hints);
     // llama.cpp rotates neighbouring pairs for Llama and halves, as Hugging Face does, for Qwen.
     const interleaved = decoder.architecture === 'llama' ? decoder.headDim : undefined;
-    return { ...parsed, decoder, tokenizer, tensors: await GgufReader.open(files, interleaved) };
+    return { ...parsed, decoder, tokenizer, tensors: new GgufReader(files, interleaved) };
   } catch (error) {
     await files.close();
     throw error;

@@ -1,14 +1,14 @@
 /** Reads shapes and semantics from a GGUF file's metadata. */
-
 import {
   type Checkpoint,
   ConversionError,
-  DEFAULT_ROPE_THETA,
   type DecoderConfig,
   type Semantics,
   type TokenizerFacts,
 } from '../checkpoint.ts';
 import { type FamilyHints, familyOf } from '../semantics/architectures.ts';
+import { type Metadata, numberOf, shortest } from './metadata.ts';
+import { readGgufRope } from './rope.ts';
 
 /** GGUF's names for what Hugging Face lists under `architectures`. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -20,15 +20,15 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 /** Of a document, of a turn, of a message that waits for a tool. */
 const ENDS = ['eos', 'eot', 'eom'];
 
-type Metadata = Readonly<Record<string, unknown>>;
-
 /**
  * @param vocabSize rows of the embedding
+ * @param ropeFactors of `rope_freqs.weight`, if the file has it
  * @throws ConversionError naming the metadata key that is missing or not supported.
  */
 export function parseGgufConfig(
   metadata: Metadata,
   vocabSize: number,
+  ropeFactors: Float32Array | undefined,
   tokenizer: TokenizerFacts,
   hints: FamilyHints,
 ): Pick<Checkpoint, 'family' | 'familyMask'> & { decoder: DecoderConfig; semantics: Semantics } {
@@ -36,10 +36,7 @@ export function parseGgufConfig(
   const entry = ARCHITECTURES[name] ?? name;
   const family = familyOf([entry], hints);
   const architecture = family.architectures[entry]!;
-  const optional = (key: string): number | undefined => {
-    const value = metadata[key];
-    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
-  };
+  const optional = (key: string) => numberOf(metadata, key);
   const number = (key: string): number => {
     const value = optional(`${name}.${key}`);
     if (value === undefined) throw new ConversionError(`GGUF metadata: ${name}.${key} is missing or not one number`);
@@ -53,6 +50,7 @@ export function parseGgufConfig(
   if (rotated !== headDim) {
     throw new ConversionError(`GGUF metadata: ${name}.rope.dimension_count ${rotated} is not the head's ${headDim}`);
   }
+  const contextLength = number('context_length');
   return {
     family: family.name,
     familyMask: family.mask && { token: family.mask.token, id: family.mask.id?.[architecture] },
@@ -65,9 +63,9 @@ export function parseGgufConfig(
       numKvHeads: optional(`${name}.attention.head_count_kv`) ?? numHeads,
       headDim,
       vocabSize,
-      contextLength: number('context_length'),
+      contextLength,
       rmsNormEps: shortest(number('attention.layer_norm_rms_epsilon')),
-      ropeTheta: shortest(optional(`${name}.rope.freq_base`) ?? DEFAULT_ROPE_THETA),
+      ...readGgufRope(metadata, name, headDim, contextLength, ropeFactors),
       qkvBias: architecture === 'qwen2',
       qkNorm: architecture === 'qwen3',
     },
@@ -88,18 +86,10 @@ function stopIds(named: readonly (number | undefined)[], { addedTokens }: Tokeni
   return ids.length === 0 ? undefined : [...new Set(ids)];
 }
 
-/** The decimal that was meant by a float32: 1e-5, not 0.000009999999747378752. */
-function shortest(value: number): number {
-  const short = Number(value.toPrecision(7));
-  return Math.fround(short) === Math.fround(value) ? short : value;
-}
-
 function refuseUnsupported(metadata: Metadata, name: string): void {
   const refuse = (key: string, needed: string) => {
     throw new ConversionError(`GGUF metadata: ${key} is ${String(metadata[key])}, not supported: ${needed}`);
   };
-  const scaling = `${name}.rope.scaling.type`;
-  if ((metadata[scaling] ?? 'none') !== 'none') refuse(scaling, 'RoPE would have to scale its frequencies');
   const window = `${name}.attention.sliding_window`;
   if (metadata[window]) refuse(window, 'attention would have to drop old positions');
   const experts = `${name}.expert_count`;

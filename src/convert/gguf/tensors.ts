@@ -4,9 +4,7 @@ import { Scratch } from '../scratch.ts';
 import { GGUF_TYPES } from './blocks.ts';
 import type { GgufFiles, GgufTensor } from './files.ts';
 import { huggingFaceName, interleavedRow } from './names.ts';
-
-/** Factors of RoPE's frequencies. */
-const ROPE_FACTORS = 'rope_freqs.weight';
+import { ROPE_FACTORS } from './rope.ts';
 
 export class GgufReader implements TensorReader {
   readonly shapes: ReadonlyMap<string, Shape>;
@@ -18,27 +16,14 @@ export class GgufReader implements TensorReader {
   readonly #values = new Scratch();
   readonly #ordered = new Scratch();
 
-  private constructor(files: GgufFiles, interleavedHeadDim: number | undefined) {
+  constructor(files: GgufFiles, interleavedHeadDim: number | undefined) {
     this.#files = files;
     this.#tensors = new Map(files.tensors.map((tensor) => [huggingFaceName(tensor.name), tensor]));
     this.#interleavedHeadDim = interleavedHeadDim;
-    // What only says that nothing is scaled was checked, and is no part of the model.
+    // The configuration holds RoPE's factors: they are no tensor of the model.
     this.shapes = new Map(
       [...this.#tensors].filter(([name]) => name !== ROPE_FACTORS).map(([name, { shape }]) => [name, shape]),
     );
-  }
-
-  /** @throws ConversionError if the file scales RoPE's frequencies */
-  static async open(files: GgufFiles, interleavedHeadDim: number | undefined): Promise<GgufReader> {
-    const reader = new GgufReader(files, interleavedHeadDim);
-    const factors = reader.#tensors.get(ROPE_FACTORS);
-    if (factors !== undefined) {
-      const values = await reader.#readStored(ROPE_FACTORS, 0, rowsAndColumns(factors.shape).rows);
-      if (values.some((value) => value !== 1)) {
-        throw new ConversionError(`${ROPE_FACTORS} is not 1 everywhere: RoPE would have to scale its frequencies`);
-      }
-    }
-    return reader;
   }
 
   async readRows(name: string, start: number, end: number): Promise<Float32Array> {
@@ -63,19 +48,38 @@ export class GgufReader implements TensorReader {
   async #readStored(name: string, start: number, end: number): Promise<Float32Array> {
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) throw new ConversionError(`the GGUF has no matrix ${name}`);
-    const type = GGUF_TYPES.get(tensor.type);
-    if (type === undefined) {
-      const known = [...GGUF_TYPES.values()].map((t) => t.name).join(', ');
-      throw new ConversionError(
-        `${name} has GGML type ${tensor.type}; only ${known} are read: use a file of one of them`,
-      );
-    }
-    const { columns } = rowsAndColumns(tensor.shape);
-    const stride = type.rowBytes(columns);
-    const raw = this.#raw.bytes((end - start) * stride);
-    await tensor.file.read(tensor.offset + start * stride, raw);
-    const values = this.#values.floats((end - start) * columns);
-    type.decode(raw, values);
-    return values;
+    return decodeRows(tensor, name, start, end, this.#raw, this.#values);
   }
+}
+
+/** What RoPE's frequencies are divided by; undefined if the file does not say. */
+export async function readRopeFactors({ tensors }: GgufFiles): Promise<Float32Array | undefined> {
+  const tensor = tensors.find(({ name }) => name === ROPE_FACTORS);
+  if (tensor === undefined) return undefined;
+  return decodeRows(tensor, ROPE_FACTORS, 0, rowsAndColumns(tensor.shape).rows, new Scratch(), new Scratch());
+}
+
+/** Rows [start, end), in `values`. */
+async function decodeRows(
+  tensor: GgufTensor,
+  name: string,
+  start: number,
+  end: number,
+  stored: Scratch,
+  values: Scratch,
+): Promise<Float32Array> {
+  const type = GGUF_TYPES.get(tensor.type);
+  if (type === undefined) {
+    const known = [...GGUF_TYPES.values()].map((t) => t.name).join(', ');
+    throw new ConversionError(
+      `${name} has GGML type ${tensor.type}; only ${known} are read: use a file of one of them`,
+    );
+  }
+  const { columns } = rowsAndColumns(tensor.shape);
+  const stride = type.rowBytes(columns);
+  const raw = stored.bytes((end - start) * stride);
+  await tensor.file.read(tensor.offset + start * stride, raw);
+  const decoded = values.floats((end - start) * columns);
+  type.decode(raw, decoded);
+  return decoded;
 }

@@ -1,24 +1,12 @@
 /** Reads a Hugging Face config.json, and refuses every feature that the forward pass would silently get wrong. */
 import { z } from 'zod';
-import {
-  ConversionError,
-  DEFAULT_ROPE_THETA,
-  type DecoderConfig,
-  type FamilyMask,
-  type Semantics,
-} from '../checkpoint.ts';
+import { ConversionError, type DecoderConfig, type FamilyMask, type Semantics } from '../checkpoint.ts';
 import { checkJson } from '../json-file.ts';
 import { type Family, type FamilyHints, familyOf, namedBlockLength } from '../semantics/architectures.ts';
+import { readRope, ropeFields } from './rope.ts';
 
 const tokenId = z.int().nonnegative();
 const ids = z.union([tokenId.transform((id) => [id]), z.array(tokenId)]);
-const ropeSchema = z.looseObject({
-  rope_type: z.string().optional(),
-  type: z.string().optional(),
-  rope_theta: z.number().positive().nullish(),
-  partial_rotary_factor: z.number().nullish(),
-});
-
 const configSchema = z.looseObject({
   architectures: z.array(z.string()),
   hidden_size: z.int().positive(),
@@ -28,11 +16,8 @@ const configSchema = z.looseObject({
   num_key_value_heads: z.int().positive().nullish(),
   head_dim: z.int().positive().nullish(),
   vocab_size: z.int().positive(),
-  max_position_embeddings: z.int().positive(),
   rms_norm_eps: z.number().positive(),
-  rope_theta: z.number().positive().nullish(),
-  rope_parameters: ropeSchema.nullish(),
-  rope_scaling: ropeSchema.nullish(),
+  ...ropeFields,
   hidden_act: z.string().default('silu'),
   mask_token_id: tokenId.nullish(),
   eos_token_id: ids.nullish(),
@@ -92,8 +77,6 @@ function decoderOf(config: HfConfig, architecture: DecoderConfig['architecture']
       'config.json: hidden_size is not a multiple of num_attention_heads and head_dim is missing',
     );
   }
-  const ropeTheta =
-    config.rope_scaling?.rope_theta ?? config.rope_parameters?.rope_theta ?? config.rope_theta ?? DEFAULT_ROPE_THETA;
   return {
     architecture,
     hiddenSize: config.hidden_size,
@@ -103,9 +86,8 @@ function decoderOf(config: HfConfig, architecture: DecoderConfig['architecture']
     numKvHeads: config.num_key_value_heads ?? config.num_attention_heads,
     headDim,
     vocabSize: config.vocab_size,
-    contextLength: config.max_position_embeddings,
     rmsNormEps: config.rms_norm_eps,
-    ropeTheta,
+    ...readRope(config),
     qkvBias: architecture === 'qwen2',
     qkNorm: architecture === 'qwen3',
   };
@@ -135,13 +117,6 @@ function refuseUnsupported(config: HfConfig, architecture: DecoderConfig['archit
   const refuse = (field: string, needed: string) => {
     throw new ConversionError(`config.json: ${field} is ${JSON.stringify(config[field])}, not supported: ${needed}`);
   };
-  for (const field of ['rope_scaling', 'rope_parameters'] as const) {
-    const type = config[field]?.rope_type ?? config[field]?.type ?? 'default';
-    if (type !== 'default') refuse(field, 'RoPE would have to scale its frequencies');
-    if ((config[field]?.partial_rotary_factor ?? 1) !== 1) refuse(field, 'RoPE would have to turn part of a head');
-  }
-  if ((config.partial_rotary_factor ?? 1) !== 1)
-    refuse('partial_rotary_factor', 'RoPE would have to turn part of a head');
   const window = config.sliding_window ?? null;
   if (config.use_sliding_window ?? window !== null) {
     refuse(window === null ? 'use_sliding_window' : 'sliding_window', 'attention would have to drop old positions');

@@ -2,6 +2,7 @@
 import type { ModelConfig } from '../config.ts';
 import { ModelLoadError } from '../errors.ts';
 import { GROUP, type Manifest, rowBytes, rowsAndLength, type TensorEntry, type TensorType } from '../manifest.ts';
+import { ropeFrequencies, ropeMagnitude } from '../rope.ts';
 import type { WeightSource } from '../weight-source.ts';
 import { requireSha256 } from '../weights.ts';
 import type { External } from './graph-builder.ts';
@@ -103,14 +104,16 @@ export interface Tables {
 const HIDDEN = -1e30;
 
 export function createTables(config: ModelConfig, maxTokens: number): Tables {
-  const { headDim, ropeTheta, vocabSize, maskTokenId } = config;
+  const { headDim, vocabSize, maskTokenId } = config;
+  const frequencies = ropeFrequencies(config); // (d/2)
+  const magnitude = ropeMagnitude(config);
   const half = headDim / 2;
   const angles = maxTokens * half;
   const values = new Float32Array(2 * angles + 2 * vocabSize);
   for (let i = 0; i < angles; i++) {
-    const angle = Math.floor(i / half) * ropeTheta ** (-(i % half) / half);
-    values[i] = Math.cos(angle);
-    values[angles + i] = Math.sin(angle);
+    const angle = Math.floor(i / half) * frequencies[i % half]!;
+    values[i] = magnitude * Math.cos(angle);
+    values[angles + i] = magnitude * Math.sin(angle);
   }
   for (let id = 0; id < vocabSize; id++) values[2 * angles + id] = id;
   values[2 * angles + vocabSize + maskTokenId] = HIDDEN;

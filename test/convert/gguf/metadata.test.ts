@@ -126,10 +126,82 @@ describe('RoPE', () => {
     },
   );
 
-  it.each([[[1, 1, 1, 8]], [[1, 1, 1.0000001, 1]], [[0, 0, 0, 0]], [[Number.NaN, 1, 1, 1]], [[-1, 1, 1, 1]], [[32]]])(
-    'refuses others: %j',
+  it.each([[[1, 1, 1, 8]], [[1, 1, 1.5, 1]], [[0.5, 1, 1, 1]], [[1, 2, 4, 8]]])(
+    'takes factors as they are: %j',
     async (values) => {
-      await expect(convertGguf({}, factors(...values))).rejects.toThrow('rope_freqs.weight is not 1 everywhere');
+      const { config, directory } = await convertGguf({}, factors(...values));
+      expect(config.ropeScaling).toEqual({ type: 'factors', factors: values });
+      expect(await readFile(join(directory, 'manifest.json'), 'utf8')).not.toContain('rope_freqs');
     },
   );
+
+  it.each([[[0, 0, 0, 0]], [[Number.NaN, 1, 1, 1]], [[-1, 1, 1, 1]], [[32]], [[1, 1, 8]], [[1, 1, 1, 1, 1, 1, 1, 8]]])(
+    'refuses others: %j',
+    async (values) => {
+      await expect(convertGguf({}, factors(...values))).rejects.toThrow(
+        'rope_freqs.weight is neither 1 everywhere nor',
+      );
+    },
+  );
+
+  const yarn = {
+    type: 'yarn',
+    factor: 4,
+    originalContext: 16,
+    betaFast: 32,
+    betaSlow: 1,
+    truncate: true,
+    attentionFactor: 0.1 * Math.log(4) + 1,
+  };
+
+  it.each<[Record<string, string | number>, object | null]>([
+    [{ type: 'none' }, null],
+    [{ type: 'none', factor: 4 }, null],
+    [
+      { type: 'linear', factor: 4 },
+      { type: 'linear', factor: 4 },
+    ],
+    [{ factor: 2.5 }, { type: 'linear', factor: 2.5 }],
+    [{ type: 'linear', factor: 1 }, null],
+    [{ type: 'linear' }, null],
+    [{ type: 'yarn', factor: 4, original_context_length: 16 }, yarn],
+    [
+      { type: 'yarn', factor: 4 },
+      { ...yarn, originalContext: 64 },
+    ],
+    [
+      { type: 'yarn', factor: 4, original_context_length: 16, yarn_beta_fast: 16, yarn_beta_slow: 2 },
+      { ...yarn, betaFast: 16, betaSlow: 2 },
+    ],
+    [{ type: 'yarn', factor: 4, original_context_length: 16, attn_factor: 1, yarn_ext_factor: 1 }, yarn],
+  ])('scales as the metadata say: %j', async (changes, scaling) => {
+    const keys = Object.entries(changes).map(([key, value]) => [`llama.rope.scaling.${key}`, value]);
+    const { config } = await convertGguf(Object.fromEntries(keys));
+    expect(config.ropeScaling).toEqual(scaling);
+  });
+
+  it('scales by the key of the first versions', async () => {
+    const { config } = await convertGguf({ 'llama.rope.scale_linear': 4 });
+    expect(config.ropeScaling).toEqual({ type: 'linear', factor: 4 });
+  });
+
+  it.each([
+    ['type', 'longrope'],
+    ['type', 'dynamic'],
+    ['attn_factor', 0.8],
+    ['yarn_attn_factor', 2],
+    ['yarn_log_multiplier', 0.1],
+    ['yarn_ext_factor', 0.5],
+  ])('refuses rope.scaling.%s %j by name', async (key, value) => {
+    const changes = { 'llama.rope.scaling.type': 'yarn', 'llama.rope.scaling.factor': 4 };
+    await expect(convertGguf({ ...changes, [`llama.rope.scaling.${key}`]: value })).rejects.toThrow(
+      `llama.rope.scaling.${key} is ${value}, not supported`,
+    );
+  });
+
+  it('refuses factors beside a scaling', async () => {
+    await expect(convertGguf({ 'llama.rope.scaling.factor': 4 }, factors(1, 1, 1, 8))).rejects.toThrow(
+      'only one can be followed',
+    );
+  });
 });

@@ -96,7 +96,7 @@ describe('a GGUF', () => {
 
   it.each([
     ['general.architecture', 'gemma'],
-    ['llama.rope.scaling.type', 'yarn'],
+    ['llama.rope.scaling.type', 'longrope'],
     ['llama.attention.sliding_window', 32],
     ['llama.expert_count', 4],
     ['llama.rope.dimension_count', 4],

@@ -40,6 +40,42 @@ describe('parseHfConfig', () => {
     expect(parse({ rope_theta: undefined, ...changes }).decoder.ropeTheta).toBe(theta);
   });
 
+  it.each<[object, object | null]>([
+    [{ rope_scaling: { type: 'linear', factor: 2 } }, { type: 'linear', factor: 2 }],
+    [
+      { rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 } },
+      { type: 'llama3', factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContext: 256 },
+    ],
+    [
+      { rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 64, attention_factor: 1.5 } },
+      {
+        type: 'yarn',
+        factor: 4,
+        originalContext: 64,
+        betaFast: 32,
+        betaSlow: 1,
+        truncate: true,
+        attentionFactor: 1.5,
+      },
+    ],
+    [
+      { rope_scaling: {}, rope_parameters: { rope_type: 'linear', factor: 3 } },
+      { type: 'linear', factor: 3 },
+    ],
+    [{ rope_scaling: { rope_type: 'default' }, rope_parameters: { rope_type: 'linear', factor: 3 } }, null],
+    [{ rope_scaling: null, rope_parameters: null }, null],
+  ])('takes the scaling that transformers takes: %j', (changes, scaling) => {
+    expect(parse({ max_position_embeddings: 256, ...changes }).decoder.ropeScaling).toEqual(scaling);
+  });
+
+  it.each([
+    [{ type: 'yarn', factor: 4, original_max_position_embeddings: 256 }, 1024],
+    [{ type: 'yarn', factor: 4, original_max_position_embeddings: 32 }, 256],
+    [{ type: 'linear', factor: 4 }, 256],
+  ])('has the context that YaRN stretches to, where config.json keeps that of the training: %j', (rope, context) => {
+    expect(parse({ max_position_embeddings: 256, rope_scaling: rope }).decoder.contextLength).toBe(context);
+  });
+
   it('reads an autoregressive base where nothing is recorded', () => {
     const { semantics } = parse({ seedling: undefined });
     expect(semantics).toMatchObject({ logitShift: true, contextAttention: 'causal', blockLength: 8 });
@@ -52,9 +88,18 @@ describe('parseHfConfig', () => {
 
   it.each([
     ['architectures', ['MistralForCausalLM']],
-    ['rope_scaling', { rope_type: 'yarn', factor: 4 }],
-    ['rope_scaling', { type: 'linear', factor: 2 }],
+    ['rope_scaling', { rope_type: 'dynamic', factor: 4 }],
+    ['rope_scaling', { rope_type: 'longrope', short_factor: [1], long_factor: [2] }],
+    ['rope_scaling', { type: 'su', factor: 2 }],
+    ['rope_scaling', { rope_type: 'mrope', mrope_section: [2, 3, 3] }],
+    ['rope_scaling', { type: 'linear' }],
+    ['rope_scaling', { rope_type: 'linear', factor: 0 }],
+    ['rope_scaling', { rope_type: 'yarn' }],
+    ['rope_scaling', { rope_type: 'yarn', factor: 4, partial_rotary_factor: 0.5 }],
+    ['rope_parameters', { rope_type: 'proportional', partial_rotary_factor: 1 }],
     ['rope_parameters', { rope_type: 'llama3', rope_theta: 1e4 }],
+    ['rope_parameters', { rope_type: 'llama3', factor: 8, low_freq_factor: 1 }],
+    ['rope_parameters', { full_attention: { rope_type: 'default' } }],
     ['partial_rotary_factor', 0.5],
     ['rope_parameters', { rope_type: 'default', partial_rotary_factor: 0.5 }],
     ['sliding_window', 4096],

@@ -22,6 +22,7 @@ export const FAKE_CONFIG: ModelConfig = {
   contextLength: 2048,
   rmsNormEps: 1e-5,
   ropeTheta: 10000,
+  ropeScaling: null,
   tieWordEmbeddings: true,
   qkvBias: false,
   qkNorm: false,

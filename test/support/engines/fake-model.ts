@@ -30,6 +30,7 @@ export const fakeConfig: ModelConfig = {
   contextLength: 4096,
   rmsNormEps: 1e-5,
   ropeTheta: 10000,
+  ropeScaling: null,
   tieWordEmbeddings: true,
   qkvBias: false,
   qkNorm: false,

@@ -66,6 +66,8 @@ def load_converted(folder: Path) -> tuple[Llama, dict[str, Any]]:
     config = json.loads((folder / "config.json").read_text())
     if config["qkvBias"] or config["qkNorm"] or not config["tieWordEmbeddings"]:
         raise NotImplementedError("only Llama with tied embeddings has a reference forward here")
+    if config.get("ropeScaling"):
+        raise NotImplementedError("the reference forward here has no scaled RoPE")
     shape = LlamaConfig(
         hidden_size=config["hiddenSize"],
         intermediate_size=config["intermediateSize"],
