@@ -23,7 +23,7 @@ def test_stored_cases_are_what_transformers_makes(tmp_path: Path) -> None:
 def test_every_case_is_another_model() -> None:
     stored = json.loads((FIXTURES / "rope-scaling.json").read_text())["cases"]
     plain = [1e4 ** (-2 * pair / 16) for pair in range(8)]
-    tables = [tuple(round(value, 9) for value in case["frequencies"]) + (round(case["magnitude"], 9),) for case in stored.values()]
+    tables = [tuple(round(value, 9) for value in [*case["frequencies"], case["magnitude"]]) for case in stored.values()]
     assert all(case["frequencies"] != plain or case["magnitude"] != 1 for case in stored.values())
     # Four say the same in other words: by a default, or by a field that goes before another.
     assert len(set(tables)) == len(tables) - 4
