@@ -7,6 +7,7 @@
  */
 
 import { Arena } from '../src/kernels/arena.ts';
+import { dotProduct } from '../src/kernels/dot-product.ts';
 import { instantiateKernels, type KernelFlavour, type Kernels, kernelFlavour } from '../src/kernels/kernels.ts';
 import { Decoder } from '../src/model/decoder.ts';
 import { emptyPredictions } from '../src/model/forward/predictions.ts';
@@ -63,13 +64,14 @@ async function openDecoder(clock: Clock, flavour: KernelFlavour) {
   const tensors = await loadWeights(source, manifest, arena, kernels, arena.take(panelBytes(manifest)));
   const workspace = createWorkspace(arena, config, TOKENS, pageTokens);
   const decoder = new Decoder(config, timed(kernels, clock), arena, workspace, tensors, 'int8');
-  return { config, decoder, pageTokens, pages: Uint32Array.from({ length: pages }, () => arena.take(page)) };
+  const dot = dotProduct(kernels);
+  return { dot, config, decoder, pageTokens, pages: Uint32Array.from({ length: pages }, () => arena.take(page)) };
 }
 
 export async function run(): Promise<object> {
   const clock: Clock = [];
   const flavour = (setting('BENCH_KERNELS') as KernelFlavour | undefined) ?? kernelFlavour();
-  const { config, decoder, pageTokens, pages } = await openDecoder(clock, flavour);
+  const { dot, config, decoder, pageTokens, pages } = await openDecoder(clock, flavour);
   const forward = (rows: number, start: number, predicted: number) => {
     const ids = Int32Array.from({ length: rows }, (_, i) => 1000 + (((start + i) * 37) % 20000));
     const visible = Int32Array.from({ length: rows }, (_, i) => start + i + 1);
@@ -96,7 +98,9 @@ export async function run(): Promise<object> {
     const accounted = median(runs.map(({ total, calls }) => sum(calls) / total));
     const fastest = byKernel(runs.map((r) => r.calls));
     const total = sum(fastest);
-    console.log(`\nM = ${rows}, ${flavour}: ${round(total)} ms in kernels, ${round(100 * accounted, 1)}% of a forward`);
+    console.log(
+      `\nM = ${rows}, ${flavour}, ${dot}: ${round(total)} ms in kernels, ${round(100 * accounted, 1)}% of a forward`,
+    );
     for (const { label, ms } of fastest) {
       console.log(
         `${label.padEnd(28)} ${ms.toFixed(3).padStart(9)} ms ${((100 * ms) / total).toFixed(1).padStart(5)}%`,
@@ -105,7 +109,7 @@ export async function run(): Promise<object> {
     const kernels = Object.fromEntries(fastest.map(({ label, ms }) => [label, round(ms, 3)]));
     result[rows] = { ms: round(total, 3), accounted: round(accounted, 3), kernels };
   }
-  return { flavour, context: CONTEXT, forward: result };
+  return { flavour, dot, context: CONTEXT, forward: result };
 }
 
 const sum = (calls: readonly Call[]) => calls.reduce((total, { ms }) => total + ms, 0);

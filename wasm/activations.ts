@@ -3,7 +3,8 @@
  * the last tile may have fewer. In a tile the records go by group, then by row. So a kernel walks one pointer, and all its
  * reads lie at constant offsets from it.
  *
- *   bytes: 32 i8 | scale f32 | -8 * sum of the elements with k % 4 in {0, 1} i16 | the same for {2, 3} i16
+ *   bytes: 32 i8 | scale f32 | for `Sums16`: -8 * sum of the elements with k % 4 in {0, 1} i16 | the same for {2, 3} i16
+ *                            | for `Sums32`: -8 * sum i32
  *   words: 4 x 8 i16: even k of the first half, odd k, even k of the second half, odd k | scale f32 | -8 * sum i32
  *
  * Bytes are for int4 weights under relaxed SIMD. Each sum of byte products starts at the correction, so weights of -8..7 may

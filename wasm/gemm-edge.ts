@@ -1,6 +1,6 @@
 import { BYTES_RECORD, rowsInTile, recordsOf, WORDS_RECORD } from './activations';
 import { NIBBLE_MASK, ONES_I16 } from './constants';
-import { dotI8U4 } from './dot';
+import { addDot, dot_sums_32, Sums16 } from './dot';
 import { scaleF16 } from './half';
 
 /** The last n % 8 outputs, still in the file's layout: a vector is 16 k (or 32) of one output. Arguments as the GEMM's. */
@@ -59,9 +59,11 @@ function bytesQ4(a: usize, w: usize): i32 {
   const high = v128.load(a, 16);
   const even = v128.shuffle<i8>(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   const odd = v128.shuffle<i8>(low, high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-  let sums = i16x8.add(dotI8U4(even, v128.and(packed, mask)), dotI8U4(odd, v128.and(i16x8.shr_u(packed, 4), mask)));
-  sums = i16x8.add(sums, v128.load32_zero(a, 36)); // the correction's two halves
-  return sumI32x4(i32x4.dot_i16x8_s(sums, v128.load(ONES_I16)));
+  let sums = addDot<Sums16>(i16x8.splat(0), even, v128.and(packed, mask));
+  sums = addDot<Sums16>(sums, odd, v128.and(i16x8.shr_u(packed, 4), mask));
+  const correction = load<i32>(a, 36);
+  const whole = dot_sums_32 ? correction : <i32>(<i16>correction) + (correction >> 16);
+  return sumI32x4(i32x4.dot_i16x8_s(sums, v128.load(ONES_I16))) + whole;
 }
 
 // @ts-ignore: decorator

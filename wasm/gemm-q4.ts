@@ -1,5 +1,6 @@
 import { BYTES_RECORD, WORDS_RECORD } from './activations';
 import { GROUP } from './constants';
+import { dot_sums_32, Sums16, Sums32 } from './dot';
 import { edgeQ4 } from './gemm-edge';
 import { tileBytes } from './gemm-q4-bytes';
 import { tileUnpacked, unpack } from './gemm-q4-unpacked';
@@ -28,39 +29,57 @@ export function gemm_q8_q4(
   const stride = ldy * 4;
   let out = y;
   for (const end = y + (n & ~7) * 4; out < end; out += 32) {
-    let r = 0;
-    if (ASC_FEATURE_RELAXED_SIMD) {
-      if (inputs >= UNPACK_ROWS) {
-        unpack(panel, w, wscale, groups);
-        for (; r + 4 <= inputs; r += 4) {
-          const a = q + r * groups * BYTES_RECORD;
-          tileUnpacked(out + (r >> pair) * stride, stride, accumulate, pair, a, panel, groups);
-        }
-      }
-      for (; r + 4 <= inputs; r += 4) {
-        const a = q + r * groups * BYTES_RECORD;
-        tileBytes<Rows4>(out + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
-      }
-      const a = q + r * groups * BYTES_RECORD;
-      const at = out + (r >> pair) * stride;
-      const left = inputs - r;
-      if (left == 1) tileBytes<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
-      else if (left == 2) tileBytes<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
-      else if (left == 3) tileBytes<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
-    } else {
-      for (; r + 4 <= inputs; r += 4) {
-        const a = q + r * groups * WORDS_RECORD;
-        tileWordsQ4<Rows4>(out + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
-      }
-      const a = q + r * groups * WORDS_RECORD;
-      const at = out + (r >> pair) * stride;
-      const left = inputs - r;
-      if (left == 1) tileWordsQ4<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
-      else if (left == 2) tileWordsQ4<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
-      else if (left == 3) tileWordsQ4<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
-    }
+    if (!ASC_FEATURE_RELAXED_SIMD) panelWords(out, stride, accumulate, pair, q, w, wscale, inputs, groups);
+    else if (dot_sums_32) panelBytes<Sums32>(out, stride, accumulate, pair, q, w, wscale, inputs, groups, panel);
+    else panelBytes<Sums16>(out, stride, accumulate, pair, q, w, wscale, inputs, groups, panel);
     w += groups * 128;
     wscale += groups * 16;
   }
   if (n & 7) edgeQ4(out, stride, accumulate, q, w, wscale, rows, n & 7, groups, limbs);
+}
+
+/** 8 outputs of all rows, from records of bytes. */
+// @ts-ignore: decorator
+@inline
+function panelBytes<D>(
+  y: usize, stride: i32, accumulate: i32, pair: i32, q: usize, w: usize, wscale: usize, inputs: i32, groups: i32,
+  panel: usize,
+): void {
+  let r = 0;
+  if (inputs >= UNPACK_ROWS) {
+    unpack(panel, w, wscale, groups);
+    for (; r + 4 <= inputs; r += 4) {
+      const a = q + r * groups * BYTES_RECORD;
+      tileUnpacked<D>(y + (r >> pair) * stride, stride, accumulate, pair, a, panel, groups);
+    }
+  }
+  for (; r + 4 <= inputs; r += 4) {
+    const a = q + r * groups * BYTES_RECORD;
+    tileBytes<Rows4, D>(y + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
+  }
+  const a = q + r * groups * BYTES_RECORD;
+  const at = y + (r >> pair) * stride;
+  const left = inputs - r;
+  if (left == 1) tileBytes<Rows1, D>(at, stride, accumulate, pair, a, w, wscale, groups);
+  else if (left == 2) tileBytes<Rows2, D>(at, stride, accumulate, pair, a, w, wscale, groups);
+  else if (left == 3) tileBytes<Rows3, D>(at, stride, accumulate, pair, a, w, wscale, groups);
+}
+
+/** As `panelBytes`, from records of words. */
+// @ts-ignore: decorator
+@inline
+function panelWords(
+  y: usize, stride: i32, accumulate: i32, pair: i32, q: usize, w: usize, wscale: usize, inputs: i32, groups: i32,
+): void {
+  let r = 0;
+  for (; r + 4 <= inputs; r += 4) {
+    const a = q + r * groups * WORDS_RECORD;
+    tileWordsQ4<Rows4>(y + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
+  }
+  const a = q + r * groups * WORDS_RECORD;
+  const at = y + (r >> pair) * stride;
+  const left = inputs - r;
+  if (left == 1) tileWordsQ4<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
+  else if (left == 2) tileWordsQ4<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
+  else if (left == 3) tileWordsQ4<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
 }

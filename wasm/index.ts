@@ -1,4 +1,5 @@
 export { attention } from './attention';
+export { dot_sums_32, probe_dot } from './dot';
 export { embed_q4, embed_q8 } from './embed';
 export { gemm_f32 } from './gemm-f32';
 export { gemm_q8_q4 } from './gemm-q4';

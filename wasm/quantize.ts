@@ -1,5 +1,6 @@
 import { BYTES_RECORD, WORDS_RECORD } from './activations';
 import { GROUP } from './constants';
+import { dot_sums_32 } from './dot';
 import { expF32x4, sumF32x4 } from './exp';
 import { largest, roundF32x4, roundI32x4 } from './round';
 
@@ -161,19 +162,20 @@ function oneLimb(at: usize, words: i32, keepRest: bool): void {
   let sums = i16x8.add(i16x8.extadd_pairwise_i8x16_s(first), i16x8.extadd_pairwise_i8x16_s(second));
   sums = i16x8.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
   sums = i16x8.add(sums, v128.shuffle<i32>(sums, sums, 1, 0, 3, 2));
-  const correction = i32x4.extract_lane(i16x8.shl(i16x8.neg(sums), 3), 0);
+  const halves = i32x4.extract_lane(i16x8.shl(i16x8.neg(sums), 3), 0);
+  const whole = <i32>(<i16>halves) + (halves >> 16);
   if (!ASC_FEATURE_RELAXED_SIMD || words) {
     v128.store(at, i16x8.shr_s(i16x8.shl(first, 8), 8), 0);
     v128.store(at, i16x8.shr_s(first, 8), 16);
     v128.store(at, i16x8.shr_s(i16x8.shl(second, 8), 8), 32);
     v128.store(at, i16x8.shr_s(second, 8), 48);
     store<f32>(at, scale, 64);
-    store<i32>(at, <i32>(<i16>correction) + (correction >> 16), 68);
+    store<i32>(at, whole, 68);
   } else {
     v128.store(at, first, 0);
     v128.store(at, second, 16);
     store<f32>(at, scale, 32);
-    store<i32>(at, correction, 36);
+    store<i32>(at, dot_sums_32 ? whole : halves, 36);
   }
   if (keepRest) {
     const unit = f32x4.splat(scale);

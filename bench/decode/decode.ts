@@ -77,6 +77,7 @@ export async function run(): Promise<object> {
     ratio_block_ar: block?.ratio,
     modes: Object.fromEntries(modes),
     model: MODEL,
+    dot: own.engine.model.dot,
     rounds: repeats,
     prompts: prompts.length,
     tokens,

@@ -2,14 +2,16 @@
  * The matrix products of the default model on one thread. Own kernels, onnxruntime-web's and native onnxruntime's take
  * turns. Figures are medians over rounds; under `fastest` they are those of the fastest rounds.
  *
- * `gmacs` and `gmacs_int8` are the GEMMs alone. In the ratios both sides start from float activations. The model runs on
- * the int4 kernel: `ratio_ort_int8` compares it with the fastest product of onnxruntime-web, `ratio_ort_int4` with the
- * product of the same weights. `ratio_int8_ort_int8` compares int8 with int8. `ratio_native` is the int4 product over native
- * onnxruntime's at 32 rows, `ratio_native_1` at one row; both are null where that is absent.
+ * `gmacs` and `gmacs_int8` are the GEMMs alone. `gmacs` is int4 with the dot product that the probe chose, `gmacs_other_sums`
+ * with the other one. In the ratios both sides start from float activations. The model runs on the int4 kernel:
+ * `ratio_ort_int8` compares it with the fastest product of onnxruntime-web, `ratio_ort_int4` with the product of the same
+ * weights. `ratio_int8_ort_int8` compares int8 with int8. `ratio_native` is the int4 product over native onnxruntime's at 32
+ * rows, `ratio_native_1` at one row; both are null where that is absent.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-web/wasm';
+import { dotProduct } from '../../src/kernels/dot-product.ts';
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
 import { Bench, randomFloats } from '../../test/support/engines/kernels.ts';
 import { median, round } from '../median.ts';
@@ -76,6 +78,8 @@ class Operands {
   readonly scales = this.bench.arena.take((LARGEST / 32) * 2);
   readonly x = this.bench.put(randomFloats(32 * 1536, 1));
   readonly q4 = this.bench.arena.take(32 * 48 * 72);
+  /** Records for the dot product that was not chosen. */
+  readonly q4Other = this.bench.arena.take(32 * 48 * 72);
   readonly q8 = this.bench.arena.take(32 * 48 * 72);
   readonly y = this.bench.arena.take(32 * 49152 * 4);
   readonly panel = this.bench.arena.take(13 * 1536);
@@ -88,15 +92,25 @@ class Operands {
 
   products(k: number, n: number, rows: number) {
     const { kernels } = this.bench;
-    const { weights, scales, x, q4, q8, y, panel } = this;
+    const { weights, scales, x, q4, q4Other, q8, y, panel } = this;
     const int4 = () => kernels.gemm_q8_q4(y, n, 0, q4, weights, scales, rows, n, k, 1, panel);
+    /** Runs with the sums that the probe did not choose. Without relaxed SIMD there is only one kind. */
+    const withOtherSums = (run: () => void) => {
+      kernels.dot_sums_32.value ^= 1;
+      run();
+      kernels.dot_sums_32.value ^= 1;
+    };
+    const int4OtherSums = () =>
+      withOtherSums(() => kernels.gemm_q8_q4(y, n, 0, q4Other, weights, scales, rows, n, k, 1, panel));
     const int8 = () => kernels.gemm_q8_q8(y, n, 0, q8, weights, scales, rows, n, k, 1);
     const quantize4 = () => kernels.quantize(q4, x, rows, k, 1, 0);
     const quantize8 = () => kernels.quantize(q8, x, rows, k, 1, 1);
     quantize4();
+    withOtherSums(() => kernels.quantize(q4Other, x, rows, k, 1, 0));
     quantize8();
     return {
       int4,
+      int4OtherSums,
       int8,
       int4FromFloats: () => {
         quantize4();
@@ -194,6 +208,7 @@ function summary(measured: readonly Measured[], bandwidth: Times<'gemm' | 'sum'>
   const rate = (ms: number) => round((COPIES * LARGEST * INT4_BYTES) / ms / 1e6, 1);
   return {
     gmacs: byRows('int4'),
+    gmacs_other_sums: byRows('int4OtherSums'),
     gmacs_int8: byRows('int8'),
     gmacs_ort_int4: byRows('ortInt4'),
     gmacs_ort_int8: byRows('ortInt8'),
@@ -239,5 +254,6 @@ export async function run(): Promise<object> {
     fastest: summary(measured, bandwidth, 'fastest'),
     flavour: kernelFlavour(),
     ...(absence && { native_absent: absence }),
+    dot: dotProduct(operands.bench.kernels),
   };
 }

@@ -98,5 +98,6 @@ async function runIn(directory: string): Promise<object> {
     js_mib: { heap: mib(loaded.heapUsed), buffers: mib(loaded.arrayBuffers) },
     tokens_per_s: speeds,
     flavour: kernelFlavour(),
+    dot: engine.model.dot,
   };
 }

@@ -29,7 +29,7 @@ export async function run(): Promise<object> {
   const probe = await Probe.create(work.bytes);
   const clock = await ForwardClock.create(model, WIDEST);
   console.log(
-    `${MODEL}, ${kernelFlavour()} kernels: a forward reads ${round(work.bytes / 1e6, 1)} MB and multiplies ` +
+    `${MODEL}, ${kernelFlavour()} kernels on ${model.dot}: a forward reads ${round(work.bytes / 1e6, 1)} MB and multiplies ` +
       `${round(work.macs / 1e6, 1)} million times per position; ${repeats} rounds`,
   );
 
@@ -87,6 +87,7 @@ export async function run(): Promise<object> {
   return {
     model: MODEL,
     rounds: repeats,
+    dot: model.dot,
     ms: rounded(ms),
     cost: rounded(measured),
     roofline: rounded(figures.roofline),

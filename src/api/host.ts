@@ -16,7 +16,7 @@ export type HeldRequest = Pick<Admitted, 'run' | 'release'>;
 export interface ServedEngine {
   readonly model: Pick<
     DiffusionModel,
-    'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives' | 'runtime'
+    'config' | 'freeTokens' | 'maxTokens' | 'memory' | 'maxAlternatives' | 'runtime' | 'dot'
   >;
   /** How many requests run, may run at once, and wait. */
   readonly queue: Pick<RequestQueue, 'running' | 'concurrency' | 'waiting'>;

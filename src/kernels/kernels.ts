@@ -5,6 +5,10 @@
 
 /** Exports of `wasm/index.ts`. `ld` arguments are row strides in floats. */
 export interface Kernels {
+  /** What the engine makes of the relaxed dot product: `dotProduct` reads it. */
+  probe_dot(): number;
+  /** 1 where int4 products use sums of 32 bits: the probe decides at instantiation. Only tests and benches set it. */
+  readonly dot_sums_32: WebAssembly.Global<'i32'>;
   quantize(q: number, x: number, rows: number, k: number, limbs: number, words: number): void;
   rms_norm_quantize(
     q: number,

@@ -1,5 +1,7 @@
 /** Times forwards of a few sizes at load: what a batch or a draft costs is different on every host. */
+import type { DotProduct } from '../kernels/dot-product.ts';
 import { type CostCurve, PROPORTIONAL } from './cost-curve.ts';
+import { STORED_COSTS } from './stored-costs.ts';
 
 export interface Timing {
   /** Positions of the timed forwards, ascending from 1. */
@@ -16,16 +18,6 @@ export interface Timing {
   readonly stored: CostCurve;
 }
 
-/**
- * The project's kernels on x64 without VNNI (AMD Zen 3), from `npm run bench -- roofline`. One position waits for the
- * weights to come from memory, so a draft or two beside it cost little.
- */
-const STORED_X64: CostCurve = {
-  source: 'stored',
-  positions: [1, 2, 3, 4, 8, 16],
-  costs: [1, 1.16, 1.4, 1.74, 3.3, 6.75],
-};
-
 /** For forwards through a part of the model on this project's kernels: some 60 ms in all. */
 export const KERNEL_TIMING: Timing = {
   sizes: [1, 2, 3, 4, 8, 16],
@@ -33,8 +25,13 @@ export const KERNEL_TIMING: Timing = {
   rounds: 5,
   budget: Number.POSITIVE_INFINITY,
   typical: (times) => times.toSorted((a, b) => a - b)[times.length >> 1]!,
-  stored: STORED_X64,
+  stored: STORED_COSTS.vpmaddubsw,
 };
+
+/** The same on a host whose kernels use that dot product. */
+export function kernelTiming(dot: DotProduct): Timing {
+  return { ...KERNEL_TIMING, stored: STORED_COSTS[dot] };
+}
 
 /** For whole forwards of an ONNX Runtime session. A software adapter takes seconds for one: it measures few sizes. */
 export const SESSION_TIMING: Timing = {

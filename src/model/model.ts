@@ -2,6 +2,7 @@
  * The wall between sampling and arithmetic. Every runtime implements `DiffusionModel`. Logits never cross the wall:
  * for each position it returns one best or drawn id with its probability and entropy.
  */
+import type { DotProduct } from '../kernels/dot-product.ts';
 import type { ModelConfig } from './config.ts';
 import type { CostCurve } from './cost-curve.ts';
 
@@ -151,6 +152,8 @@ export interface DiffusionModel {
   /** The largest cache that could ever be created, in tokens. */
   readonly maxTokens: number;
   readonly memory: MemoryUse;
+  /** Dot product of the project's kernels; absent where another engine multiplies. */
+  readonly dot?: DotProduct;
 }
 
 /** Bytes the model holds. */

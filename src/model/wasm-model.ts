@@ -1,6 +1,7 @@
 /** `DiffusionModel` on the project's own WASM kernels. Runs everywhere. */
 import { Arena, align } from '../kernels/arena.ts';
 import { Crew, crewBytes, type Threads } from '../kernels/crew.ts';
+import { type DotProduct, dotProduct } from '../kernels/dot-product.ts';
 import { instantiateModule, type KernelFlavour, type KernelModules, kernelModule } from '../kernels/kernels.ts';
 import { MAX_ALTERNATIVES } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
@@ -11,7 +12,7 @@ import { type Forward, PlannedModel } from './forward/planned-model.ts';
 import { cacheOrigin } from './forward/rows.ts';
 import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
 import type { Activations } from './linear.ts';
-import { KERNEL_TIMING, measureCosts } from './measure-costs.ts';
+import { kernelTiming, measureCosts } from './measure-costs.ts';
 import type { CachePrefix, DiffusionModel, KvCache, MemoryUse } from './model.ts';
 import type { WeightSource } from './weight-source.ts';
 import { loadWeights, type ProgressListener, panelBytes, readManifest, weightBytes } from './weights.ts';
@@ -42,6 +43,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
   readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly costs: CostCurve;
   readonly memory: MemoryUse;
+  readonly dot: DotProduct;
   /** For parity tests and benches; requests go through commit, denoise and advance. */
   readonly decoder: Decoder;
   readonly #pool: KvPool;
@@ -86,8 +88,9 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     const aligned = config.contextAttention !== 'block_causal' || config.grid === 'zero';
     const context = options.prefixCache && aligned ? config.contextAttention : null;
     const pool = new KvPool(kv, pages, page, pageTokens, context);
-    const costs = await timeLayers(config, decoder, pool);
-    return new WasmModel(config, decoder, pool, memory, costs, crew ?? null);
+    const dot = dotProduct(kernels);
+    const costs = await timeLayers(config, decoder, pool, dot);
+    return new WasmModel(config, decoder, pool, memory, dot, costs, crew ?? null);
   }
 
   private constructor(
@@ -95,6 +98,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     decoder: Decoder,
     pool: KvPool,
     memory: MemoryUse,
+    dot: DotProduct,
     costs: CostCurve,
     crew: Crew | null,
   ) {
@@ -102,6 +106,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     this.config = config;
     this.decoder = decoder;
     this.memory = memory;
+    this.dot = dot;
     this.costs = costs;
     this.maxForward = mostRows(config, pool.maxTokens);
     this.#pool = pool;
@@ -142,7 +147,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
 }
 
 /** Times a few layers on pages that no request has yet. */
-async function timeLayers(config: ModelConfig, decoder: Decoder, pool: KvPool): Promise<CostCurve> {
+async function timeLayers(config: ModelConfig, decoder: Decoder, pool: KvPool, dot: DotProduct): Promise<CostCurve> {
   const most = Math.min(MAX_ROWS, pool.maxTokens);
   const cache = pool.create(most);
   // Each run takes the layers after the last run's: a real forward finds their weights in memory, not in the cache.
@@ -154,7 +159,7 @@ async function timeLayers(config: ModelConfig, decoder: Decoder, pool: KvPool): 
     top = bottom % config.numLayers;
   };
   try {
-    return await measureCosts(forward, most, KERNEL_TIMING);
+    return await measureCosts(forward, most, kernelTiming(dot));
   } finally {
     cache.free();
   }

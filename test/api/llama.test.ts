@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { createHost } from '../../src/api/host.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { dotProduct } from '../../src/kernels/dot-product.ts';
+import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 import { FAKE_CACHED_TOKENS, FAKE_CODER, FAKE_CONFIG } from '../support/engines/fake-engine.ts';
+import { Bench, flavours } from '../support/engines/kernels.ts';
+import { convertFixture, wasmModel } from '../support/engines/models.ts';
 import { fakeApp, messages } from '../support/hosts/fake-app.ts';
+import { openApp } from '../support/hosts/open-app.ts';
 
 describe('/completion', () => {
   const PATH = '/completion';
@@ -181,8 +188,19 @@ describe('tokens and properties', () => {
       model_alias: 'fake',
       total_slots: 1,
       chat_template: FAKE_CODER.chatTemplate?.template,
-      seedling: { runtime: 'scalar', infill: true },
+      seedling: { runtime: 'scalar', dot: null, infill: true },
     });
+  });
+
+  test.each(flavours)('/props names the dot product of the kernels, %s', async (flavour) => {
+    const model = await wasmModel(await convertFixture('tiny-llama', 'int4'), flavour);
+    const engine = new Engine(model, new ByteTokenizer(), { concurrency: 1, waiting: 1, seconds: 1 });
+    const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
+    const app = openApp(createHost({ modelName: 'tiny', settings, load: async () => engine }));
+    const { seedling } = (await (await app.request('/props')).json()) as { seedling: object };
+    const dot = dotProduct(new Bench(flavour, 1 << 16).kernels);
+    expect(seedling).toMatchObject({ runtime: 'wasm', dot });
+    expect(dot === 'plain').toBe(flavour === 'simd');
   });
 
   test.each([

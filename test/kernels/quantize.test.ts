@@ -8,8 +8,8 @@ const WORD_ORDER = [0, 16].flatMap((half) =>
   [0, 1].flatMap((odd) => Array.from({ length: 8 }, (_, i) => half + 2 * i + odd)),
 );
 
-/** What a record holds, in the order of k. The correction is the sum of its parts. */
-function record(bench: Bench, address: number, words: boolean) {
+/** A record's values in the order of k, its scale and the parts of its correction: two only for bytes and 16-bit sums. */
+function record(bench: Bench, address: number, words: boolean, sums: 16 | 32) {
   const view = new DataView(bench.arena.memory.buffer, address);
   const values = new Int8Array(32);
   for (let i = 0; i < 32; i++) {
@@ -20,38 +20,45 @@ function record(bench: Bench, address: number, words: boolean) {
   return {
     values,
     scale: view.getFloat32(end, true),
-    correction: words ? [view.getInt32(end + 4, true)] : [view.getInt16(end + 4, true), view.getInt16(end + 6, true)],
+    correction:
+      words || sums === 32
+        ? [view.getInt32(end + 4, true)]
+        : [view.getInt16(end + 4, true), view.getInt16(end + 6, true)],
   };
 }
 
-describe.each(flavours)('%s', (flavour) => {
-  test.each([
-    [1, 64, 0],
-    [3, 96, 1],
-    [4, 32, 0],
-    [7, 576, 0],
-    [9, 64, 1],
-  ])('%i rows of %i, words %i', (rows, k, asked) => {
-    const bench = new Bench(flavour);
-    const words = asked === 1 || flavour === 'simd';
-    const bytes = words ? 72 : 40;
-    const groups = k / 32;
-    const x = randomFloats(rows * k, 1, 3);
-    x.fill(0, 0, 32); // a group of zeros
-    const q = bench.arena.take(rows * groups * bytes);
-    bench.kernels.quantize(q, bench.put(x), rows, k, 1, asked);
-    const expected = quantizeQ8(x);
-    for (let r = 0; r < rows; r++) {
-      const inTile = Math.min(4, rows - (r & ~3));
-      for (let g = 0; g < groups; g++) {
-        const at = q + ((r & ~3) * groups + g * inTile + (r & 3)) * bytes;
-        const { values, scale, correction } = record(bench, at, words);
-        const group = expected.q.slice((r * groups + g) * 32, (r * groups + g + 1) * 32);
-        expect(values).toEqual(group);
-        expect(relativeError([scale], [expected.scale[r * groups + g] ?? 0])).toBeLessThan(1e-6);
-        const sum = (of: (i: number) => boolean) => group.reduce((total, v, i) => (of(i) ? total - 8 * v : total), 0);
-        expect(correction).toEqual(words ? [sum(() => true)] : [sum((i) => i % 4 < 2), sum((i) => i % 4 > 1)]);
+describe.each(flavours.flatMap((flavour) => ([16, 32] as const).map((sums) => [flavour, sums] as const)))(
+  '%s, sums of %i bits',
+  (flavour, sums) => {
+    test.each([
+      [1, 64, 0],
+      [3, 96, 1],
+      [4, 32, 0],
+      [7, 576, 0],
+      [9, 64, 1],
+    ])('%i rows of %i, words %i', (rows, k, asked) => {
+      const bench = new Bench(flavour, undefined, sums);
+      const words = asked === 1 || flavour === 'simd';
+      const bytes = words ? 72 : 40;
+      const groups = k / 32;
+      const x = randomFloats(rows * k, 1, 3);
+      x.fill(0, 0, 32); // a group of zeros
+      const q = bench.arena.take(rows * groups * bytes);
+      bench.kernels.quantize(q, bench.put(x), rows, k, 1, asked);
+      const expected = quantizeQ8(x);
+      for (let r = 0; r < rows; r++) {
+        const inTile = Math.min(4, rows - (r & ~3));
+        for (let g = 0; g < groups; g++) {
+          const at = q + ((r & ~3) * groups + g * inTile + (r & 3)) * bytes;
+          const { values, scale, correction } = record(bench, at, words, sums);
+          const group = expected.q.slice((r * groups + g) * 32, (r * groups + g + 1) * 32);
+          expect(values).toEqual(group);
+          expect(relativeError([scale], [expected.scale[r * groups + g] ?? 0])).toBeLessThan(1e-6);
+          const sum = (of: (i: number) => boolean) => group.reduce((total, v, i) => (of(i) ? total - 8 * v : total), 0);
+          const halves = [sum((i) => i % 4 < 2), sum((i) => i % 4 > 1)];
+          expect(correction).toEqual(words || sums === 32 ? [sum(() => true)] : halves);
+        }
       }
-    }
-  });
-});
+    });
+  },
+);

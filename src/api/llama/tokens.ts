@@ -86,6 +86,14 @@ const propsSchema = z
     is_sleeping: z.literal(false),
     seedling: z.object({
       runtime: z.string().openapi({ description: 'What runs the model.' }),
+      dot: z
+        .enum(['vpdpbusd', 'vpmaddubsw', 'sdot', 'other', 'plain'])
+        .nullable()
+        .openapi({
+          description:
+            "The instruction behind the int4 products of this server's kernels: vpdpbusd on x64 with AVX-VNNI, vpmaddubsw " +
+            'without it, sdot on ARM, plain in the build without relaxed SIMD. null for a runtime that has no such kernels.',
+        }),
       architecture: z.string(),
       block_length: z.int(),
       infill: z.boolean(),
@@ -153,6 +161,7 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
         is_sleeping: false as const,
         seedling: {
           runtime: model.runtime,
+          dot: model.dot ?? null,
           architecture: config.architecture,
           block_length: config.blockLength,
           infill: config.infill !== null,

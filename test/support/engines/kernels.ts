@@ -27,9 +27,11 @@ export class Bench {
   readonly kernels: Kernels;
   readonly arena: Arena;
 
-  constructor(flavour: KernelFlavour, bytes = 64 << 20) {
+  /** @param sums bits of the sums of int4 products; absent: those that the probe chooses. Plain SIMD has one kind. */
+  constructor(flavour: KernelFlavour, bytes = 64 << 20, sums?: 16 | 32) {
     this.arena = new Arena(bytes);
     this.kernels = instantiateKernels(kernelModules, this.arena.memory, flavour);
+    if (sums) this.kernels.dot_sums_32.value = sums === 32 ? 1 : 0;
   }
 
   /** Copies an array into fresh memory; returns its address. */
