@@ -7,6 +7,8 @@ const APART = [
   'test/{abuse,clients,playground,socket}/**/*.test.ts',
   'test/model/{conformance.test.ts,onnx/**/*.test.ts}',
 ];
+/** Calls of packages that `npm run install:clients` installs. */
+const CLIENTS = 'test/clients/packages/**';
 const SLOW = 'test/**/*.slow.test.ts';
 const DOCUMENTS = 'test/documents/*.documents.test.ts';
 
@@ -27,11 +29,20 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'apart', include: APART, exclude: [SLOW], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: { name: 'apart', include: APART, exclude: [CLIENTS, SLOW], testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         // What takes minutes, apart from the suite that runs at every change: `npm run test:slow`, one file at a time.
         test: { name: 'slow', include: [SLOW], testTimeout: 600_000, hookTimeout: 120_000 },
+      },
+      {
+        // One server, and one package after the other: `npm run test:clients`.
+        test: {
+          name: 'clients',
+          include: ['test/clients/packages/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         // Commands that the documents name: `npm run test:documents`. One waits for another, so the limits are wide.

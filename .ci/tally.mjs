@@ -7,7 +7,8 @@
  */
 import { readFileSync } from 'node:fs';
 
-const [reports, vitestStatus, slowStatus, pytestStatus, documentsStatus, ...brokenSteps] = process.argv.slice(2);
+const [reports, vitestStatus, slowStatus, clientsStatus, pytestStatus, documentsStatus, ...brokenSteps] =
+  process.argv.slice(2);
 
 function read(file) {
   try {
@@ -52,6 +53,7 @@ function count(name, report, status, counter) {
 const all = [
   count('vitest', read('vitest.json'), vitestStatus, countVitest),
   count('vitest, slow', read('slow.json'), slowStatus, countVitest),
+  count('clients', read('clients.json'), clientsStatus, countVitest),
   count('pytest', read('pytest.xml'), pytestStatus, countPytest),
   count("documents' commands", read('documents.json'), documentsStatus, countVitest),
 ];

@@ -13,6 +13,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     pattern: /^npm (install|ci) --omit=dev\b/,
     reason: 'It would remove the development packages that the other runs need.',
   },
+  { pattern: /^npm install --package-lock-only\b/, reason: 'It would write the newest versions into a lock.' },
   { pattern: /^python3? -m recipe\.train$/, reason: 'The document names it as the old spelling, which is gone.' },
   { pattern: /^npx wrangler (login|secret put|r2 bucket create)\b/, reason: 'It changes an account at Cloudflare.' },
   {

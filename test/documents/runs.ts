@@ -202,6 +202,8 @@ export const STEPS: readonly (readonly [RegExp, string])[] = [
   [/^npm (install|ci)$/, 'npm ci'],
   [/^npm (run )?test$/, 'npm test'],
   [/^npm run test:slow$/, 'npm run test:slow'],
+  [/^npm run install:clients$/, 'npm run install:clients'],
+  [/^npm run test:clients$/, 'npm run test:clients'],
   [/^npm run check$/, 'npm run check'],
   [/^python3? -m pip install -e /, "-m pip install -qq -e 'models/recipe[dev]'"],
   [/^python3? -m pytest$/, '-m pytest'],
