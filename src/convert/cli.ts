@@ -15,6 +15,7 @@ SOURCE                    a Hugging Face directory, a .gguf file, or hf:OWNER/NA
                           HF_ENDPOINT and HF_HOME as for the Hub's own tools)
 NAME                      the model is written to models/NAME
 --out DIR                 write to DIR/NAME instead
+--adapter DIR             merge a PEFT LoRA adapter: adapter_config.json and adapter_model.safetensors
 --dtype TYPE              matrices of the layers: int4 (default), int8 or f32
 --embedding TYPE          embedding and LM head: as --dtype unless given
 ${SEMANTICS_USAGE}`;
@@ -32,6 +33,7 @@ function parseCommandLine(args: string[]): { source: string; options: ConvertOpt
       dtype: { type: 'string', default: 'int4' },
       embedding: { type: 'string' },
       family: { type: 'string' },
+      adapter: { type: 'string' },
       ...SEMANTICS_OPTIONS,
     },
   });
@@ -46,6 +48,7 @@ function parseCommandLine(args: string[]): { source: string; options: ConvertOpt
       dtype,
       embedding: values.embedding === undefined ? dtype : oneOf('--embedding', values.embedding, TYPES),
       family: values.family,
+      adapter: values.adapter,
       semantics: semanticsFromFlags(values),
     },
   };

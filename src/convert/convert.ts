@@ -6,6 +6,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelConfig } from '../model/config.ts';
 import { MANIFEST_FORMAT, type TensorType } from '../model/manifest.ts';
+import { AdaptedTensors } from './adapter/adapted-tensors.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
 import { openGguf } from './gguf/checkpoint.ts';
 import { openHuggingFace } from './hf/checkpoint.ts';
@@ -30,6 +31,8 @@ export interface ConvertOptions {
   readonly semantics: Semantics;
   /** The row of the table of families, where the checkpoint's files do not say. */
   readonly family?: string | undefined;
+  /** Directory of a PEFT adapter that is merged into the weights. */
+  readonly adapter?: string | undefined;
   /** Shards stay under this many bytes. */
   readonly shardLimit?: number;
   /** Most weights read at once (a row at least). */
@@ -38,6 +41,8 @@ export interface ConvertOptions {
 
 export interface Conversion {
   readonly family: string;
+  /** What was merged, for people. */
+  readonly adapter?: string | undefined;
   readonly directory: string;
   readonly config: ModelConfig;
   /** Text of the added tokens, by id. */
@@ -89,6 +94,17 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
 /** Opens, converts and closes. */
 export async function convert(source: string, options: ConvertOptions): Promise<Conversion> {
   const checkpoint = await openCheckpoint(source, options.family);
+  const { adapter } = options;
+  if (adapter === undefined) return convertAndClose(checkpoint, options);
+  const tensors = await AdaptedTensors.open(checkpoint.tensors, adapter).catch(async (error) => {
+    await checkpoint.tensors.close();
+    throw error;
+  });
+  const conversion = await convertAndClose({ ...checkpoint, tensors }, options);
+  return { ...conversion, adapter: `${adapter}: ${tensors.summary}` };
+}
+
+async function convertAndClose(checkpoint: Checkpoint, options: ConvertOptions): Promise<Conversion> {
   try {
     return await convertCheckpoint(checkpoint, options);
   } finally {

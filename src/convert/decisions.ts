@@ -3,7 +3,12 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Conversion } from './convert.ts';
 
 /** Lines of a name and what was decided under it. Ids have the text of their token. */
-export function decisions({ family, config, tokens }: Pick<Conversion, 'family' | 'config' | 'tokens'>): string {
+export function decisions({
+  family,
+  config,
+  tokens,
+  adapter,
+}: Pick<Conversion, 'family' | 'config' | 'tokens' | 'adapter'>): string {
   const named = (id: number) => {
     const text = tokens.get(id);
     return text === undefined ? String(id) : `${id} ${text}`;
@@ -11,6 +16,7 @@ export function decisions({ family, config, tokens }: Pick<Conversion, 'family' 
   const { infill, chatTemplate } = config;
   const rows: readonly (readonly [string, string])[] = [
     ['family', `${family} (${config.architecture}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head)`],
+    ...(adapter === undefined ? [] : [['adapter', adapter] as const]),
     ['context', `${config.contextAttention}, ${config.contextLength} tokens`],
     ['rope', rope(config)],
     ['shift', config.logitShift ? 'yes: row i-1 predicts i' : 'no: row i predicts i'],

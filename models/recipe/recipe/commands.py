@@ -30,6 +30,7 @@ GROUPS = {
         "fixture": "oracle.fixture",
         "families": "oracle.families",
         "rope-scaling": "oracle.rope_scaling",
+        "adapters": "oracle.adapters",
         "unicode-tables": "oracle.unicode_tables",
         "tokenizer-cases": "oracle.tokenizer_cases",
         "added-tokens": "oracle.added_tokens",

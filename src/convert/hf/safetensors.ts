@@ -44,6 +44,18 @@ export class SafetensorsReader implements TensorReader {
     return reader;
   }
 
+  /** One file by its name. @throws ConversionError if the reference library would refuse it */
+  static async openFile(directory: string, name: string): Promise<SafetensorsReader> {
+    const reader = new SafetensorsReader();
+    try {
+      for (const tensor of await reader.#openFile(directory, name)) reader.#add(tensor);
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+    return reader;
+  }
+
   async readRows(name: string, start: number, end: number): Promise<Float32Array> {
     const tensor = this.#tensors.get(name);
     if (tensor === undefined) throw new ConversionError(`the checkpoint has no tensor ${name}`);
