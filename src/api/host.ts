@@ -2,9 +2,11 @@
 import type { Admitted } from '../engine/admitted.ts';
 import type { EngineRequest } from '../engine/job.ts';
 import type { RequestQueue } from '../engine/queue.ts';
+import type { GenerateRequest } from '../engine/request.ts';
 import type { Tokenizer } from '../engine/tokenizer/tokenizer.ts';
 import { ModelLoadError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';
+import type { UnknownFields } from './fields/ignored.ts';
 
 /**
  * A request that holds its room in the KV pool. `run` yields a macrotask at least once a step, so that a disconnect is seen,
@@ -27,6 +29,8 @@ export interface ServedEngine {
   admit(request: EngineRequest, signal: AbortSignal): Promise<HeldRequest>;
   /** @throws RequestError for what `admit` would refuse for good; waits for nothing and takes nothing */
   check(request: EngineRequest): void;
+  /** Cuts `maxTokens` to what the prompt leaves of the context. A prompt that leaves nothing is for `admit` to refuse. */
+  fit(request: GenerateRequest): GenerateRequest;
   readonly tokenizer: Tokenizer;
 }
 
@@ -35,6 +39,8 @@ export interface ApiSettings {
   /** The largest `max_tokens` a request may ask for. */
   readonly maxTokens: number;
   readonly bodyLimitBytes: number;
+  /** What becomes of a field that no endpoint knows. */
+  readonly unknownFields: UnknownFields;
 }
 
 /** Where the model stands, for `/health`. */

@@ -8,6 +8,7 @@ import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
 import { type AppHost, createApp } from './app.ts';
 import { ApiError, errorResponse } from './errors.ts';
+import { IGNORED_HEADER } from './fields/ignored.ts';
 import type { Host } from './host.ts';
 import { type AccessSettings, requireAccess } from './middleware/access.ts';
 import type { Patience } from './middleware/call.ts';
@@ -51,7 +52,7 @@ function allowOrigins(origins: readonly string[]): MiddlewareHandler {
     origin: [...origins],
     allowMethods: ['GET', 'POST'],
     // Without a list a preflight is answered with the headers that it asks for: SDKs send many, and the origin decides.
-    exposeHeaders: ['x-request-id', 'retry-after'],
+    exposeHeaders: ['x-request-id', 'retry-after', IGNORED_HEADER],
     maxAge: 600,
   });
 }

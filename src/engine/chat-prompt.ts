@@ -10,15 +10,55 @@ export interface ChatMessage {
   readonly name?: string;
 }
 
+/** Variables by name, with values as JSON has them. */
+export type TemplateVariables = Readonly<Record<string, unknown>>;
+
+/** What a template is given by the server alone. */
+const OWN_VARIABLES = [
+  'messages',
+  'tools',
+  'documents',
+  'add_generation_prompt',
+  'continue_final_message',
+  'chat_template',
+  'bos_token',
+  'eos_token',
+];
+
+/** @throws RequestError `invalid_value` for a variable that the server alone sets */
+export function requireFreeNames(variables: TemplateVariables, param: string): void {
+  const taken = OWN_VARIABLES.find((name) => Object.hasOwn(variables, name));
+  if (taken === undefined) return;
+  throw new RequestError(
+    `Invalid '${param}.${taken}': the server sets this variable.`,
+    'invalid_value',
+    `${param}.${taken}`,
+  );
+}
+
+/** The same value with every text in it protected, so that no special token comes out of it. */
+function protectedTexts(value: unknown, tokenizer: Tokenizer): unknown {
+  if (typeof value === 'string') return tokenizer.protect(value);
+  if (Array.isArray(value)) return value.map((part) => protectedTexts(part, tokenizer));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, protectedTexts(part, tokenizer)]));
+}
+
 /** A template is parsed once per model: it takes longer than to render it. */
 const parsed = new WeakMap<object, Template>();
 
 /**
  * Messages as the prompt after which the model writes the assistant's next one, in the words of its own template.
  * Special tokens come out of the template alone, once the text is encoded as a `frame`.
+ * @param variables further variables of the template, none of its own (`requireFreeNames`)
  * @throws RequestError `unsupported_model` for a model without a template, `invalid_value` for messages that it refuses
  */
-export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer, config: ModelConfig): string {
+export function chatPrompt(
+  messages: readonly ChatMessage[],
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+  variables: TemplateVariables = {},
+): string {
   const { chatTemplate } = config;
   if (!chatTemplate) {
     throw new RequestError(
@@ -31,6 +71,7 @@ export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenize
   parsed.set(chatTemplate, template);
   try {
     return template.render({
+      ...(protectedTexts(variables, tokenizer) as TemplateVariables),
       messages: messages.map(({ role, content, name }) => ({
         role,
         content: tokenizer.protect(content),

@@ -4,9 +4,10 @@ import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom } from './admission.ts';
 import { Admitted } from './admitted.ts';
 import { editJob } from './editing/edit.ts';
-import { generationJob } from './generation/job.ts';
+import { fitToContext, generationJob } from './generation/job.ts';
 import type { EngineEvent, EngineJob, EngineRequest } from './job.ts';
 import { type QueueLimits, RequestQueue } from './queue.ts';
+import type { GenerateRequest } from './request.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 /** Share of drafts that a new engine expects to hold. */
@@ -46,6 +47,11 @@ export class Engine {
    */
   check(request: EngineRequest): void {
     this.#plan(request);
+  }
+
+  /** Cuts `maxTokens` to what the prompt leaves of the context. A prompt that leaves nothing is for `admit` to refuse. */
+  fit(request: GenerateRequest): GenerateRequest {
+    return fitToContext(request, this.model, this.tokenizer);
   }
 
   #plan(request: EngineRequest): EngineJob {

@@ -22,8 +22,10 @@ const variablesSchema = z.object({
   KV_TOKENS: count(1, 1_000_000, 1024),
   /** Precision of a quantized layer's input. `int16` is closer to float32, and takes twice the multiplications. */
   ACTIVATIONS: z.enum(['int8', 'int16'], 'must be int8 or int16').default('int8'),
-  /** The largest `max_tokens` a request may ask for. */
+  /** New tokens of a request at most; a larger `max_tokens` is cut to it. */
   MAX_TOKENS: count(1, 1_000_000, 1024),
+  /** Fields of a body that no endpoint knows: left out and named in a header, or refused. */
+  UNKNOWN_FIELDS: z.enum(['ignore', 'reject'], 'must be ignore or reject').default('ignore'),
   /** The largest request body. */
   BODY_LIMIT_BYTES: count(1024, 100 * MIB, MIB),
   /** Most requests that run at once. */
@@ -61,6 +63,7 @@ export interface Settings {
   readonly kvTokens: number;
   readonly activations: Activations;
   readonly maxTokens: number;
+  readonly unknownFields: 'ignore' | 'reject';
   readonly bodyLimitBytes: number;
   readonly queue: {
     readonly concurrency: number;
@@ -120,6 +123,7 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
     kvTokens: values.KV_TOKENS,
     activations: values.ACTIVATIONS,
     maxTokens: values.MAX_TOKENS,
+    unknownFields: values.UNKNOWN_FIELDS,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
     queue: { concurrency: values.CONCURRENCY, waiting: values.QUEUE_LIMIT, seconds: values.QUEUE_SECONDS },
     prefixCache: values.PREFIX_CACHE === 'on',

@@ -59,7 +59,7 @@ describe.each(UNICODE_TEXTS)('%s', (_name, text) => {
     const prompt = 'let x';
     const model = new FakeModel({ next: says(text, prompt.length), confidence: () => 0.95 });
     const engine = new Engine(model, new ByteTokenizer(), { concurrency: 1, waiting: 0, seconds: 1 });
-    const settings = { maxTokens: 2000, bodyLimitBytes: 1 << 20 };
+    const settings = { maxTokens: 2000, bodyLimitBytes: 1 << 20, unknownFields: 'ignore' as const };
     const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
     for (const block_length of [1, 3, 8]) {
       const body = JSON.stringify({ prompt, max_tokens: 1000, stream: true, decoding: { block_length } });

@@ -34,22 +34,28 @@ const rows: readonly Row[] = [
   ['a prompt that the engine refuses', { prompt: 'x'.repeat(5000) }, 400, 'context_length_exceeded', 'prompt'],
   ['max_tokens 0', { ...ok, max_tokens: 0 }, 400, 'invalid_value', 'max_tokens'],
   ['max_tokens -1', { ...ok, max_tokens: -1 }, 400, 'invalid_value', 'max_tokens'],
-  ['max_tokens 1e9', { ...ok, max_tokens: 1e9 }, 400, 'invalid_value', 'max_tokens'],
   ['max_tokens 1e300', { ...ok, max_tokens: 1e300 }, 400, 'invalid_value', 'max_tokens'],
   ['max_tokens 1.5', { ...ok, max_tokens: 1.5 }, 400, 'invalid_type', 'max_tokens'],
   ['max_tokens as text', { ...ok, max_tokens: '16' }, 400, 'invalid_type', 'max_tokens'],
   ['another model', { ...ok, model: 'gpt-5' }, 404, 'model_not_found', 'model'],
   ['a model of the wrong type', { ...ok, model: 7 }, 400, 'invalid_type', 'model'],
   ['a lone surrogate in the model', { ...ok, model: '\udfff' }, 400, 'invalid_value', 'model'],
-  ['an unknown field', { ...ok, max_new_tokens: 3 }, 400, 'unknown_parameter', 'max_new_tokens'],
   ['an unknown field in decoding', { ...ok, decoding: { x: 1 } }, 400, 'unknown_parameter', 'decoding.x'],
   [
-    'an unknown stream option',
-    { ...ok, stream: true, stream_options: { x: 1 } },
+    'stream options of the wrong type',
+    { ...ok, stream: true, stream_options: 5 },
+    400,
+    'invalid_type',
+    'stream_options',
+  ],
+  [
+    'an unknown field in remasking',
+    { ...ok, decoding: { remasking: { x: 1 } } },
     400,
     'unknown_parameter',
-    'stream_options.x',
+    'decoding.remasking.x',
   ],
+  ['tools', { ...ok, tools: [{}] }, 400, 'unsupported_parameter', 'tools'],
   ['stream options without a stream', { ...ok, stream_options: {} }, 400, 'invalid_value', 'stream_options'],
   ['stream as text', { ...ok, stream: 'true' }, 400, 'invalid_type', 'stream'],
   ['temperature past 2', { ...ok, temperature: 2.1 }, 400, 'invalid_value', 'temperature'],
@@ -116,22 +122,26 @@ describe('a body that is refused', () => {
     expect([answer.status, answer.json.error.code]).toEqual([400, 'invalid_json']);
   });
 
-  test.each(['prompt', 'user', 'stop', 'logit_bias', 'decoding', 'unknown'])('deep nesting in %s', async (field) => {
-    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
-    const answer = await fakeApp().postRaw(
-      `{"max_tokens":1,"${field}":${deep}${field === 'prompt' ? '' : ',"prompt":"x"'}}`,
-    );
-    expect(answer.status).toBe(400);
-    expect(answer.json.error.param).toBe(field);
-  });
+  test.each(['prompt', 'user', 'stop', 'logit_bias', 'decoding', 'reasoning_effort'])(
+    'deep nesting in %s',
+    async (field) => {
+      const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+      const answer = await fakeApp().postRaw(
+        `{"max_tokens":1,"${field}":${deep}${field === 'prompt' ? '' : ',"prompt":"x"'}}`,
+      );
+      expect(answer.status).toBe(400);
+      expect(answer.json.error.param).toBe(field);
+    },
+  );
 
   test('__proto__ is an unknown field like any other', async () => {
-    const answer = await fakeApp().postRaw('{"prompt":"x","__proto__":{"stream":true}}');
+    const answer = await fakeApp({}, 1024, 'reject').postRaw('{"prompt":"x","__proto__":{"stream":true}}');
     expect([answer.status, answer.json?.error.param]).toEqual([400, '__proto__']);
   });
 
   test('a very long or strange field name comes back short and well-formed', async () => {
-    const { json, text } = await fakeApp().postRaw(`{"prompt":"x","${'\\ud800'.repeat(10_000)}":1}`);
+    const strange = `{"prompt":"x","${'\\ud800'.repeat(10_000)}":1}`;
+    const { json, text } = await fakeApp({}, 1024, 'reject').postRaw(strange);
     expect(json.error.code).toBe('unknown_parameter');
     expect(text.length).toBeLessThan(2000);
   });

@@ -166,7 +166,7 @@ describe('on the real engine', () => {
   function setUp(options: FakeModelOptions = {}) {
     const model = new FakeModel({ poolTokens: 64, reuse: true, ...options });
     const engine = new Engine(model, new ByteTokenizer(), LIMITS);
-    const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
+    const settings = { maxTokens: 1000, bodyLimitBytes: 4096, unknownFields: 'ignore' as const };
     const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
     const post = (body: object, signal?: AbortSignal) =>
       app.request('/v1/completions', {

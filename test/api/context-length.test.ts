@@ -8,7 +8,7 @@ import { FakeModel } from '../support/engines/fake-model.ts';
 import { openApp } from '../support/hosts/open-app.ts';
 
 const CONTEXT = 64;
-const LONG = 'x'.repeat(62);
+const LONG = 'x'.repeat(64);
 const IDS = Array.from(LONG, () => 120);
 const SENTENCE =
   /^This model's maximum context length is 64 tokens\. However, you requested (\d+) tokens \((\d+) in the prompt, (\d+) in the completion\)\. Please reduce the length of the prompt or completion\.$/;
@@ -22,7 +22,7 @@ const chatTemplate = {
 async function refusal(path: string, body: object) {
   const model = new FakeModel({ poolTokens: CONTEXT, config: { chatTemplate } });
   const engine = new Engine(model, new ByteTokenizer(), LIMITS);
-  const settings = { maxTokens: 1000, bodyLimitBytes: 1 << 20 };
+  const settings = { maxTokens: 1000, bodyLimitBytes: 1 << 20, unknownFields: 'ignore' as const };
   const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
   const headers = { 'content-type': 'application/json' };
   const response = await app.request(path, { method: 'POST', headers, body: JSON.stringify(body) });
@@ -34,17 +34,17 @@ async function refusal(path: string, body: object) {
 const messages = (content: string) => [{ role: 'user', content }];
 
 test.each([
-  ['/v1/completions', { prompt: LONG, max_tokens: 3 }, 62, 3],
-  ['/v1/completions', { prompt: IDS, max_tokens: 3 }, 62, 3],
-  ['/v1/completions', { prompt: [...IDS, ...IDS], max_tokens: 1, echo: true }, 124, 1],
-  ['/v1/completions', { prompt: LONG, max_tokens: 3, stream: true }, 62, 3],
-  ['/v1/chat/completions', { messages: messages(LONG), max_tokens: 3 }, 62, 3],
-  ['/v1/chat/completions', { messages: messages(LONG), max_completion_tokens: 3, stream: true }, 62, 3],
-  ['/v1/chat/completions', { messages: messages(LONG), max_tokens: 3, n: 2 }, 62, 3],
-  ['/v1/chat/completions', { messages: messages(`${LONG}yz`) }, 64, 1],
-  ['/v1/fim/completions', { prompt: LONG, max_tokens: 3 }, 62, 3],
-  ['/completion', { prompt: LONG, n_predict: 3 }, 62, 3],
-  ['/completion', { prompt: IDS, n_predict: 3 }, 62, 3],
+  ['/v1/completions', { prompt: LONG, max_tokens: 3 }, 64, 3],
+  ['/v1/completions', { prompt: IDS, max_tokens: 3 }, 64, 3],
+  ['/v1/completions', { prompt: [...IDS, ...IDS], max_tokens: 1, echo: true }, 128, 1],
+  ['/v1/completions', { prompt: LONG, max_tokens: 3, stream: true }, 64, 3],
+  ['/v1/chat/completions', { messages: messages(LONG), max_tokens: 3 }, 64, 3],
+  ['/v1/chat/completions', { messages: messages(LONG), max_completion_tokens: 3, stream: true }, 64, 3],
+  ['/v1/chat/completions', { messages: messages(LONG), max_tokens: 3, n: 2 }, 64, 3],
+  ['/v1/chat/completions', { messages: messages(LONG) }, 64, 1],
+  ['/v1/fim/completions', { prompt: LONG, max_tokens: 3 }, 64, 3],
+  ['/completion', { prompt: LONG, n_predict: 3 }, 64, 3],
+  ['/completion', { prompt: IDS, n_predict: 3 }, 64, 3],
 ])('%s', async (path, body, prompt, completion) => {
   const { status, error } = await refusal(path, body);
   expect([status, error]).toMatchObject([

@@ -102,7 +102,7 @@ describe('a text', () => {
   /** A completion of the real engine and sampler over a model that is a table. */
   async function text(options: FakeModelOptions, body: object): Promise<string> {
     const load = async () => new Engine(new FakeModel(options), new ByteTokenizer(), LIMITS);
-    const settings = { maxTokens: 100, bodyLimitBytes: 100_000 };
+    const settings = { maxTokens: 100, bodyLimitBytes: 100_000, unknownFields: 'ignore' as const };
     const app = openApp(createHost({ modelName: 'fake', settings, load }));
     const response = await app.request('/v1/completions', {
       method: 'POST',

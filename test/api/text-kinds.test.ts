@@ -30,7 +30,7 @@ function serve(tokenizerName: string, template = CHATML, next = 701) {
   };
   const model = new FakeModel({ config, next: () => next, poolTokens: 4096 });
   const engine = new Engine(model, tokenizer, { concurrency: 1, waiting: 1, seconds: 1 });
-  const settings = { maxTokens: 1000, bodyLimitBytes: 1 << 20 };
+  const settings = { maxTokens: 1000, bodyLimitBytes: 1 << 20, unknownFields: 'ignore' as const };
   const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
   // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
   async function post(path: string, body: object): Promise<any> {

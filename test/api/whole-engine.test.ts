@@ -17,7 +17,7 @@ const PROMPT = 'let x';
 
 function setUp(options: FakeModelOptions = {}, limits: Partial<QueueLimits> = {}) {
   const model = new FakeModel({ poolTokens: 1024, ...options });
-  const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
+  const settings = { maxTokens: 1000, bodyLimitBytes: 4096, unknownFields: 'ignore' as const };
   const engine = new Engine(model, new ByteTokenizer(), { ...LIMITS, ...limits });
   const load = async () => engine;
   const app = openApp(createHost({ modelName: 'fake', settings, load }));
@@ -48,7 +48,7 @@ test('a stream adds up to the one body: text, reason, usage, cost', async () => 
 
 test('a context that does not fit is refused by the engine before any work', async () => {
   const { model, post } = setUp();
-  const response = await post({ max_tokens: 1000, prompt: 'x'.repeat(100) });
+  const response = await post({ max_tokens: 1000, prompt: 'x'.repeat(1024) });
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ error: { code: 'context_length_exceeded', param: 'prompt' } });
   expect(model.forwards).toHaveLength(0);
@@ -85,7 +85,7 @@ describe('a pool that is taken', () => {
       expect(await response.json()).toMatchObject({ error: { code, param: null } });
     }
     // What can never fit does not wait, even now.
-    expect((await post({ max_tokens: 1000, prompt: 'x'.repeat(100) })).status).toBe(400);
+    expect((await post({ max_tokens: 1000, prompt: 'x'.repeat(1024) })).status).toBe(400);
     await holder.body?.cancel();
     await vi.waitFor(() => expect(engine.queue.running).toBe(0));
     expect((await post({ max_tokens: 20 })).status).toBe(200);

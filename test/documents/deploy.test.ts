@@ -19,6 +19,7 @@ test('the log has these fields', () => {
     status: 200,
     ending: null,
     key: null,
+    ignored: null,
     prompt_tokens: 1,
     cached_tokens: 0,
     completion_tokens: 1,
@@ -30,7 +31,7 @@ test('the log has these fields', () => {
 });
 
 test('the metrics are these', async () => {
-  const settings = { maxTokens: 16, bodyLimitBytes: 1024 };
+  const settings = { maxTokens: 16, bodyLimitBytes: 1024, unknownFields: 'ignore' as const };
   const host = createHost({ modelName: 'fake', settings, load: async () => createFakeEngine() });
   const text = await new NodeMetrics(new Drain()).text(host);
   const named = Array.from(text.matchAll(/^# HELP (seedling_\w+) /gm), ([, name]) => name);

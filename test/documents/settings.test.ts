@@ -33,6 +33,7 @@ test('every host', () => {
     '`KV_TOKENS`': `${settings.kvTokens}`,
     '`ACTIVATIONS`': code(settings.activations),
     '`MAX_TOKENS`': `${settings.maxTokens}`,
+    '`UNKNOWN_FIELDS`': code(settings.unknownFields),
     '`BODY_LIMIT_BYTES`': `${settings.bodyLimitBytes}`,
     '`CONCURRENCY`': `${queue.concurrency}`,
     '`QUEUE_LIMIT`': `${queue.waiting}`,

@@ -9,6 +9,7 @@ test('defaults', () => {
     kvTokens: 1024,
     activations: 'int8',
     maxTokens: 1024,
+    unknownFields: 'ignore',
     bodyLimitBytes: 1024 * 1024,
     queue: { concurrency: 16, waiting: 32, seconds: 30 },
     prefixCache: true,
@@ -93,6 +94,7 @@ test.each([
   [{ QUEUE_LIMIT: '-1' }, 'Setting QUEUE_LIMIT must be at least 0, but is "-1".'],
   [{ QUEUE_SECONDS: 'long' }, 'Setting QUEUE_SECONDS must be a number, but is "long".'],
   [{ RUNTIME: 'cuda' }, 'Setting RUNTIME must be wasm, webgpu, onnx or auto, but is "cuda".'],
+  [{ UNKNOWN_FIELDS: 'drop' }, 'Setting UNKNOWN_FIELDS must be ignore or reject, but is "drop".'],
   [{ PREFIX_CACHE: 'yes' }, 'Setting PREFIX_CACHE must be on or off, but is "yes".'],
 ])('%j stops the start with a sentence', (variables, message) => {
   expect(() => readSettings(variables)).toThrow(SettingsError);

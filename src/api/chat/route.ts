@@ -1,5 +1,5 @@
 /** `POST /v1/chat/completions`: the model's own chat template, then a completion like any other. */
-import { chatPrompt } from '../../engine/chat-prompt.ts';
+import { chatPrompt, requireFreeNames } from '../../engine/chat-prompt.ts';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
@@ -38,12 +38,16 @@ function resolveChat(body: ChatRequest, engine: ServedEngine, settings: ApiSetti
     content: contentOf({ content }),
     ...(name != null && { name }),
   }));
-  const text = chatPrompt(messages, tokenizer, model.config);
+  const variables = body.chat_template_kwargs ?? {};
+  requireFreeNames(variables, 'chat_template_kwargs');
+  const { reasoning_effort } = body;
+  const effort = reasoning_effort == null ? {} : { reasoning_effort };
+  const text = chatPrompt(messages, tokenizer, model.config, { ...effort, ...variables });
   requireMayFit(text, 'messages', engine);
   const prompt = Array.from(tokenizer.encode(text, 'frame'));
   const given = body.max_completion_tokens ?? body.max_tokens ?? -1;
   const left = contextLimit(engine) - prompt.length;
   const max_tokens = given > 0 ? given : Math.max(Math.min(defaultMaxTokens('chat', settings.maxTokens), left), 1);
   const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? DEFAULTS.alternatives, prompt: false } : null;
-  return { ...resolveRequest({ ...body, prompt, max_tokens }, model, settings), logprobs };
+  return engine.fit({ ...resolveRequest({ ...body, prompt, suffix: null, max_tokens }, model, settings), logprobs });
 }

@@ -2,14 +2,13 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
+import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
-import { llamaSamplers } from '../fields/llama.ts';
 import { messagesField } from '../fields/messages.ts';
-import { samplingFields } from '../fields/sampling.ts';
+import { checkSeeds, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
-import { accepted, modelField, neutral, stopField, userField } from '../fields/text.ts';
+import { modelField, stopField } from '../fields/text.ts';
 
-const none = (value: unknown) => Array.isArray(value) && value.length === 0;
 const tokens = z
   .int()
   .min(-1)
@@ -17,7 +16,8 @@ const tokens = z
   .nullish();
 
 export const chatRequestSchema = z
-  .strictObject({
+  .object({
+    ...compatibleFields,
     model: modelField,
     messages: messagesField,
     max_tokens: tokens.openapi({
@@ -37,31 +37,15 @@ export const chatRequestSchema = z
     top_logprobs: z.int().min(0).max(20).nullish().openapi({
       description: 'With `logprobs`: so many of the most probable tokens in the place of each.',
     }),
-    user: userField,
     decoding: decodingSchema.nullish(),
-    response_format: neutral((value) => isText(value), '{"type": "text"}'),
-    tools: neutral(none, '[]'),
-    tool_choice: neutral((value) => value === 'none' || value === 'auto', "'none' or 'auto', as there are no tools"),
-    parallel_tool_calls: accepted('there are no tools.'),
-    functions: neutral(none, '[]'),
-    function_call: neutral((value) => value === 'none' || value === 'auto', "'none' or 'auto', as there are no tools"),
-    modalities: neutral((value) => Array.isArray(value) && value.every((kind) => kind === 'text'), '["text"]'),
-    audio: neutral(() => false, 'null'),
-    prediction: neutral(() => false, 'null'),
-    web_search_options: neutral(() => false, 'null'),
-    verbosity: neutral((value) => value === 'medium', "'medium'"),
-    reasoning_effort: neutral((value) => value === 'none' || value === 'instant', "'none' or 'instant'"),
-    realtime: neutral((value) => value === false, 'false'),
-    store: neutral((value) => value === false, 'false'),
-    service_tier: neutral((value) => value === 'auto' || value === 'default', "'auto' or 'default'"),
-    metadata: accepted('whatever it holds is ignored on purpose.'),
-    prompt_cache_key: accepted('prompts are matched by their tokens.'),
-    safety_identifier: accepted('whatever it holds is ignored on purpose.'),
-    nextEdit: accepted("Continue's note to Mercury; next edits have `/v1/edit/completions`."),
-    ...llamaSamplers,
+    chat_template_kwargs: z.record(z.string(), z.unknown()).nullish().openapi({
+      description:
+        "Variables of the chat template, by name, such as `enable_thinking`. The template's own (`messages`, `tools`, `bos_token`, ...) are refused.",
+    }),
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);
+    checkSeeds(body, context);
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if (body.top_logprobs && !body.logprobs) refuse('top_logprobs', "needs 'logprobs': true");
     const { max_tokens, max_completion_tokens } = body;
@@ -70,10 +54,6 @@ export const chatRequestSchema = z
     }
   })
   .openapi('ChatRequest');
-
-function isText(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'text';
-}
 
 const tokenSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 const logprobsSchema = z.object({

@@ -52,7 +52,7 @@ function candidates(
     asked !== null || ranked
       ? { alternatives: asked ?? DEFAULTS.alternatives, prompt: asked !== null && echo === true }
       : null;
-  return copiesOf({ ...request, logprobs: judged }, count);
+  return copiesOf(engine.fit({ ...request, logprobs: judged }), count);
 }
 
 /** A prompt that some template has built around a hole is taken apart again. */

@@ -2,18 +2,20 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
+import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { promptField, promptsOf } from '../fields/prompt.ts';
-import { samplingFields } from '../fields/sampling.ts';
+import { checkSeeds, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
-import { modelField, stopField, text, userField } from '../fields/text.ts';
+import { modelField, stopField, text } from '../fields/text.ts';
 
 /** Candidates of one request at most, all prompts together. */
 const MOST_CANDIDATES = 64;
 
 /** A request as it comes in. Limits that depend on settings or on the model are checked after it. */
 export const completionRequestSchema = z
-  .strictObject({
+  .object({
+    ...compatibleFields,
     model: modelField,
     prompt: promptField,
     max_tokens: z
@@ -26,7 +28,6 @@ export const completionRequestSchema = z
     ...samplingFields,
     stop: stopField,
     ...streamFields,
-    user: userField,
     decoding: decodingSchema.nullish(),
     n: z
       .int()
@@ -50,6 +51,7 @@ export const completionRequestSchema = z
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);
+    checkSeeds(body, context);
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     const n = body.n ?? DEFAULTS.n;
     const candidates = body.best_of ?? n;

@@ -2,9 +2,10 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULT_EDITING, type EditingSettings, editingParameters } from '../../engine/editing/edit-request.ts';
 import { usageSchema } from '../fields/answers.ts';
+import { compatibleFields } from '../fields/compatible.ts';
 import { messageSchema } from '../fields/messages.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
-import { accepted, modelField, text, userField } from '../fields/text.ts';
+import { accepted, modelField, text } from '../fields/text.ts';
 
 /** `tauMask` -> `tau_mask`. */
 function wireName(name: string): string {
@@ -35,7 +36,8 @@ const settingsField = wireSettings
 const undrawn = accepted('an edit draws nothing: it is made where the model is sure, or not at all.');
 
 export const editRequestSchema = z
-  .strictObject({
+  .object({
+    ...compatibleFields,
     model: modelField,
     messages: z.array(messageSchema).min(1, 'must not be empty').max(4, 'must be at most 4').optional().openapi({
       description:
@@ -62,11 +64,12 @@ export const editRequestSchema = z
     top_p: undrawn,
     top_k: undrawn,
     seed: undrawn,
+    random_seed: undrawn,
+    logit_bias: undrawn,
     frequency_penalty: undrawn,
     presence_penalty: undrawn,
     repetition_penalty: undrawn,
     stop: accepted('nothing is written that could run on.'),
-    user: userField,
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);

@@ -4,7 +4,7 @@ import { neutral, text } from './text.ts';
 
 const MOST_MESSAGES = 256;
 
-const textPart = z.strictObject({
+const textPart = z.object({
   type: z.literal('text', { error: "must be 'text': this model reads nothing else" }),
   text,
   cache_control: z.unknown().optional(),
@@ -13,7 +13,7 @@ const textPart = z.strictObject({
 const content = z.union([text, z.array(textPart)], { error: 'must be a text, or an array of text parts' });
 const nothing = neutral((value) => Array.isArray(value) && value.length === 0, 'nothing');
 
-export const messageSchema = z.strictObject({
+export const messageSchema = z.object({
   role: z.enum(['system', 'developer', 'user', 'assistant'], {
     error: "must be 'system', 'developer', 'user' or 'assistant': this model calls no tools",
   }),

@@ -73,6 +73,7 @@ export const samplingFields = {
       description: `An extension: only the so many most probable tokens are drawn, before \`top_p\`. Default ${DEFAULTS.topK}: all.`,
     }),
   seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
+  random_seed: z.int().nullish().openapi({ description: "Mistral's name of `seed`." }),
   token_healing: z.boolean().nullish().openapi({
     description:
       'An extension: a text may end inside a token, so that its last token, or its last space, is taken back and only tokens that begin so are written first. Default true for text, without effect on token ids.',
@@ -84,3 +85,9 @@ export const samplingFields = {
 
 const schema = z.object(samplingFields);
 export type SamplingFields = z.output<typeof schema>;
+
+/** One seed, whichever of its names was sent. */
+export function checkSeeds({ seed, random_seed }: SamplingFields, context: z.RefinementCtx): void {
+  if (seed == null || random_seed == null || seed === random_seed) return;
+  context.addIssue({ code: 'custom', path: ['random_seed'], message: "must be the same as 'seed'" });
+}

@@ -5,7 +5,7 @@ import { neutral } from './text.ts';
 export const streamFields = {
   stream: z.boolean().nullish(),
   stream_options: z
-    .strictObject({
+    .object({
       include_usage: z.boolean().optional(),
       include_obfuscation: neutral((value) => value === false, 'false'),
     })

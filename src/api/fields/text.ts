@@ -48,4 +48,3 @@ export const stopField = z
   });
 
 export const modelField = text.optional().openapi({ description: "Default: this server's model." });
-export const userField = text.nullish().openapi({ description: 'Accepted and ignored on purpose.' });

@@ -23,15 +23,19 @@ function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
 
 const MISSING = 'missing_required_parameter';
 
+/** @param name the field's path */
+export function unknownField(name: string): ApiError {
+  const param = JSON.parse(quote(name)) as string;
+  return new ApiError(400, `Unrecognized request argument supplied: ${quote(name)}.`, 'unknown_parameter', param);
+}
+
 /** @param body as it was sent */
 export function toValidationError(error: ZodError, body: unknown): ApiError {
   const issue = error.issues[0];
   if (issue === undefined) return new ApiError(400, 'The request body is not valid.', 'invalid_value');
   const field = shownPath(issue.path);
   if (issue.code === 'unrecognized_keys') {
-    const name = shownPath([...issue.path, issue.keys[0] ?? '']) ?? '';
-    const param = JSON.parse(quote(name)) as string;
-    return new ApiError(400, `Unrecognized request argument supplied: ${quote(name)}.`, 'unknown_parameter', param);
+    return unknownField([...issue.path, issue.keys[0] ?? ''].map(String).join('.'));
   }
   if (field === null) return new ApiError(400, 'The request body must be a JSON object.', 'invalid_type');
   const custom = issue.code === 'custom' ? (issue.params?.code as unknown) : undefined;

@@ -17,15 +17,14 @@ export const fim: Endpoint<FimRequest> = {
   whole: fimSchema,
   chunk: fimSchema,
   maxTokens: (body) => [['max_tokens', body.max_tokens]],
-  ask(body, { model }, { modelName, settings }) {
+  ask(body, engine, { modelName, settings }) {
     const fields = {
       ...body,
       textKind: 'content' as const,
-      seed: body.seed ?? body.random_seed,
       top_k: Math.max(body.top_k ?? DEFAULTS.topK, 0),
       max_tokens: body.max_tokens ?? defaultMaxTokens('fim', settings.maxTokens),
     };
-    const request = resolveRequest(fields, model, settings);
+    const request = engine.fit(resolveRequest(fields, engine.model, settings));
     const writer = new FimBody(modelName, request.seed, body.stream_options?.include_usage ?? false);
     return { requests: [request], writer };
   },

@@ -2,13 +2,15 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
+import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
-import { samplingFields } from '../fields/sampling.ts';
+import { checkSeeds, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
-import { accepted, modelField, neutral, stopField, text, userField } from '../fields/text.ts';
+import { modelField, stopField, text } from '../fields/text.ts';
 
 export const fimRequestSchema = z
-  .strictObject({
+  .object({
+    ...compatibleFields,
     model: modelField,
     prompt: text.openapi({ description: 'Text before the hole.' }),
     suffix: text.nullish().openapi({ description: 'Text after the hole. Without it, the prompt is continued.' }),
@@ -17,7 +19,6 @@ export const fimRequestSchema = z
       .min(1)
       .nullish()
       .openapi({ description: `New tokens at most. Default ${DEFAULTS.maxTokens.fim}.` }),
-    min_tokens: neutral((value) => value === 0, '0'),
     ...samplingFields,
     top_k: z
       .int()
@@ -26,19 +27,13 @@ export const fimRequestSchema = z
       .openapi({
         description: `Only the so many most probable tokens are drawn, before \`top_p\`. -1 or 0: all. Default ${DEFAULTS.topK}.`,
       }),
-    random_seed: z.int().nullish().openapi({ description: "Mistral's name of `seed`." }),
-    repetition_penalty: neutral((value) => value === 1, '1'),
     stop: stopField,
     ...streamFields,
-    user: userField,
-    metadata: accepted('whatever it holds is ignored on purpose.'),
     decoding: decodingSchema.nullish(),
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);
-    const { seed, random_seed } = body;
-    if (seed == null || random_seed == null || seed === random_seed) return;
-    context.addIssue({ code: 'custom', path: ['random_seed'], message: "must be the same as 'seed'" });
+    checkSeeds(body, context);
   })
   .openapi('FimRequest');
 

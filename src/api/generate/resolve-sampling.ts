@@ -15,7 +15,7 @@ export function resolveSampling(body: SamplingFields, vocabulary: Vocabulary): R
     temperature: body.temperature ?? DEFAULTS.temperature,
     topP: body.top_p ?? DEFAULTS.topP,
     topK: topK < vocabulary.vocabSize ? topK : DEFAULTS.topK,
-    seed: body.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!,
+    seed: body.seed ?? body.random_seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!,
     tokenHealing: body.token_healing ?? DEFAULTS.tokenHealing,
     logitRules: resolveRules(body, vocabulary),
   };

@@ -1,6 +1,6 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
-import { requireFits } from '../../engine/generation/prompt-length.ts';
+import { contextLimit, requireFits } from '../../engine/generation/prompt-length.ts';
 import { type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../../engine/request.ts';
 import { requireTokenIds } from '../../engine/token-ids.ts';
 import { type ModelConfig, predictsNext } from '../../model/config.ts';
@@ -34,7 +34,10 @@ export function resolveRequest(
 ): GenerateRequest {
   const [prompt = '', ...others] = promptsOf(body.prompt);
   if (others.length > 0) throw new Error('several prompts are several requests');
-  const maxTokens = body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens);
+  const maxTokens = Math.min(
+    body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens),
+    settings.maxTokens,
+  );
   return {
     kind: 'generate',
     context: body.context ?? '',
@@ -88,7 +91,10 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
 
 /** Checked as numbers: an id that does not fit 32 bits would become another one. */
 function idsOf(prompt: readonly number[], maxTokens: number, model: ServedEngine['model']): Int32Array {
-  requireFits(prompt.length, maxTokens, { model }, 'prompt');
+  // Where there is room for the prompt, the completion is cut to what is left.
+  if (prompt.length + Math.min(maxTokens, 1) > contextLimit({ model })) {
+    requireFits(prompt.length, maxTokens, { model }, 'prompt');
+  }
   requireTokenIds(prompt, model.config, 'prompt');
   return Int32Array.from(prompt);
 }

@@ -1,7 +1,9 @@
 /** The one route of everything that generates: a body in, its requests through the engine, an answer out. */
 import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { EngineRequest } from '../../engine/job.ts';
 import { ApiError } from '../errors.ts';
+import { noteIgnored } from '../fields/ignored.ts';
 import { answer, failures, jsonBody } from '../fields/openapi.ts';
 import type { Host, ServedEngine } from '../host.ts';
 import { type Asked, answerAtOnce, answerInEvents } from './answer.ts';
@@ -17,14 +19,14 @@ interface CommonFields {
 }
 
 /** A field with a limit, by the name that a client gave it. */
-type Limited = readonly [param: string, value: number | null | undefined];
+export type Limited = readonly [param: string, value: number | null | undefined];
 
 /** One way to ask for text. */
 export interface Endpoint<Body extends CommonFields> {
   readonly path: string;
   readonly summary: string;
   readonly description?: string;
-  readonly request: z.ZodType<Body>;
+  readonly request: z.ZodObject & z.ZodType<Body>;
   /** What a 200 is. */
   readonly answer: string;
   readonly whole: z.ZodType;
@@ -64,20 +66,22 @@ async function generate<Body extends CommonFields>(
 ): Promise<Response> {
   requireModel(host, body.model);
   // Before the load, so that a bad request never waits for one.
-  for (const [param, tokens] of endpoint.maxTokens?.(body) ?? []) checkMaxTokens(host, tokens, param);
+  const { unknownFields } = host.settings;
+  await noteIgnored(c, endpoint.request, unknownFields);
   const engine = await loadEngine(c, host);
   const [param, count] = endpoint.alternatives?.(body) ?? ['', null];
   checkAlternatives(engine, count, param);
   const asked = endpoint.ask(body, engine, host);
+  const cut = cutTokens(asked.requests, endpoint.maxTokens?.(body) ?? []);
+  if (cut.length > 0) await noteIgnored(c, endpoint.request, unknownFields, cut);
   if (!body.stream) return answerAtOnce(c, engine, asked);
   return answerInEvents(c, engine, asked, body.stream_options?.include_usage ?? false, body.diffusing ?? false);
 }
 
-/** @throws ApiError for more new tokens than this server allows */
-function checkMaxTokens({ settings }: Host, tokens: number | null | undefined, param: string): void {
-  if (tokens == null || tokens <= settings.maxTokens) return;
-  const message = `Invalid '${param}': this server allows at most ${settings.maxTokens}.`;
-  throw new ApiError(400, message, 'invalid_value', param);
+/** The limits that are lower than what was sent, as `name=value`; of several requests that of the shortest. */
+function cutTokens(requests: readonly EngineRequest[], sent: readonly Limited[]): string[] {
+  const least = Math.min(...requests.map((request) => ('maxTokens' in request ? request.maxTokens : Infinity)));
+  return sent.flatMap(([param, tokens]) => (tokens != null && tokens > least ? [`${param}=${least}`] : []));
 }
 
 /** @throws ApiError for more alternatives than the model can name */

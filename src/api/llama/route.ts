@@ -10,7 +10,7 @@ import type { Asked } from '../generate/answer.ts';
 import { templatedHole } from '../generate/fim-prompt.ts';
 import { fitInfill } from '../generate/fit-infill.ts';
 import { copiesOf, type GenerationFields, resolveRequest } from '../generate/resolve.ts';
-import type { Endpoint } from '../generate/route.ts';
+import type { Endpoint, Limited } from '../generate/route.ts';
 import type { Host, ServedEngine } from '../host.ts';
 import { LlamaBody } from './body.ts';
 import {
@@ -26,7 +26,7 @@ import {
 const FRAME_TOKENS = 8;
 
 const description =
-  "llama.cpp's fields. Those that change nothing here are accepted by name, as its clients send all of them; one that llama.cpp does not document is a 400. A stream has llama.cpp's form: `{content, stop}`, the last with `stop: true`, and no `[DONE]`.";
+  "llama.cpp's fields. Those that change nothing here are accepted by name, as its clients send all of them. A stream has llama.cpp's form: `{content, stop}`, the last with `stop: true`, and no `[DONE]`.";
 const answers = {
   whole: z.union([llamaCompletionSchema, z.array(llamaCompletionSchema)]),
   chunk: z.union([llamaChunkSchema, llamaCompletionSchema]),
@@ -39,13 +39,15 @@ export const llamaCompletion: Endpoint<LlamaRequest> = {
   request: llamaCompletionRequestSchema,
   answer: 'The completion; an array for several.',
   ...answers,
-  maxTokens: (body) => [['n_predict', askedTokens(body)]],
+  maxTokens: limits,
   ask(body, engine, host) {
     const prompt = onePrompt(body);
     if (typeof prompt === 'string') requireMayFit(prompt, 'prompt', engine);
     const tokens = typeof prompt === 'string' ? engine.tokenizer.encode(prompt, 'prompt').length : prompt.length;
     const hole = templatedHole(prompt, engine.model.config);
-    const around = hole ? { prompt: hole.prefix, suffix: hole.suffix, textKind: 'content' as const } : { prompt };
+    const around = hole
+      ? { prompt: hole.prefix, suffix: hole.suffix, textKind: 'content' as const }
+      : { prompt, suffix: null };
     const fields = { ...body, ...around, max_tokens: maxTokens(host, engine, askedTokens(body), tokens) };
     const shown = typeof prompt === 'string' ? prompt : textOf(prompt, engine.tokenizer);
     return asked(host, engine, body, fields, shown, false);
@@ -59,14 +61,16 @@ export const llamaInfill: Endpoint<InfillRequest> = {
   request: infillRequestSchema,
   answer: 'The content of the hole; an array for several.',
   ...answers,
-  maxTokens: (body) => [['n_predict', body.n_predict]],
+  maxTokens: limits,
   ask(body, engine, host) {
     if (engine.model.config.infill === null) {
       const message = `${host.modelName} was not trained to fill a hole between two texts.`;
       throw new ApiError(400, message, 'unsupported_model', 'input_suffix');
     }
     const limit = contextLimit(engine);
-    const max_tokens = maxTokens(host, engine, body.n_predict, Math.floor(limit / 2));
+    const wanted = maxTokens(host, engine, askedTokens(body), Math.floor(limit / 2));
+    // What leaves no room for code is cut to the half of the context, as -1 is.
+    const max_tokens = wanted < limit - FRAME_TOKENS ? wanted : Math.floor(limit / 2);
     const around = {
       extra: (body.input_extra ?? []).map(
         ({ filename, text }) => `${filename ? `${commentLine(filename, filename)}\n` : ''}${text}\n`,
@@ -82,7 +86,12 @@ export const llamaInfill: Endpoint<InfillRequest> = {
   },
 };
 
-function askedTokens(body: LlamaRequest): number | null | undefined {
+/** `n_predict` counts where both are sent. */
+function limits({ n_predict, max_tokens }: LlamaRequest | InfillRequest): readonly Limited[] {
+  return n_predict == null ? [['max_tokens', max_tokens]] : [['n_predict', n_predict]];
+}
+
+function askedTokens(body: LlamaRequest | InfillRequest): number | null | undefined {
   return body.n_predict ?? body.max_tokens;
 }
 
@@ -94,27 +103,27 @@ function maxTokens(
   promptTokens: number,
 ): number {
   if (given == null) return defaultMaxTokens('llama', settings.maxTokens);
-  if (given >= 0) return given;
+  if (given >= 0) return Math.min(given, settings.maxTokens);
   return Math.max(Math.min(settings.maxTokens, contextLimit(engine) - promptTokens), 1);
 }
 
 function asked(
   host: Host,
-  { model }: ServedEngine,
+  engine: ServedEngine,
   body: LlamaRequest | InfillRequest,
   fields: GenerationFields,
   prompt: string,
   truncated: boolean,
 ): Asked {
-  const resolved = resolveRequest(fields, model, host.settings);
+  const resolved = resolveRequest(fields, engine.model, host.settings);
   const request = {
     ...resolved,
     // A request that warms the cache has to begin as the holes that come after it do.
     suffix: resolved.maxTokens === 0 ? (fields.suffix ?? null) : resolved.suffix,
     timeLimitMs: body.t_max_predict_ms ? body.t_max_predict_ms : null,
   };
-  const count = body.n_cmpl ?? ('n' in body ? body.n : null) ?? DEFAULTS.n;
-  const requests = copiesOf(request, count);
+  const count = body.n_cmpl ?? body.n ?? DEFAULTS.n;
+  const requests = copiesOf(engine.fit(request), count);
   return { requests, writer: new LlamaBody(host.modelName, prompt, truncated, requests) };
 }
 

@@ -1,41 +1,49 @@
 /** The bodies of llama.cpp's own endpoints. */
 import { z } from '@hono/zod-openapi';
+import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { llamaFields } from '../fields/llama.ts';
 import { promptField } from '../fields/prompt.ts';
-import { samplingFields } from '../fields/sampling.ts';
+import { checkSeeds, samplingFields } from '../fields/sampling.ts';
+import { streamFields } from '../fields/stream.ts';
 import { modelField, stopField, text } from '../fields/text.ts';
 
 const shared = {
+  ...compatibleFields,
   model: modelField,
   ...samplingFields,
   stop: stopField,
   stream: z.boolean().nullish(),
+  stream_options: streamFields.stream_options.openapi({
+    description: 'Accepted: the last message always says what was used.',
+  }),
   decoding: decodingSchema.nullish(),
   ...llamaFields,
+  n: z.int().min(1).max(16).nullish().openapi({ description: 'Another name of `n_cmpl`.' }),
+  max_tokens: z.int().min(-1).nullish().openapi({ description: 'Another name of `n_predict`.' }),
 };
 
 export const llamaCompletionRequestSchema = z
-  .strictObject({
-    prompt: promptField,
+  .object({
     ...shared,
-    n: z.int().min(1).max(16).nullish().openapi({ description: 'Another name of `n_cmpl`.' }),
-    max_tokens: z.int().min(-1).nullish().openapi({ description: 'Another name of `n_predict`.' }),
+    prompt: promptField,
   })
+  .superRefine(checkSeeds)
   .openapi('LlamaCompletionRequest');
 
-const extraSchema = z.looseObject({ text, filename: text.nullish() });
+const extraSchema = z.object({ text, filename: text.nullish() });
 
 export const infillRequestSchema = z
-  .strictObject({
+  .object({
+    ...shared,
     input_prefix: text.openapi({ description: 'Code before the hole.' }),
     input_suffix: text.openapi({ description: 'Code after it.' }),
     input_extra: z.array(extraSchema).max(256).nullish().openapi({
       description: 'Other code, put before the prefix; the last ones are kept where not all fit.',
     }),
     prompt: text.nullish().openapi({ description: 'The beginning of what fills the hole.' }),
-    ...shared,
   })
+  .superRefine(checkSeeds)
   .openapi('InfillRequest');
 
 export type LlamaRequest = z.output<typeof llamaCompletionRequestSchema>;

@@ -4,6 +4,7 @@ import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
 import { requireInVocabulary } from '../../engine/token-ids.ts';
 import { textOf, wholeText } from '../../engine/tokenizer/detokenizer.ts';
+import { noteIgnored } from '../fields/ignored.ts';
 import { failures, jsonBody, refusals } from '../fields/openapi.ts';
 import { text } from '../fields/text.ts';
 import { loadEngine } from '../generate/load-engine.ts';
@@ -11,26 +12,26 @@ import type { Host } from '../host.ts';
 
 const pieceSchema = z.object({ id: z.int(), piece: z.union([z.string(), z.array(z.int())]) });
 
+const tokenizeSchema = z
+  .object({
+    content: text,
+    add_special: z.boolean().nullish().openapi({
+      description: "Before them the tokens that the model's tokenizer puts before a prompt. Default false.",
+    }),
+    parse_special: z.boolean().nullish().openapi({
+      description: 'The text of a special token is that token; false: it is text like any other. Default true.',
+    }),
+    with_pieces: z.boolean().nullish().openapi({
+      description: 'With the text of each token, or its bytes where that is no whole character.',
+    }),
+  })
+  .openapi('TokenizeRequest');
+
 const tokenizeRoute = createRoute({
   method: 'post',
   path: '/tokenize',
   summary: 'A text as token ids.',
-  request: jsonBody(
-    z
-      .strictObject({
-        content: text,
-        add_special: z.boolean().nullish().openapi({
-          description: "Before them the tokens that the model's tokenizer puts before a prompt. Default false.",
-        }),
-        parse_special: z.boolean().nullish().openapi({
-          description: 'The text of a special token is that token; false: it is text like any other. Default true.',
-        }),
-        with_pieces: z.boolean().nullish().openapi({
-          description: 'With the text of each token, or its bytes where that is no whole character.',
-        }),
-      })
-      .openapi('TokenizeRequest'),
-  ),
+  request: jsonBody(tokenizeSchema),
   responses: {
     200: {
       description: 'The ids.',
@@ -40,28 +41,28 @@ const tokenizeRoute = createRoute({
   },
 });
 
+const detokenizeSchema = z
+  .object({
+    tokens: z
+      .unknown()
+      .superRefine((value, context) => {
+        const good = Array.isArray(value) && value.every((id) => Number.isSafeInteger(id) && id >= 0);
+        if (!good)
+          context.addIssue({
+            code: 'custom',
+            message: 'must be an array of token ids',
+            params: { code: 'invalid_type' },
+          });
+      })
+      .openapi({ type: 'array', items: { type: 'integer' } }),
+  })
+  .openapi('DetokenizeRequest');
+
 const detokenizeRoute = createRoute({
   method: 'post',
   path: '/detokenize',
   summary: 'Token ids as text.',
-  request: jsonBody(
-    z
-      .strictObject({
-        tokens: z
-          .unknown()
-          .superRefine((value, context) => {
-            const good = Array.isArray(value) && value.every((id) => Number.isSafeInteger(id) && id >= 0);
-            if (!good)
-              context.addIssue({
-                code: 'custom',
-                message: 'must be an array of token ids',
-                params: { code: 'invalid_type' },
-              });
-          })
-          .openapi({ type: 'array', items: { type: 'integer' } }),
-      })
-      .openapi('DetokenizeRequest'),
-  ),
+  request: jsonBody(detokenizeSchema),
   responses: {
     200: {
       description: 'The text; special tokens have none.',
@@ -118,6 +119,7 @@ const propsRoute = createRoute({
 
 export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(tokenizeRoute, async (c) => {
+    await noteIgnored(c, tokenizeSchema, host.settings.unknownFields);
     const { content, add_special, parse_special, with_pieces } = c.req.valid('json');
     const { tokenizer } = await loadEngine(c, host);
     const first = tokenizer.firstTokens;
@@ -131,6 +133,7 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
   });
 
   app.openapi(detokenizeRoute, async (c) => {
+    await noteIgnored(c, detokenizeSchema, host.settings.unknownFields);
     const ids = c.req.valid('json').tokens as readonly number[];
     const { model, tokenizer } = await loadEngine(c, host);
     requireInVocabulary(ids, model.config.vocabSize, 'tokens');

@@ -34,6 +34,8 @@ export class Call {
   client = NOBODY;
   /** The first that applied; null while everything goes well. */
   ending: Ending | null = null;
+  /** The value of the header that names what was left out of the body; null where nothing was. */
+  ignored: string | null = null;
   promptTokens = 0;
   cachedTokens = 0;
   completionTokens = 0;

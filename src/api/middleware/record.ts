@@ -15,6 +15,8 @@ export interface RequestRecord {
   readonly ending: string | null;
   /** The key's name. */
   readonly key: string | null;
+  /** Fields of the body that were ignored or cut, as the header `x-seedling-ignored` names them. */
+  readonly ignored: string | null;
   readonly prompt_tokens: number;
   readonly cached_tokens: number;
   readonly completion_tokens: number;
@@ -36,6 +38,7 @@ export function recordOf(c: Context, call: Call, status: number): RequestRecord 
     status,
     ending: call.ending,
     key: call.client.keyName,
+    ignored: call.ignored,
     prompt_tokens: call.promptTokens,
     cached_tokens: call.cachedTokens,
     completion_tokens: call.completionTokens,

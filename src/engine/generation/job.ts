@@ -9,7 +9,7 @@ import type { TextKind, Tokenizer } from '../tokenizer/tokenizer.ts';
 import { generate } from './generate.ts';
 import { infillPrompt, requireInfill } from './infill.ts';
 import { planBlocks } from './plan.ts';
-import { requireMayFit } from './prompt-length.ts';
+import { contextLimit, requireMayFit } from './prompt-length.ts';
 import { type Beginning, type HealedPrompt, healPrompt } from './token-healing.ts';
 
 interface Prompt {
@@ -42,6 +42,13 @@ export function generationJob(
     promptTokens,
     run: (cache, turn, signal) => generate(model, tokenizer, plan, cache, turn, signal),
   };
+}
+
+/** Cuts `maxTokens` to what the prompt leaves of the context, unless that is nothing. */
+export function fitToContext(request: GenerateRequest, model: DiffusionModel, tokenizer: Tokenizer): GenerateRequest {
+  const { ids } = promptOf(request, model, tokenizer);
+  const left = contextLimit({ model }) - Math.max(ids.length, 1);
+  return left >= 1 && request.maxTokens > left ? { ...request, maxTokens: left } : request;
 }
 
 function promptOf(request: GenerateRequest, model: DiffusionModel, tokenizer: Tokenizer): Prompt {

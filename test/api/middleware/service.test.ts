@@ -74,7 +74,7 @@ describe('other origins', () => {
     for (const key of [KEY, 'wrong']) {
       const answer = await post(BODY, { origin, ...bearer(key) });
       expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
-      expect(answer.headers.get('access-control-expose-headers')).toBe('x-request-id,retry-after');
+      expect(answer.headers.get('access-control-expose-headers')).toBe('x-request-id,retry-after,x-seedling-ignored');
       expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
       expect(answer.headers.get('vary')).toContain('Origin');
     }

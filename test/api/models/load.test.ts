@@ -7,7 +7,13 @@ import { openApp } from '../../support/hosts/open-app.ts';
 afterEach(() => vi.restoreAllMocks());
 
 function appThatLoads(load: () => Promise<ServedEngine>) {
-  return openApp(createHost({ modelName: 'fake', settings: { maxTokens: 16, bodyLimitBytes: 4096 }, load }));
+  return openApp(
+    createHost({
+      modelName: 'fake',
+      settings: { maxTokens: 16, bodyLimitBytes: 4096, unknownFields: 'ignore' as const },
+      load,
+    }),
+  );
 }
 
 const complete = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"prompt":"x"}' };
@@ -75,7 +81,7 @@ test('requests that come together share one load', async () => {
 
 test('a bad request does not load the model', async () => {
   const load = vi.fn(async () => createFakeEngine());
-  await appThatLoads(load).request('/v1/completions', { ...complete, body: '{"prompt":"x","max_tokens":17}' });
+  await appThatLoads(load).request('/v1/completions', { ...complete, body: '{"prompt":"x","max_tokens":-1}' });
   expect(load).not.toHaveBeenCalled();
 });
 

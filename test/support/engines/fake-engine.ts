@@ -117,6 +117,11 @@ export function createFakeEngine({
     throw new RequestError(`${needed} tokens are too many`, 'context_length_exceeded', 'prompt');
   }
 
+  function fit(request: GenerateRequest): GenerateRequest {
+    const left = totalTokens - request.prompt.length;
+    return left >= 1 && request.maxTokens > left ? { ...request, maxTokens: left } : request;
+  }
+
   async function admitEdit(request: EditRequest, signal: AbortSignal): Promise<HeldRequest> {
     edits.push(request);
     if (request.code === NO_ROOM_NOW) throw new BusyError('late', 'no room in time', RETRY_SECONDS);
@@ -204,6 +209,7 @@ export function createFakeEngine({
     },
     admit,
     check,
+    fit,
     tokenizer: new FakeTokenizer(),
     edits,
     queue,

@@ -11,7 +11,7 @@ export const EDITOR_KEY = 'sk-seedling-editor';
 const EDITOR_KEY_SHA256 = 'e7d689f36f885292d0372fd237d92b71dfaade052bd8a7571533ba1cf945c416';
 
 export function clientService(): OpenAPIHono {
-  const engine = createFakeEngine({ stepMs: 5, config: FAKE_CODER });
+  const engine = createFakeEngine({ stepMs: 5, config: { ...FAKE_CODER, contextLength: 4096 } });
   const read = readSettings({ API_KEYS: `editor:${EDITOR_KEY_SHA256}`, MAX_TOKENS: '4000' });
   const patience = { ...read.patience, keepAliveSeconds: 0.1 };
   const host = createHost({ modelName: 'fake', settings: read, load: async () => engine });

@@ -1,5 +1,6 @@
 /** The real app around a fake engine, called without a socket. */
 
+import type { UnknownFields } from '../../../src/api/fields/ignored.ts';
 import { createHost } from '../../../src/api/host.ts';
 import { createFakeEngine, type FakeOptions } from '../engines/fake-engine.ts';
 import { openApp } from './open-app.ts';
@@ -15,10 +16,13 @@ export interface Answer {
   readonly json: any;
 }
 
-/** @param maxTokens the setting MAX_TOKENS */
-export function fakeApp(options: FakeOptions = {}, maxTokens = 1024) {
+/**
+ * @param maxTokens the setting MAX_TOKENS
+ * @param unknownFields the setting UNKNOWN_FIELDS
+ */
+export function fakeApp(options: FakeOptions = {}, maxTokens = 1024, unknownFields: UnknownFields = 'ignore') {
   const engine = createFakeEngine(options);
-  const settings = { maxTokens, bodyLimitBytes: BODY_LIMIT };
+  const settings = { maxTokens, bodyLimitBytes: BODY_LIMIT, unknownFields };
   const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
 
   async function ask(path: string, init?: RequestInit): Promise<Answer> {

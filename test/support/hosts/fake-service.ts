@@ -61,8 +61,13 @@ export function serviceAround(
   });
 
   const get = (path: string, headers: Record<string, string> = {}) => app.request(path, { headers });
-  const post = (body: object | string, headers: Record<string, string> = {}, signal?: AbortSignal) =>
-    app.request('/v1/completions', {
+  const post = (
+    body: object | string,
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+    path = '/v1/completions',
+  ) =>
+    app.request(path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),

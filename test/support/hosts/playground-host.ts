@@ -86,7 +86,7 @@ export const REFUSED_KEY = 'refused';
 
 /** @param isolated as hosts serve the page: with the headers that let its workers share memory */
 export async function startPlayground({ isolated = true } = {}): Promise<PlaygroundHost> {
-  const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024 };
+  const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024, unknownFields: 'ignore' as const };
   const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
   const tiny = await tinyModel();
   const models = JSON.parse(await readFile('dist/assets/playground/models.json', 'utf8')) as object[];
