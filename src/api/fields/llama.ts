@@ -5,10 +5,6 @@ import { accepted } from './text.ts';
 
 /** Of `/completion` and `/infill` alone. */
 export const llamaFields = {
-  id_slot: accepted('there are no slots: requests take turns.'),
-  timings_per_token: accepted('timings come once, at the end.'),
-  t_max_prompt_ms: accepted('a prompt is always run to its end.'),
-  lora: accepted('there are no adapters.'),
   n_predict: z
     .int()
     .min(-1)
