@@ -195,7 +195,7 @@ describe('tokens and properties', () => {
   test.each(flavours)('/props names the dot product of the kernels, %s', async (flavour) => {
     const model = await wasmModel(await convertFixture('tiny-llama', 'int4'), flavour);
     const engine = new Engine(model, new ByteTokenizer(), { concurrency: 1, waiting: 1, seconds: 1 });
-    const settings = { maxTokens: 1000, bodyLimitBytes: 4096 };
+    const settings = { maxTokens: 1000, bodyLimitBytes: 4096, unknownFields: 'ignore' as const };
     const app = openApp(createHost({ modelName: 'tiny', settings, load: async () => engine }));
     const { seedling } = (await (await app.request('/props')).json()) as { seedling: object };
     const dot = dotProduct(new Bench(flavour, 1 << 16).kernels);
