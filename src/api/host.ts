@@ -4,6 +4,7 @@ import type { EngineRequest } from '../engine/job.ts';
 import type { RequestQueue } from '../engine/queue.ts';
 import type { GenerateRequest } from '../engine/request.ts';
 import type { Tokenizer } from '../engine/tokenizer/tokenizer.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { ModelLoadError } from '../model/errors.ts';
 import type { DiffusionModel } from '../model/model.ts';
 import type { UnknownFields } from './fields/ignored.ts';
@@ -39,6 +40,8 @@ export interface ApiSettings {
   /** The largest `max_tokens` a request may ask for. */
   readonly maxTokens: number;
   readonly bodyLimitBytes: number;
+  /** Room in the KV pool at most, in tokens. Absent: as much as the model's context. */
+  readonly kvTokens?: number;
   /** What becomes of a field that no endpoint knows. */
   readonly unknownFields: UnknownFields;
 }
@@ -50,6 +53,8 @@ type ModelState =
   | { readonly status: 'error'; readonly reason: string };
 
 export interface Host {
+  /** What the model fixes, as its directory says; null where that cannot be read. Loads no weights. */
+  config(): Promise<ModelConfig | null>;
   readonly modelName: string;
   readonly settings: ApiSettings;
   /** Loads at the first call; callers share one load. After a failed load the next call tries again. */
@@ -62,10 +67,12 @@ export interface HostOptions {
   readonly modelName: string;
   readonly settings: ApiSettings;
   readonly load: () => Promise<ServedEngine>;
+  /** Reads what the model fixes without its weights. Absent: it is known once the engine is loaded. */
+  readonly readConfig?: () => Promise<ModelConfig>;
 }
 
 /** A host whose engine loads once, on first use. A failed load is logged and forgotten. */
-export function createHost({ modelName, settings, load }: HostOptions): Host {
+export function createHost({ modelName, settings, load, readConfig }: HostOptions): Host {
   let pending: Promise<ServedEngine> | null = null;
   let state: ModelState = { status: 'loading' };
 
@@ -89,6 +96,10 @@ export function createHost({ modelName, settings, load }: HostOptions): Host {
     engine() {
       pending ??= attempt();
       return pending;
+    },
+    config() {
+      if (state.status === 'ok') return Promise.resolve(state.engine.model.config);
+      return readConfig?.().catch(() => null) ?? Promise.resolve(null);
     },
     state: () => state,
   };

@@ -68,7 +68,8 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
   checkTokenizer(checkpoint.tokenizer.json, maskTokenId);
   checkTensors(forwardOrder(checkpoint.decoder, tensors.shapes.has(LM_HEAD)), tensors.shapes);
   const tied = await headIsTied(tensors, weightsPerRead);
-  const config = resolveModelConfig(name, checkpoint, options.semantics, tied);
+  const created = Math.floor(Date.now() / 1000);
+  const config = { ...resolveModelConfig(name, checkpoint, options.semantics, tied), created };
   const layout = planLayout(
     forwardOrder(config, !tied).map(({ name, shape }) => {
       const matrix = name === EMBEDDING || name === LM_HEAD ? embedding : dtype;

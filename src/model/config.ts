@@ -42,6 +42,8 @@ const ropeScalingSchema = z.discriminatedUnion('type', [
 
 const modelConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  /** When the model was converted, in seconds since 1970. Absent: nobody wrote it down. */
+  created: positive.optional(),
   /** The decoder family, for people; the arithmetic follows the flags below. */
   architecture: z.enum(['llama', 'qwen2', 'qwen3']),
   hiddenSize: positive,

@@ -7,6 +7,7 @@ import { description, version } from '../../../package.json';
 import { createHost } from '../../api/host.ts';
 import { Drain } from '../../api/middleware/drain.ts';
 import { createService } from '../../api/service.ts';
+import { readModelConfig } from '../../model/weight-source.ts';
 import { assembleEngine } from '../assemble.ts';
 import { readSettings, refuseOnnxRuntime } from '../settings.ts';
 import { rateLimiterOf, weightSourceOf } from './settings.ts';
@@ -20,6 +21,7 @@ const limiter = rateLimiterOf(env, settings.rate.requests, settings.rate.seconds
 const host = createHost({
   modelName: settings.model,
   settings,
+  readConfig: () => readModelConfig(source),
   load: () =>
     assembleEngine({
       source,

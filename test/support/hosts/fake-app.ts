@@ -23,7 +23,9 @@ export interface Answer {
 export function fakeApp(options: FakeOptions = {}, maxTokens = 1024, unknownFields: UnknownFields = 'ignore') {
   const engine = createFakeEngine(options);
   const settings = { maxTokens, bodyLimitBytes: BODY_LIMIT, unknownFields };
-  const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine }));
+  const app = openApp(
+    createHost({ modelName: 'fake', settings, load: async () => engine, readConfig: async () => engine.model.config }),
+  );
 
   async function ask(path: string, init?: RequestInit): Promise<Answer> {
     const response = await app.request(path, init);

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createHost } from '../../../api/host.ts';
 import { Drain } from '../../../api/middleware/drain.ts';
 import type { KernelModules } from '../../../kernels/kernels.ts';
+import { readModelConfig } from '../../../model/weight-source.ts';
 import { assembleEngine } from '../../assemble.ts';
 import { readSettings, SettingsError } from '../../settings.ts';
 import { onnxOnNode } from './onnx.ts';
@@ -34,6 +35,7 @@ async function serve(): Promise<void> {
   const host = createHost({
     modelName: settings.model,
     settings,
+    readConfig: () => readModelConfig(source),
     load: async () =>
       assembleEngine({
         source,
