@@ -30,6 +30,18 @@ const GIVEN = {
   suffix: '}\n',
   messages: [{ role: 'user', content: 'sort it' }],
   max_tokens: 12,
+  // They cannot change the text, but for a limit of tokens that is cut to what fits.
+  more_fields: {
+    max_tokens: 1_000_000,
+    user: 'somebody',
+    metadata: { task: 'sort' },
+    store: false,
+    service_tier: 'auto',
+    reasoning_effort: 'low',
+    verbosity: 'low',
+  },
+  mistral_fields: { max_tokens: 1_000_000, random_seed: 7, metadata: { task: 'sort' }, safe_prompt: false },
+  unknown_fields: { thinking_budget: 5 },
   // This text repeats itself for more than 20 s.
   endless_prompt: 'zz',
   endless_tokens: 30_000,
@@ -121,6 +133,16 @@ function expectAnswer(result: Result, cell: string): void {
   expect(facts).toEqual(shown[cell]);
 }
 
+/** @param cell `no header` where a package does not show what the server ignored */
+function expectMoreFields({ call: _, ignored, ...facts }: Result, cell: string): void {
+  const { text, finish, usage } = sent.get('chat')!;
+  expect(facts).toEqual({ text, finish, usage });
+  expect(['yes', 'no header']).toContain(cell);
+  const cut = `=${CONTEXT - usage[0]!}, ${Object.keys(GIVEN.unknown_fields)}`;
+  if (cell === 'yes') expect([`max_tokens${cut}`, `max_completion_tokens${cut}`]).toContain(ignored);
+  else expect(ignored).toBeNull();
+}
+
 function expectError({ call, ...facts }: Result, cell: string): void {
   const [status, words] = ERRORS[call]!;
   // Null: the package refuses it before it asks the server.
@@ -141,6 +163,7 @@ describe.each(readTable().map((column) => [column.client, column.version, column
       const result = results.get(call);
       if (result === undefined) throw new Error(`the program of ${client} does not call ${call}`);
       if (ERRORS[call]) expectError(result, cell);
+      else if (call === 'more fields') expectMoreFields(result, cell);
       else if (call === 'models') {
         expect(cell).toBe('yes');
         expect(result).toEqual({ call, models: [MODEL], one: result.one === null ? null : MODEL });

@@ -43,6 +43,15 @@ def completion(model: OpenAI, prompt: str = given.prompt) -> Answer:
     return answer(generation.text, (generation.generation_info or {}).get("finish_reason"), counted)
 
 
+def more_fields() -> Answer:
+    known = dict(given.more_fields)
+    # The only one without a parameter of its own.
+    others = {"user": known.pop("user")}
+    model = ChatOpenAI(**{**settings, **known}, model_kwargs=others, extra_body=given.unknown_fields, include_response_headers=True)
+    made = model.invoke(given.messages)
+    return {**message(made), "ignored": made.response_metadata["headers"].get("x-seedling-ignored")}
+
+
 async def chat_async() -> Answer:
     return put_together([chunk async for chunk in chat.astream(given.messages)])
 
@@ -65,6 +74,7 @@ call("infill, streamed", lambda: completion(OpenAI(**texts, **streamed, model_kw
 call("chat", lambda: message(chat.invoke(given.messages)))
 call("chat, streamed", lambda: put_together(chat.stream(given.messages)))
 call("chat, async", lambda: asyncio.run(chat_async()))
+call("more fields", more_fields)
 call("cancel", cancel)
 call("wrong key", lambda: message(ChatOpenAI(**{**settings, "api_key": given.wrong_key}).invoke(given.messages)))
 call("wrong model", lambda: message(ChatOpenAI(**{**settings, "model": given.wrong_model}).invoke(given.messages)))

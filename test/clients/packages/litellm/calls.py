@@ -20,6 +20,11 @@ text: dict[str, Any] = {
     "max_tokens": given.max_tokens,
 }
 hole: dict[str, Any] = {**text, "suffix": given.suffix}
+codestral: dict[str, Any] = {
+    **hole,
+    "model": f"text-completion-codestral/{given.model}",
+    "api_base": f"{given.url}/v1/fim/completions",
+}
 chat: dict[str, Any] = {**address, "model": f"openai/{given.model}", "messages": given.messages, "max_tokens": given.max_tokens}
 streamed: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -50,6 +55,13 @@ def models() -> Answer:
     return {"models": listed, "one": None}
 
 
+def more_fields() -> Answer:
+    # Of a model that it does not know the package refuses some fields, unless it is told to send them.
+    sent = list(given.more_fields)
+    made = litellm.completion(**{**chat, **given.more_fields}, allowed_openai_params=sent, extra_body=given.unknown_fields)
+    return {**whole(made), "ignored": made._hidden_params["additional_headers"].get("llm_provider-x-seedling-ignored")}
+
+
 async def chat_async() -> Answer:
     chunks = await litellm.acompletion(**chat, **streamed)
     return put_together([chunk async for chunk in chunks])
@@ -66,9 +78,12 @@ call("complete", lambda: whole(litellm.text_completion(**text)))
 call("complete, streamed", lambda: put_together(litellm.text_completion(**text, **streamed)))
 call("infill", lambda: whole(litellm.text_completion(**hole)))
 call("infill, streamed", lambda: put_together(litellm.text_completion(**hole, **streamed)))
+call("infill, codestral", lambda: whole(litellm.text_completion(**codestral)))
+call("infill, codestral, streamed", lambda: put_together(litellm.text_completion(**codestral, stream=True)))
 call("chat", lambda: whole(litellm.completion(**chat)))
 call("chat, streamed", lambda: put_together(litellm.completion(**chat, **streamed)))
 call("chat, async", lambda: asyncio.run(chat_async()))
+call("more fields", more_fields)
 call("cancel", cancel)
 call("wrong key", lambda: whole(litellm.completion(**{**chat, "api_key": given.wrong_key})))
 call("wrong model", lambda: whole(litellm.completion(**{**chat, "model": f"openai/{given.wrong_model}"})))

@@ -6,7 +6,6 @@ const client = new Mistral({ serverURL: given.url, apiKey: given.key });
 const text = { model: given.model, prompt: given.prompt, maxTokens: given.max_tokens };
 const hole = { ...text, suffix: given.suffix };
 const chat = { model: given.model, messages: given.messages, maxTokens: given.max_tokens };
-
 function tokens(usage) {
   return usage ? [usage.promptTokens, usage.completionTokens, usage.totalTokens] : null;
 }
@@ -33,6 +32,11 @@ await call('infill', async () => whole(await client.fim.complete(hole)));
 await call('infill, streamed', async () => putTogether(await client.fim.stream(hole)));
 await call('chat', async () => whole(await client.chat.complete(chat)));
 await call('chat, streamed', async () => putTogether(await client.chat.stream(chat)));
+await call('more fields', async () => {
+  const { max_tokens, random_seed, metadata, safe_prompt } = given.mistral_fields;
+  const more = { maxTokens: max_tokens, randomSeed: random_seed, metadata, safePrompt: safe_prompt };
+  return { ...whole(await client.chat.complete({ ...chat, ...more })), ignored: null };
+});
 await call('cancel', async () =>
   leave(await client.fim.stream({ ...text, prompt: given.endless_prompt, maxTokens: given.endless_tokens })),
 );

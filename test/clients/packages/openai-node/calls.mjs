@@ -47,6 +47,11 @@ await call('chat', async () => whole(await chats.create(chat)));
 await call('chat, streamed', async () =>
   whole(await chats.stream({ ...chat, stream_options: counted }).finalChatCompletion()),
 );
+await call('more fields', async () => {
+  const body = { ...chat, ...given.more_fields, ...given.unknown_fields };
+  const { data, response } = await chats.create(body).withResponse();
+  return { ...whole(data), ignored: response.headers.get('x-seedling-ignored') };
+});
 await call('cancel', async () =>
   leave(
     await completions.create({

@@ -47,6 +47,11 @@ def chat_streamed() -> Answer:
         return whole(stream.get_final_completion())
 
 
+def more_fields() -> Answer:
+    raw = chats.with_raw_response.create(**{**chat, **given.more_fields}, extra_body=given.unknown_fields)
+    return {**whole(raw.parse()), "ignored": raw.headers.get("x-seedling-ignored")}
+
+
 async def chat_async() -> Answer:
     async with AsyncOpenAI(**settings) as own:
         chunks = await own.chat.completions.create(**chat, **streamed)
@@ -67,6 +72,7 @@ call("infill, streamed", lambda: put_together(completions.create(**hole, **strea
 call("chat", lambda: whole(chats.create(**chat)))
 call("chat, streamed", chat_streamed)
 call("chat, async", lambda: asyncio.run(chat_async()))
+call("more fields", more_fields)
 call("cancel", cancel)
 call("wrong key", lambda: whole(OpenAI(**{**settings, "api_key": given.wrong_key}).chat.completions.create(**chat)))
 call("wrong model", lambda: whole(chats.create(**{**chat, "model": given.wrong_model})))
