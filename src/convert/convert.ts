@@ -4,10 +4,10 @@
  */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelConfig } from '../model/config.ts';
 import { MANIFEST_FORMAT, type TensorType } from '../model/manifest.ts';
 import { AdaptedTensors } from './adapter/adapted-tensors.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
+import type { Decided } from './decisions.ts';
 import { openGguf } from './gguf/checkpoint.ts';
 import { openHuggingFace } from './hf/checkpoint.ts';
 import { resolveModelConfig } from './semantics/model-config.ts';
@@ -39,14 +39,9 @@ export interface ConvertOptions {
   readonly weightsPerRead?: number;
 }
 
-export interface Conversion {
+export interface Conversion extends Decided {
   readonly family: string;
-  /** What was merged, for people. */
-  readonly adapter?: string | undefined;
   readonly directory: string;
-  readonly config: ModelConfig;
-  /** Text of the added tokens, by id. */
-  readonly tokens: ReadonlyMap<number, string>;
   readonly shards: readonly ShardEntry[];
   readonly errors: readonly ClassError[];
 }
@@ -89,7 +84,15 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
     await loadWrittenModel(partial);
   });
   const tokens = new Map([...checkpoint.tokenizer.addedTokens].map(([text, id]) => [id, text]));
-  return { family: checkpoint.family, directory, config, tokens, shards, errors: report.classes() };
+  return {
+    family: checkpoint.family,
+    directory,
+    config,
+    types: { layers: dtype, embedding },
+    tokens,
+    shards,
+    errors: report.classes(),
+  };
 }
 
 /** Opens, converts and closes. */
