@@ -6,6 +6,7 @@ const client = new Mistral({ serverURL: given.url, apiKey: given.key });
 const text = { model: given.model, prompt: given.prompt, maxTokens: given.max_tokens };
 const hole = { ...text, suffix: given.suffix };
 const chat = { model: given.model, messages: given.messages, maxTokens: given.max_tokens };
+
 function tokens(usage) {
   return usage ? [usage.promptTokens, usage.completionTokens, usage.totalTokens] : null;
 }
@@ -26,6 +27,11 @@ async function putTogether(events) {
   return answer(content, finish, tokens(counts));
 }
 
+await call('models', async () => {
+  const listed = await client.models.list();
+  const one = await client.models.retrieve({ modelId: given.model });
+  return { models: listed.data.map(({ id }) => id), one: one.id };
+});
 await call('complete', async () => whole(await client.fim.complete(text)));
 await call('complete, streamed', async () => putTogether(await client.fim.stream(text)));
 await call('infill', async () => whole(await client.fim.complete(hole)));

@@ -32,6 +32,10 @@ def put_together(events: Iterable[Any]) -> Answer:
     return answer(content, finish, counted(usage))
 
 
+def models() -> Answer:
+    return {"models": [model.id for model in client.models.list().data], "one": client.models.retrieve(model_id=given.model).id}
+
+
 async def chat_async() -> Answer:
     events = await client.chat.stream_async(**chat)
     return put_together([event async for event in events])
@@ -43,6 +47,7 @@ def cancel() -> Answer:
     return leave(iter(stream), lambda: stream.__exit__(None, None, None))
 
 
+call("models", models)
 call("complete", lambda: whole(client.fim.complete(**text)))
 call("complete, streamed", lambda: put_together(client.fim.stream(**text)))
 call("infill", lambda: whole(client.fim.complete(**hole)))
