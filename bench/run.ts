@@ -23,6 +23,11 @@ const suites = {
     ['BENCH_ROUNDS', 'BENCH_REQUESTS', 'BENCH_TOKENS'],
     () => import('./serve.ts'),
   ),
+  drafts: suite(
+    'tokens a forward of verified mask drafts, beside block length 1',
+    ['MODEL', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'SEEDLING_EVAL'],
+    () => import('./drafts/drafts.ts'),
+  ),
   roofline: suite(
     'the cost of a forward by its width, and what explains it',
     ['MODEL', 'BENCH_ROUNDS', 'BENCH_DRAWINGS'],

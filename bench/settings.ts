@@ -18,6 +18,7 @@ export const BENCH_SETTINGS = {
   BENCH_LARGE: 'a folder in which large keeps its checkpoint and model, to use them again (none is kept)',
   BENCH_REHEARSAL: '1: large runs on two narrow layers, whose figures say nothing',
   BENCH_DRAWINGS: 'the folder of the drawings of roofline and policies (docs)',
+  SEEDLING_EVAL: 'the folder of evaluation sets, for the prompts of drafts (own prompts)',
   SEEDLING_CACHE: 'the folder of held-out tokens and of the peers (~/.cache/seedling)',
 } as const;
 export type BenchSetting = keyof typeof BENCH_SETTINGS;

@@ -1,5 +1,4 @@
 /** `npm run convert -- SOURCE NAME [flags]`. */
-import { basename, dirname } from 'node:path';
 import { resourceUsage } from 'node:process';
 import { parseArgs } from 'node:util';
 import { progressLine } from '../hosts/node/host/progress.ts';
@@ -19,6 +18,8 @@ NAME                      the model is written to models/NAME
 --adapter DIR             merge a PEFT LoRA adapter: adapter_config.json and adapter_model.safetensors
 --dtype TYPE              matrices of the layers: int4 (default), int8 or f32
 --embedding TYPE          embedding and LM head: as --dtype unless given
+--drafts FILE             an adapter of python -m recipe drafts, which acts on mask rows alone; SOURCE may then be a
+                          converted model, whose weights are copied
 ${SEMANTICS_USAGE}`;
 
 const TYPES: readonly TensorType[] = ['int4', 'int8', 'f32'];
@@ -33,6 +34,7 @@ function parseCommandLine(args: string[]): { source: string; options: ConvertOpt
       out: { type: 'string', default: 'models' },
       dtype: { type: 'string', default: 'int4' },
       embedding: { type: 'string' },
+      drafts: { type: 'string' },
       family: { type: 'string' },
       adapter: { type: 'string' },
       ...SEMANTICS_OPTIONS,
@@ -50,6 +52,7 @@ function parseCommandLine(args: string[]): { source: string; options: ConvertOpt
       embedding: values.embedding === undefined ? dtype : oneOf('--embedding', values.embedding, TYPES),
       family: values.family,
       adapter: values.adapter,
+      drafts: values.drafts,
       semantics: semanticsFromFlags(values),
     },
   };
@@ -80,14 +83,7 @@ function describe(conversion: Conversion, seconds: number): string {
     '',
     `${directory}: ${shards.length} shards, ${megabytes.toFixed(1)} MB, ${seconds.toFixed(1)} s, ` +
       `peak memory ${Math.round(resourceUsage().maxRSS / 1024)} MiB`,
-    `npm run check-model -- ${checkArguments(directory)} loads it as a server does and says how it decodes`,
   ].join('\n');
-}
-
-/** A directory of models goes with the name where it is not the usual one. */
-function checkArguments(directory: string): string {
-  const models = dirname(directory);
-  return models === 'models' ? basename(directory) : `${basename(directory)} --models ${models}`;
 }
 
 try {

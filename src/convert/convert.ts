@@ -4,21 +4,27 @@
  */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MANIFEST_FORMAT, type TensorType } from '../model/manifest.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { TensorType } from '../model/manifest.ts';
 import { AdaptedTensors } from './adapter/adapted-tensors.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
-import type { Decided } from './decisions.ts';
+import { isConverted, openConverted } from './drafts/converted-source.ts';
+import { giveDrafts } from './drafts/give-drafts.ts';
 import { openGguf } from './gguf/checkpoint.ts';
 import { openHuggingFace } from './hf/checkpoint.ts';
 import { resolveModelConfig } from './semantics/model-config.ts';
 import { type ClassError, ErrorReport } from './write/error-report.ts';
 import { planLayout, SHARD_LIMIT } from './write/layout.ts';
+import { type WrittenModel, writeModelFiles } from './write/model-files.ts';
 import { replaceModel } from './write/output-directory.ts';
 import type { ShardEntry } from './write/shard-writer.ts';
 import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './write/tensor-order.ts';
 import { headIsTied } from './write/tied-head.ts';
 import { writeWeights } from './write/weights.ts';
 import { checkTokenizer, loadWrittenModel } from './written-model.ts';
+
+/** A few MB of floats. */
+const WEIGHTS_PER_READ = 1 << 20;
 
 export interface ConvertOptions {
   readonly name: string;
@@ -29,6 +35,8 @@ export interface ConvertOptions {
   /** The embedding and the LM head. */
   readonly embedding: TensorType;
   readonly semantics: Semantics;
+  /** An adapter of `python -m recipe drafts`, for rows of the mask token. */
+  readonly drafts?: string | undefined;
   /** The row of the table of families, where the checkpoint's files do not say. */
   readonly family?: string | undefined;
   /** Directory of a PEFT adapter that is merged into the weights. */
@@ -39,9 +47,14 @@ export interface ConvertOptions {
   readonly weightsPerRead?: number;
 }
 
-export interface Conversion extends Decided {
+export interface Conversion {
   readonly family: string;
+  /** What was merged, for people. */
+  readonly adapter?: string | undefined;
   readonly directory: string;
+  readonly config: ModelConfig;
+  /** Text of the added tokens, by id. */
+  readonly tokens: ReadonlyMap<number, string>;
   readonly shards: readonly ShardEntry[];
   readonly errors: readonly ClassError[];
 }
@@ -56,7 +69,7 @@ export async function openCheckpoint(source: string, family?: string): Promise<C
 
 /** @throws ConversionError; then the old model, or none, is in place. */
 export async function convertCheckpoint(checkpoint: Checkpoint, options: ConvertOptions): Promise<Conversion> {
-  const { name, out, dtype, embedding, shardLimit = SHARD_LIMIT, weightsPerRead = 1 << 20 } = options;
+  const { name, dtype, embedding, shardLimit = SHARD_LIMIT, weightsPerRead = WEIGHTS_PER_READ } = options;
   const { tensors } = checkpoint;
   // What can be refused is refused before the first weight is read.
   const { maskTokenId } = resolveModelConfig(name, checkpoint, options.semantics, true);
@@ -74,29 +87,52 @@ export async function convertCheckpoint(checkpoint: Checkpoint, options: Convert
   );
 
   const report = new ErrorReport();
-  let shards: readonly ShardEntry[] = [];
-  const directory = await replaceModel(out, name, async (partial) => {
-    shards = await writeWeights(partial, layout, tensors, weightsPerRead, report);
-    await writeFile(join(partial, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  const written = await writeModel(options, report, async (partial) => {
+    const shards = await writeWeights(partial, layout, tensors, weightsPerRead, report);
     await writeFile(join(partial, 'tokenizer.json'), JSON.stringify(checkpoint.tokenizer.json));
-    const manifest = { format: MANIFEST_FORMAT, shards, tensors: layout.tensors };
-    await writeFile(join(partial, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
-    await loadWrittenModel(partial);
+    return { config, shards, tensors: layout.tensors };
   });
   const tokens = new Map([...checkpoint.tokenizer.addedTokens].map(([text, id]) => [id, text]));
-  return {
-    family: checkpoint.family,
-    directory,
-    config,
-    types: { layers: dtype, embedding },
-    tokens,
-    shards,
-    errors: report.classes(),
-  };
+  return { family: checkpoint.family, ...written, tokens, errors: report.classes() };
+}
+
+/** Gives drafts to a model that is converted already. Its weights are copied as they are. */
+async function convertAgain(source: string, options: ConvertOptions): Promise<Conversion> {
+  if (options.drafts === undefined) {
+    throw new ConversionError(`${source} is a converted model already; --drafts FILE gives it adapters`);
+  }
+  const model = await openConverted(source, options.name);
+  const report = new ErrorReport();
+  const written = await writeModel(options, report, async (partial) => {
+    await model.copyTo(partial);
+    return model;
+  });
+  return { family: 'a converted model', ...written, tokens: model.tokens, errors: report.classes() };
+}
+
+/**
+ * Puts a model in place once it is whole and loads as a server would load it.
+ * @param base writes shards and tokenizer.json
+ */
+async function writeModel(
+  { out, name, drafts, shardLimit = SHARD_LIMIT, weightsPerRead = WEIGHTS_PER_READ }: ConvertOptions,
+  report: ErrorReport,
+  base: (partial: string) => Promise<WrittenModel>,
+): Promise<Pick<Conversion, 'directory' | 'config' | 'shards'>> {
+  let model: WrittenModel | undefined;
+  const directory = await replaceModel(out, name, async (partial) => {
+    model = await base(partial);
+    if (drafts !== undefined) model = await giveDrafts(partial, model, drafts, shardLimit, weightsPerRead, report);
+    await writeModelFiles(partial, model);
+    await loadWrittenModel(partial);
+  });
+  const { config, shards } = model!;
+  return { directory, config, shards };
 }
 
 /** Opens, converts and closes. */
 export async function convert(source: string, options: ConvertOptions): Promise<Conversion> {
+  if (await isConverted(source)) return convertAgain(source, options);
   const checkpoint = await openCheckpoint(source, options.family);
   const { adapter } = options;
   if (adapter === undefined) return convertAndClose(checkpoint, options);

@@ -133,6 +133,11 @@ const modelConfigSchema = z.strictObject({
     })
     .nullable()
     .default(null),
+  /**
+   * Low-rank adapters of this rank, on rows of the mask token alone: they change drafts and leave every other row as it is
+   * (Samragh et al. 2025, arXiv 2507.11851). Null: none.
+   */
+  drafts: z.strictObject({ rank: positive }).nullable().default(null),
   /** Jinja that turns messages into a prompt, as Hugging Face's `apply_chat_template` does. Absent: the model does not chat. */
   chatTemplate: z
     .strictObject({

@@ -1,6 +1,7 @@
 /** The tensors of a decoder by their part in a forward, checked against the configuration. */
 import type { ModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
+import { GROUP } from './manifest.ts';
 import type { Tensor, Tensors } from './weights.ts';
 
 /** Weights of one layer. Numbers are addresses of f32 vectors. */
@@ -16,7 +17,28 @@ interface Layer {
   readonly gate: Tensor; // (intermediate, hidden)
   readonly up: Tensor; // (intermediate, hidden)
   readonly down: Tensor; // (hidden, intermediate)
+  readonly drafts: LayerDrafts | null;
 }
+
+type Matrices = Omit<Layer, 'drafts'>;
+
+/** Adapters of one layer, on mask rows alone. */
+type LayerDrafts = Readonly<Record<'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down', Adapter>>;
+
+/** y += B A x. The scale of the training is in B. */
+export interface Adapter {
+  readonly a: Tensor; // (rank, K)
+  /** K is the rank, filled up with zeros to whole groups. */
+  readonly b: Tensor; // (N, draftWidth(rank))
+}
+
+/** Inputs of an adapter's B: the rank in whole groups. */
+export function draftWidth(rank: number): number {
+  return Math.ceil(rank / GROUP) * GROUP;
+}
+
+/** Names of an adapter's tensors beside the matrix `name`. */
+export const draftNames = (name: string) => ({ a: `${name}.drafts.lora_a`, b: `${name}.drafts.lora_b` });
 
 export interface DecoderWeights {
   readonly embedding: Tensor; // (V, hidden)
@@ -50,7 +72,7 @@ export function decoderWeights(tensors: Tensors, config: ModelConfig): DecoderWe
     const name = (rest: string) => `model.layers.${l}.${rest}`;
     const bias = (of: string, width: number) => vector(name(`self_attn.${of}_proj.bias`), width);
     const norm = (of: string) => vector(name(`self_attn.${of}_norm.weight`), headDim);
-    const weights: Layer = {
+    const weights: Matrices = {
       inputNorm: vector(name('input_layernorm.weight'), hiddenSize),
       q: matrix(name('self_attn.q_proj.weight'), qWidth, hiddenSize),
       k: matrix(name('self_attn.k_proj.weight'), kvWidth, hiddenSize),
@@ -65,7 +87,25 @@ export function decoderWeights(tensors: Tensors, config: ModelConfig): DecoderWe
     };
     requireOneType(weights.q, weights.k, weights.v);
     requireOneType(weights.gate, weights.up);
-    return weights;
+    return { ...weights, drafts: config.drafts && draftsOf(weights, name, config.drafts.rank) };
+  }
+
+  function draftsOf(weights: Matrices, name: (rest: string) => string, rank: number): LayerDrafts {
+    const adapter = (of: string, base: Tensor): Adapter => {
+      const names = draftNames(name(of));
+      const adapter = { a: matrix(names.a, rank, base.k), b: matrix(names.b, base.rows, draftWidth(rank)) };
+      requireOneType(base, adapter.a, adapter.b);
+      return adapter;
+    };
+    return {
+      q: adapter('self_attn.q_proj', weights.q),
+      k: adapter('self_attn.k_proj', weights.k),
+      v: adapter('self_attn.v_proj', weights.v),
+      o: adapter('self_attn.o_proj', weights.o),
+      gate: adapter('mlp.gate_proj', weights.gate),
+      up: adapter('mlp.up_proj', weights.up),
+      down: adapter('mlp.down_proj', weights.down),
+    };
   }
 
   const embedding = matrix('model.embed_tokens.weight', vocabSize, hiddenSize);

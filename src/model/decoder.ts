@@ -4,11 +4,14 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { DirectProducts, type Products } from '../kernels/products.ts';
 import type { ModelConfig } from './config.ts';
 import { type DecoderWeights, decoderWeights } from './decoder-weights.ts';
+import { DraftProducts, maskRuns, type RowRange, runsWithin } from './forward/draft-products.ts';
 import { Head } from './head.ts';
 import { type Activations, Linear } from './linear.ts';
 import type { Predictions, RowAsk } from './model.ts';
 import type { Tensors } from './weights.ts';
 import { MAX_ROWS, type Workspace } from './workspace.ts';
+
+const NONE: readonly RowRange[] = [];
 
 export class Decoder {
   readonly #config: ModelConfig;
@@ -19,6 +22,7 @@ export class Decoder {
   readonly #weights: DecoderWeights;
   readonly #linear: Linear;
   readonly #head: Head;
+  readonly #drafts: DraftProducts | null;
 
   /** @throws ModelLoadError naming a tensor that does not fit the configuration */
   constructor(
@@ -36,6 +40,7 @@ export class Decoder {
     this.#at = workspace;
     this.#weights = decoderWeights(tensors, config);
     this.#linear = new Linear(config, kernels, workspace, products, activations);
+    this.#drafts = config.drafts && new DraftProducts(kernels, workspace, products, activations, config.drafts.rank);
     this.#head = new Head(config, kernels, arena, workspace, this.#linear, this.#weights);
   }
 
@@ -63,15 +68,16 @@ export class Decoder {
     const rows = ids.length;
     this.arena.u32(at.pages, pages.length).set(pages);
     for (let row = 0; row < rows; row++) this.#embed(at.x + row * hiddenSize * 4, ids[row]!);
+    const masks = this.#drafts ? maskRuns(ids, this.#config.maskTokenId) : NONE;
     for (let l = top; l < bottom; l++) {
       for (let tile = 0; tile < rows; tile += MAX_ROWS) {
-        this.#project(l, start, tile, Math.min(MAX_ROWS, rows - tile), pageTokens);
+        this.#project(l, start, tile, Math.min(MAX_ROWS, rows - tile), masks, pageTokens);
       }
       const wanted = l === bottom - 1 ? from : 0;
       for (let tile = 0; tile < rows; tile += MAX_ROWS) {
         const first = Math.max(tile, wanted);
         const end = Math.min(tile + MAX_ROWS, rows);
-        if (first < end) this.#mix(l, first, end - first, visible, pageTokens);
+        if (first < end) this.#mix(l, first, end - first, masks, visible, pageTokens);
       }
     }
   }
@@ -101,7 +107,7 @@ export class Decoder {
   }
 
   /** Queries of a tile's rows, and their KV, which goes to the pages. */
-  #project(l: number, start: number, tile: number, rows: number, pageTokens: number): void {
+  #project(l: number, start: number, tile: number, rows: number, masks: readonly RowRange[], pageTokens: number): void {
     const k = this.#kernels;
     const at = this.#at;
     const linear = this.#linear;
@@ -118,6 +124,14 @@ export class Decoder {
     linear.multiply(keys, qkvWidth, 0, at.normed, layer.k, rows);
     linear.multiply(values, qkvWidth, 0, at.normed, layer.v, rows);
     linear.finish();
+    if (layer.drafts) {
+      const outputs = [
+        { y: queries, ldy: qkvWidth, adapter: layer.drafts.q },
+        { y: keys, ldy: qkvWidth, adapter: layer.drafts.k },
+        { y: values, ldy: qkvWidth, adapter: layer.drafts.v },
+      ];
+      this.#drafts?.add(outputs, at.normed, rows, runsWithin(masks, tile, rows));
+    }
     if (layer.qkvBias) {
       k.add_bias(queries, qkvWidth, layer.qkvBias[0], rows, qWidth);
       k.add_bias(keys, qkvWidth, layer.qkvBias[1], rows, kvWidth);
@@ -135,13 +149,21 @@ export class Decoder {
   }
 
   /** Attention over the KV that `project` has stored, then the MLP, of rows `first` on. */
-  #mix(l: number, first: number, count: number, visible: Int32Array, pageTokens: number): void {
+  #mix(
+    l: number,
+    first: number,
+    count: number,
+    masks: readonly RowRange[],
+    visible: Int32Array,
+    pageTokens: number,
+  ): void {
     const at = this.#at;
     const linear = this.#linear;
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim } = this.#config;
     const qWidth = numHeads * headDim;
     const qkvWidth = qWidth + 2 * numKvHeads * headDim;
     const layer = this.#weights.layers[l]!;
+    const own = runsWithin(masks, first, count);
     const x = at.x + first * hiddenSize * 4;
     this.arena.i32(at.visible, count).set(visible.subarray(first, first + count));
     this.#kernels.attention(
@@ -161,12 +183,23 @@ export class Decoder {
     linear.quantize(at.normed, count, qWidth, layer.o);
     linear.multiply(x, hiddenSize, 1, at.normed, layer.o, count);
     linear.finish();
+    const { drafts } = layer;
+    if (drafts) this.#drafts?.add([{ y: x, ldy: hiddenSize, adapter: drafts.o }], at.normed, count, own);
     linear.norm(x, layer.postNorm, count, layer.gate);
     linear.multiply(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
     linear.multiply(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
     linear.finish();
+    if (drafts) {
+      const ldy = 2 * intermediateSize;
+      const outputs = [
+        { y: at.gateUp, ldy, adapter: drafts.gate },
+        { y: at.gateUp + intermediateSize * 4, ldy, adapter: drafts.up },
+      ];
+      this.#drafts?.add(outputs, at.normed, count, own);
+    }
     linear.swiglu(count, intermediateSize, layer.down);
     linear.multiply(x, hiddenSize, 1, at.act, layer.down, count);
     linear.finish();
+    if (drafts) this.#drafts?.add([{ y: x, ldy: hiddenSize, adapter: drafts.down }], at.act, count, own);
   }
 }

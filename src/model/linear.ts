@@ -1,6 +1,6 @@
 /** Linear layers on the kernels: the input is normed and rounded once, then multiplied by each matrix that reads it. */
 import type { Kernels } from '../kernels/kernels.ts';
-import { F32, INT4, INT8, type Products } from '../kernels/products.ts';
+import { F32, INT4, INT8, type ProductKind, type Products } from '../kernels/products.ts';
 import type { ModelConfig } from './config.ts';
 import type { Tensor } from './weights.ts';
 import type { Workspace } from './workspace.ts';
@@ -29,7 +29,7 @@ export class Linear {
     this.#kernels = kernels;
     this.#at = workspace;
     this.#products = products;
-    this.#limbs = activations === 'int8' ? 1 : 2;
+    this.#limbs = limbsOf(activations);
   }
 
   /** RMSNorm of x (rows, hidden) as input of the `multiply` calls that follow: records, or floats in `normed`. */
@@ -57,7 +57,7 @@ export class Linear {
    * @param x input of f32 weights; quantized weights read the records that `norm`, `quantize` or `swiglu` left
    */
   multiply(y: number, ldy: number, accumulate: 0 | 1, x: number, w: Tensor, rows: number): void {
-    const kind = w.type === 'int4' ? INT4 : w.type === 'int8' ? INT8 : F32;
+    const kind = productKind(w);
     const input = w.type === 'f32' ? x : this.#at.q8;
     for (const { from, to, data, scales } of w.parts) {
       this.#products.add(kind, y + from * 4, ldy, accumulate, input, data, scales, rows, to - from, w.k, this.#limbs);
@@ -69,7 +69,16 @@ export class Linear {
   }
 }
 
+/** int8 rows of one row of activations. */
+export function limbsOf(activations: Activations): 1 | 2 {
+  return activations === 'int8' ? 1 : 2;
+}
+
+export function productKind({ type }: Tensor): ProductKind {
+  return type === 'int4' ? INT4 : type === 'int8' ? INT8 : F32;
+}
+
 /** Which encoding of the input a tensor's kernel reads: 1 for words, 0 for the one that suits int4. */
-function words(reader: Tensor): 0 | 1 {
+export function words(reader: Tensor): 0 | 1 {
   return reader.type === 'int8' ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 /** Addresses of a forward pass's buffers. They are planned once, and a forward allocates nothing. */
 import { type Arena, align } from '../kernels/arena.ts';
 import type { ModelConfig } from './config.ts';
+import { draftWidth } from './decoder-weights.ts';
 import { GROUP } from './manifest.ts';
 import { ropeFrequencies, ropeMagnitude } from './rope.ts';
 
@@ -26,6 +27,8 @@ export interface Workspace {
   readonly pages: number; // (pages of the largest cache) u32
   readonly attention: number; // 2d i16, then scores of the heads that share a K
   readonly rope: number; // (maxTokens, d)
+  readonly drafts: number; // (3 matrices, MAX_ROWS, draftWidth) f32: A x of mask rows, zeros after the rank
+  readonly draftRecords: number; // records of `drafts`, the limbs of a row together
   readonly result: number; // id i32, prob f32, entropy f32
 }
 
@@ -53,6 +56,7 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   const gateUp = align(MAX_ROWS * 2 * intermediateSize * 4);
   const act = align(MAX_ROWS * intermediateSize * 4);
   const logits = HEAD_ROWS * logitStride(vocabSize) * 4;
+  const drafts = config.drafts === null ? 0 : draftWidth(config.drafts.rank);
   return {
     x: rows * hiddenSize * 4,
     normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
@@ -64,8 +68,15 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
     pages: (maxTokens / pageTokens) * 4,
     attention: headDim * 4 + (numHeads / numKvHeads) * (maxTokens + 8) * 4,
     rope: maxTokens * headDim * 4,
+    drafts: 3 * MAX_ROWS * drafts * 4,
+    draftRecords: 3 * draftRecordBytes(drafts) * MAX_ROWS,
     result: 16,
   };
+}
+
+/** Bytes of the records of one row of an adapter's B. @param width its inputs */
+export function draftRecordBytes(width: number): number {
+  return (MAX_LIMBS * RECORD_BYTES * width) / GROUP;
 }
 
 /** Floats from one row of logits to the next: the head pads a row to whole vectors. */

@@ -6,6 +6,7 @@
 import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { PROPORTIONAL } from '../model/cost-curve.ts';
+import { draftNames, draftWidth } from '../model/decoder-weights.ts';
 import { OutOfMemoryError } from '../model/errors.ts';
 import { emptyPredictions } from '../model/forward/predictions.ts';
 import { blockRows, cacheOrigin, staleTokens } from '../model/forward/rows.ts';
@@ -159,7 +160,7 @@ export class ScalarModel implements DiffusionModel {
     for (let l = 0; l < this.config.numLayers; l++) {
       const layer = `model.layers.${l}.`;
       const normed = scalar.rmsNorm(x, this.#tensor(`${layer}input_layernorm.weight`), hiddenSize, rmsNormEps);
-      const head = (name: string, n: number) => this.#linear(normed, `${layer}self_attn.${name}`, rows, n);
+      const head = (name: string, n: number) => this.#linear(normed, `${layer}self_attn.${name}`, ids, n);
       const rotate = (y: Float32Array, norm: string) => {
         const given = this.config.qkNorm
           ? scalar.rmsNorm(y, this.#tensor(`${layer}self_attn.${norm}.weight`), headDim, rmsNormEps)
@@ -172,24 +173,44 @@ export class ScalarModel implements DiffusionModel {
       const keys = cache.keys[l]!;
       const values = cache.values[l]!;
       const mixed = scalar.attention(q, keys, values, visible, numHeads, numKvHeads, headDim);
-      x = add(x, this.#linear(mixed, `${layer}self_attn.o_proj`, rows, hiddenSize));
+      x = add(x, this.#linear(mixed, `${layer}self_attn.o_proj`, ids, hiddenSize));
       const post = scalar.rmsNorm(x, this.#tensor(`${layer}post_attention_layernorm.weight`), hiddenSize, rmsNormEps);
-      const gate = this.#linear(post, `${layer}mlp.gate_proj`, rows, intermediateSize);
-      const up = this.#linear(post, `${layer}mlp.up_proj`, rows, intermediateSize);
-      x = add(x, this.#linear(scalar.swiglu(gate, up), `${layer}mlp.down_proj`, rows, hiddenSize));
+      const gate = this.#linear(post, `${layer}mlp.gate_proj`, ids, intermediateSize);
+      const up = this.#linear(post, `${layer}mlp.up_proj`, ids, intermediateSize);
+      x = add(x, this.#linear(scalar.swiglu(gate, up), `${layer}mlp.down_proj`, ids, hiddenSize));
     }
     const normed = scalar.rmsNorm(x, this.#tensor('model.norm.weight'), hiddenSize, rmsNormEps);
     const name = this.config.tieWordEmbeddings ? 'model.embed_tokens' : 'lm_head';
-    const logits = this.#linear(normed, name, rows, this.config.vocabSize);
+    const logits = this.#linear(normed, name, ids, this.config.vocabSize);
     return Array.from(ids, (_, r) => logits.slice(r * this.config.vocabSize, (r + 1) * this.config.vocabSize));
   }
 
-  #linear(x: Float32Array, name: string, rows: number, n: number): Float32Array {
+  #linear(x: Float32Array, name: string, ids: Int32Array, n: number): Float32Array {
+    const rows = ids.length;
     const weight = `${name}.weight`;
     const input = this.#rounded.has(weight) ? scalar.roundTripQ8(x) : x;
     const y = scalar.matmul(input, this.#tensor(weight), rows, n, x.length / rows);
+    this.#addDrafts(y, input, name, ids);
     const bias = this.#tensors.get(`${name}.bias`);
     return bias ? y.map((v, i) => v + bias[i % n]!) : y;
+  }
+
+  /** The adapter of a matrix, on mask rows alone. y (T, N) += B A x */
+  #addDrafts(y: Float32Array, x: Float32Array, name: string, ids: Int32Array): void {
+    const { drafts, maskTokenId } = this.config;
+    const names = draftNames(name);
+    const a = this.#tensors.get(names.a);
+    if (drafts === null || a === undefined) return;
+    const b = this.#tensor(names.b);
+    const [k, n, width] = [x.length / ids.length, y.length / ids.length, draftWidth(drafts.rank)];
+    for (const [r, id] of ids.entries()) {
+      if (id !== maskTokenId) continue;
+      const low = new Float32Array(width);
+      low.set(scalar.matmul(x.subarray(r * k, (r + 1) * k), a, 1, drafts.rank, k));
+      const input = this.#rounded.has(names.b) ? scalar.roundTripQ8(low) : low;
+      const correction = scalar.matmul(input, b, 1, n, width);
+      for (let i = 0; i < n; i++) y[r * n + i]! += correction[i]!;
+    }
   }
 
   #tensor(name: string): Float32Array {

@@ -157,6 +157,7 @@ const NODE_RUNS: readonly Run[] = [
   },
   bench('kernels', { BENCH_PEERS: 'none' }),
   bench('decode', { BENCH_PEERS: 'none', BENCH_TOKENS: '20' }),
+  bench('drafts'),
   bench('serve'),
   bench('roofline'),
   bench('profile'),

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { OutOfMemoryError } from '../../src/model/errors.ts';
 import type { DiffusionModel, Predictions } from '../../src/model/model.ts';
-import { convertFixture, type Dtype, scalarModel } from '../support/engines/models.ts';
+import { convertFixture, convertWithDrafts, type Dtype, scalarModel } from '../support/engines/models.ts';
 import { type Runtime, readKv } from '../support/engines/runtimes.ts';
 import { type Conformance, runConformance } from './conformance-script.ts';
 
@@ -20,19 +20,21 @@ function expectClose(got: Predictions, expected: Predictions, tolerance: number)
   expect(got.ids).toEqual(expected.ids);
 }
 
-/** A checkpoint of `test/fixtures`, the type of its matrices, and what of its semantics is changed. */
-export type Checkpoint = readonly [fixture: string, dtype: Dtype, semantics: object];
+/** A checkpoint of `test/fixtures`, the type of its matrices, its semantics where they differ, and whether masks have adapters. */
+export type Checkpoint = readonly [fixture: string, dtype: Dtype, semantics: object, drafts?: 'drafts'];
 
-/** Every architecture, type of matrix and context attention once. */
+/** Every architecture, type of matrix and context attention once, and adapters on quantized and on float inputs. */
 export const CHECKPOINTS: readonly Checkpoint[] = [
   ['tiny-llama', 'int4', {}],
   ['tiny-qwen2', 'f32', { contextAttention: 'block_causal', logitShift: false }],
   ['tiny-qwen3', 'int8', {}],
+  ['tiny-llama', 'int4', {}, 'drafts'],
+  ['tiny-qwen2', 'f32', {}, 'drafts'],
 ];
 
 /** The tests of a checkpoint on each of these runtimes. */
-export function conformance([fixture, dtype, semantics]: Checkpoint, runtimes: readonly Runtime[]): void {
-  const source = convertFixture(fixture, dtype, semantics);
+export function conformance([fixture, dtype, semantics, drafts]: Checkpoint, runtimes: readonly Runtime[]): void {
+  const source = drafts ? convertWithDrafts(fixture, dtype) : convertFixture(fixture, dtype, semantics);
   let oracle: Conformance;
   beforeAll(async () => {
     const model = await scalarModel(await source);

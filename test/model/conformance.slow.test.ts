@@ -5,4 +5,6 @@ import { CHECKPOINTS, conformance } from './conformance-suite.ts';
 
 const webgpu = RUNTIMES.filter(({ name }) => name === 'onnx on webgpu');
 
-describe.each(CHECKPOINTS.slice(1))('%s %s', (...checkpoint) => conformance(checkpoint, webgpu));
+describe.each(CHECKPOINTS.slice(1).map((checkpoint) => ({ checkpoint })))('$checkpoint', ({ checkpoint }) => {
+  conformance(checkpoint, webgpu);
+});

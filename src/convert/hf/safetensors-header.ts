@@ -36,18 +36,26 @@ export interface HeaderEntry {
   readonly offset: number;
 }
 
+export interface SafetensorsHeader {
+  readonly tensors: readonly HeaderEntry[];
+  /** Words of whoever wrote the file. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /**
  * Tensors in the order of their bytes. Together they cover the rest of the file, without a hole and without an overlap.
  * @throws ConversionError naming the file, and the tensor where one is wrong
  */
-export async function readSafetensorsHeader(file: RangeFile): Promise<readonly HeaderEntry[]> {
+export async function readSafetensorsHeader(file: RangeFile): Promise<SafetensorsHeader> {
   const { path } = file;
   const text = await headerText(file);
   const dataStart = 8 + new TextEncoder().encode(text).byteLength;
   const entries: [string, Entry][] = [];
+  let metadata: Readonly<Record<string, string>> = {};
   for (const [name, value] of Object.entries(parseHeader(text, path))) {
-    if (name === '__metadata__') checkJson(value, `${path}: ${name}`, metadataSchema);
-    else entries.push([name, checkJson(value, `${path}: ${name}`, entrySchema)]);
+    if (name === '__metadata__') {
+      metadata = checkJson(value, `${path}: ${name}`, metadataSchema) ?? {};
+    } else entries.push([name, checkJson(value, `${path}: ${name}`, entrySchema)]);
   }
   entries.sort(([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1]);
   let end = 0;
@@ -59,9 +67,10 @@ export async function readSafetensorsHeader(file: RangeFile): Promise<readonly H
   if (end > rest) throw new ConversionError(`${path} ends at byte ${file.bytes}: it is cut off, fetch it again`);
   if (end < rest)
     throw new ConversionError(`${path} has ${rest - end} bytes after its last tensor that no tensor owns`);
-  return entries.map(([name, { dtype, shape, data_offsets }]) => {
+  const tensors = entries.map(([name, { dtype, shape, data_offsets }]) => {
     return { name, type: dtype, shape, offset: dataStart + data_offsets[0] };
   });
+  return { tensors, metadata };
 }
 
 async function headerText(file: RangeFile): Promise<string> {

@@ -23,6 +23,8 @@ interface StoredTensor extends HeaderEntry {
 
 export class SafetensorsReader implements TensorReader {
   readonly shapes = new Map<string, Shape>();
+  /** What the writer of the files noted in them. */
+  readonly metadata = new Map<string, string>();
   readonly #files: RangeFile[] = [];
   readonly #tensors = new Map<string, StoredTensor>();
   readonly #raw = new Scratch();
@@ -93,7 +95,9 @@ export class SafetensorsReader implements TensorReader {
   async #openFile(directory: string, name: string): Promise<readonly StoredTensor[]> {
     const file = await RangeFile.open(join(directory, name));
     this.#files.push(file);
-    return (await readSafetensorsHeader(file)).map((entry) => ({ ...entry, file }));
+    const { tensors, metadata } = await readSafetensorsHeader(file);
+    for (const [key, value] of Object.entries(metadata)) this.metadata.set(key, value);
+    return tensors.map((entry) => ({ ...entry, file }));
   }
 
   #add(tensor: StoredTensor): void {

@@ -12,7 +12,7 @@ export interface PlannedPart {
   readonly rows: readonly [number, number];
   /** Byte offset in the shard. */
   readonly data: number;
-  readonly scales?: number;
+  readonly scales?: number | undefined;
 }
 
 export interface PlannedTensor {

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const MANIFEST = 'manifest.json';
-const SHARD = /^weights-\d+\.bin$/;
+const SHARD = /^(weights|drafts)-\d+\.bin$/;
 
 /**
  * Runs `fill` with an empty directory, then moves its files to `out/name`, where other files (a model card) stay.

@@ -10,24 +10,29 @@ export interface ShardEntry {
   readonly sha256: string;
 }
 
-function shardFile(shard: number): string {
-  return `weights-${String(shard).padStart(3, '0')}.bin`;
+/** First part of a shard's name: of the base's weights, or of its drafts' adapters. */
+export type ShardStem = 'weights' | 'drafts';
+
+function shardFile(stem: ShardStem, shard: number): string {
+  return `${stem}-${String(shard).padStart(3, '0')}.bin`;
 }
 
 export class ShardWriter {
   readonly #directory: string;
+  readonly #stem: ShardStem;
   readonly #entries: ShardEntry[] = [];
   #open: { handle: FileHandle; hash: Hash; bytes: number } | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, stem: ShardStem) {
     this.#directory = directory;
+    this.#stem = stem;
   }
 
   /** Writes `bytes` at `offset` of `shard`, zeros before it; calls come in ascending order of both. */
   async write(shard: number, offset: number, bytes: Uint8Array): Promise<void> {
     while (this.#entries.length < shard) await this.#finishShard();
     this.#open ??= {
-      handle: await open(join(this.#directory, shardFile(shard)), 'w'),
+      handle: await open(join(this.#directory, shardFile(this.#stem, shard)), 'w'),
       hash: createHash('sha256'),
       bytes: 0,
     };
@@ -62,6 +67,10 @@ export class ShardWriter {
     if (shard === undefined) throw new Error(`shard ${this.#entries.length} is empty`);
     await shard.handle.close();
     this.#open = undefined;
-    this.#entries.push({ file: shardFile(this.#entries.length), bytes: shard.bytes, sha256: shard.hash.digest('hex') });
+    this.#entries.push({
+      file: shardFile(this.#stem, this.#entries.length),
+      bytes: shard.bytes,
+      sha256: shard.hash.digest('hex'),
+    });
   }
 }

@@ -6,7 +6,7 @@ import type { ErrorReport } from './error-report.ts';
 import type { Layout, PlannedPart, PlannedTensor } from './layout.ts';
 import { quantizeInt4, quantizeInt8, type SquaredSums, squaredNorm } from './quantize.ts';
 import { rowRanges } from './row-ranges.ts';
-import { type ShardEntry, ShardWriter } from './shard-writer.ts';
+import { type ShardEntry, type ShardStem, ShardWriter } from './shard-writer.ts';
 
 /**
  * @param weightsPerRead most weights in memory at once (a row at least); the scales of one part are held besides
@@ -18,8 +18,9 @@ export async function writeWeights(
   tensors: TensorReader,
   weightsPerRead: number,
   report: ErrorReport,
+  stem: ShardStem = 'weights',
 ): Promise<readonly ShardEntry[]> {
-  const writer = new ShardWriter(directory);
+  const writer = new ShardWriter(directory, stem);
   try {
     for (const tensor of layout.tensors) {
       for (const part of tensor.parts) await writePart(writer, tensor, part, tensors, weightsPerRead, report);

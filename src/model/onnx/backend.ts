@@ -27,7 +27,7 @@ export interface Backend {
   open(config: ModelConfig, graph: Uint8Array, files: readonly DataFile[]): Promise<InferenceSession>;
   tensor(type: 'float32' | 'int64', data: Float32Array | BigInt64Array, dims: readonly number[]): Tensor;
   /** A tensor in the precision of activations. */
-  bias(values: Float32Array, dims: readonly number[]): Tensor;
+  floats(values: Float32Array, dims: readonly number[]): Tensor;
   createStore(config: ModelConfig, tokens: number): KvStore;
 }
 

@@ -7,12 +7,16 @@
  * attention operators are causal only, or wrong on adapters with small subgroups.
  */
 import type { ModelConfig } from '../config.ts';
+import { draftNames, draftWidth } from '../decoder-weights.ts';
 import { GROUP, rowsAndLength } from '../manifest.ts';
 import type { StoredTensor, Tables } from './external-data.ts';
 import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT } from './graph-builder.ts';
 import { GraphWeights } from './graph-weights.ts';
 
 export type Precision = 'fp32' | 'fp16';
+
+/** Name of the input that marks mask rows. */
+export const MASKS = 'masks';
 
 /** Names of layer l's K outputs and inputs, and of its V. */
 export const keyNames = (l: number) => ({ past: `past_key_${l}`, present: `new_key_${l}` });
@@ -23,6 +27,7 @@ export const valueNames = (l: number) => ({ past: `past_value_${l}`, present: `n
  * - ids, positions (1, T) int64
  * - rows (R) int64: which of the T
  * - targets (1, R, 1) int64
+ * - masks (1, T, 1): 1 on rows of the mask token, else 0; only where the model has adapters for them
  * - bias, added to the attention's scores: broadcasts to (1, kvHeads, heads / kvHeads, T, P + T), of rank 4
  * - past_key_l, past_value_l (1, P, kvHeads, d)
  *
@@ -71,6 +76,7 @@ class DecoderGraph {
     graph.input('positions', INT64, [1, 'T']);
     graph.input('rows', INT64, ['R']);
     graph.input('targets', INT64, [1, 'R', 1]);
+    if (this.#config.drafts) graph.input(MASKS, this.#type, [1, 'T', 1]);
     graph.input('bias', this.#type, ['b0', 'b1', 'b2', 'b3']);
     for (let l = 0; l < numLayers; l++) {
       for (const { past, present } of [keyNames(l), valueNames(l)]) {
@@ -214,23 +220,38 @@ class DecoderGraph {
     graph.output('best', FLOAT, [1, 'R', 4]);
   }
 
-  /** x (1, rows, K) w (N, K)^T, and the bias where there is one. */
+  /** x (1, rows, K) w (N, K)^T, with the adapter of mask rows and the bias where there are such. */
   #linear(x: string, name: string): string {
     const graph = this.#graph;
-    const weight = this.#weights.tensor(`${name}.weight`);
+    const base = this.#product(x, `${name}.weight`);
+    const names = draftNames(name);
+    const y = this.#weights.has(names.a) ? graph.op('Add', [base, this.#draft(x, names)]) : base;
+    return this.#weights.has(`${name}.bias`) ? graph.op('Add', [y, this.#weights.vector(`${name}.bias`)]) : y;
+  }
+
+  /** B A x on mask rows, 0 on the others. x (1, T, K) */
+  #draft(x: string, { a, b }: { readonly a: string; readonly b: string }): string {
+    const graph = this.#graph;
+    const { rows: rank } = rowsAndLength(this.#weights.tensor(a));
+    const low = graph.op('Mul', [this.#product(x, a), MASKS]);
+    const wide = graph.op('Pad', [low, graph.integers(0, 0, 0, 0, 0, draftWidth(rank) - rank)]);
+    return this.#product(wide, b);
+  }
+
+  /** x (1, rows, K) w (N, K)^T */
+  #product(x: string, name: string): string {
+    const graph = this.#graph;
+    const weight = this.#weights.tensor(name);
     const { type } = weight;
     const { rows: n, k } = rowsAndLength(weight);
-    const { data, scales } = this.#weights.matrix(`${name}.weight`);
-    let y: string;
+    const { data, scales } = this.#weights.matrix(name);
     if (type === 'f32') {
       const rows = graph.op('Reshape', [x, graph.integers(-1, k)]);
       const product = graph.op('Gemm', [rows, data], { attributes: { transB: 1 } });
-      y = graph.op('Reshape', [product, graph.integers(1, -1, n)]);
-    } else {
-      const attributes = { K: k, N: n, bits: type === 'int4' ? 4 : 8, block_size: GROUP };
-      y = graph.op('MatMulNBits', [x, data, scales], { domain: MICROSOFT, attributes });
+      return graph.op('Reshape', [product, graph.integers(1, -1, n)]);
     }
-    return this.#weights.has(`${name}.bias`) ? graph.op('Add', [y, this.#weights.vector(`${name}.bias`)]) : y;
+    const attributes = { K: k, N: n, bits: type === 'int4' ? 4 : 8, block_size: GROUP };
+    return graph.op('MatMulNBits', [x, data, scales], { domain: MICROSOFT, attributes });
   }
 
   #transpose(x: string, order: readonly number[]): string {

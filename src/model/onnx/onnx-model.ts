@@ -13,7 +13,7 @@ import { readManifest } from '../weights.ts';
 import { MAX_ROWS } from '../workspace.ts';
 import { type Backend, kvNames, type SessionTensors, tokenBytes } from './backend.ts';
 import { chooseId } from './choose-id.ts';
-import { buildDecoderGraph } from './decoder-graph.ts';
+import { buildDecoderGraph, MASKS } from './decoder-graph.ts';
 import { createTables, readExternalData } from './external-data.ts';
 import { OnnxCache } from './onnx-cache.ts';
 import { alone } from './runs.ts';
@@ -157,17 +157,24 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
       rows: integers(rows, [rows.length]),
       targets: integers(targets, [1, rows.length, 1]),
       bias: this.#bias(visible, start + count),
+      ...(this.config.drafts && { [MASKS]: this.#masks(input) }),
     };
+  }
+
+  /** 1 on rows of the mask token. (1, T, 1) */
+  #masks(input: Int32Array): Tensor {
+    const masks = Float32Array.from(input, (id) => (id === this.config.maskTokenId ? 1 : 0));
+    return this.#backend.floats(masks, [1, input.length, 1]);
   }
 
   /** Zero where a row sees a position. One number if all rows see all positions, else (T, P + T). */
   #bias(visible: Int32Array, positions: number): Tensor {
-    if (visible.every((count) => count >= positions)) return this.#backend.bias(new Float32Array(1), [1, 1, 1, 1]);
+    if (visible.every((count) => count >= positions)) return this.#backend.floats(new Float32Array(1), [1, 1, 1, 1]);
     const bias = new Float32Array(visible.length * positions);
     visible.forEach((count, row) => {
       bias.fill(UNSEEN, row * positions + count, (row + 1) * positions);
     });
-    return this.#backend.bias(bias, [1, 1, visible.length, positions]);
+    return this.#backend.floats(bias, [1, 1, visible.length, positions]);
   }
 
   /**

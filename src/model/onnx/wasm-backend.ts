@@ -16,7 +16,7 @@ export async function createWasmBackend(file: EngineFile | null): Promise<Backen
     open: (_config, graph, files) =>
       ort.InferenceSession.create(graph, { executionProviders: ['wasm'], externalData: [...files] }),
     tensor,
-    bias: (values, dims) => tensor('float32', values, dims),
+    floats: (values, dims) => tensor('float32', values, dims),
     createStore: (config, tokens) => new ArrayStore(config, tokens, (data, dims) => tensor('float32', data, dims)),
   };
 }

@@ -83,15 +83,15 @@ export async function createWebGpuBackend(file: EngineFile | null): Promise<Back
         extra: { session: { disable_cpu_ep_fallback: '1' } },
       }),
     tensor,
-    bias: (values, dims) =>
+    floats: (values, dims) =>
       precision === 'fp16' ? new ort.Tensor('float16', toHalves(values), dims) : tensor('float32', values, dims),
     createStore: (config, tokens) => new GpuStore(config, tokens, device, ort.Tensor, precision),
   };
 }
 
-/** fp16 bits of 0 and of -30000, the only values of a bias. */
+/** fp16 bits of 0, 1 and -30000: the values of `bias` and `masks`. */
 function toHalves(values: Float32Array): Uint16Array {
-  return Uint16Array.from(values, (value) => (value === 0 ? 0 : 0xf753));
+  return Uint16Array.from(values, (value) => (value === 0 ? 0 : value === 1 ? 0x3c00 : 0xf753));
 }
 
 /** Buffers for all tokens of the request, so that a commit copies only its own rows. */

@@ -38,6 +38,7 @@ export const FAKE_CONFIG: ModelConfig = {
   stopRule: 'no_mask_before',
   decoding: null,
   infill: null,
+  drafts: null,
 };
 
 /** With holes and a template, for what needs them. */

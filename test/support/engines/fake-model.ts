@@ -46,6 +46,7 @@ export const fakeConfig: ModelConfig = {
   stopRule: 'no_mask_before',
   decoding: null,
   infill: null,
+  drafts: null,
 };
 
 export interface FakeModelOptions {

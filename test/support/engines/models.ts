@@ -28,6 +28,14 @@ export async function convertToDirectory(name: string, dtype: Dtype, semantics =
   return join(out, name);
 }
 
+/** A fixture with the adapters of its drafts.safetensors. */
+export async function convertWithDrafts(name: string, dtype: Dtype): Promise<WeightSource> {
+  const out = await mkdtemp(join(tmpdir(), 'seedling-'));
+  const drafts = join(fixture(name), 'drafts.safetensors');
+  await convert(fixture(name), { name, out, dtype, embedding: dtype, semantics: {}, drafts });
+  return directorySource(join(out, name));
+}
+
 export async function wasmModel(
   source: WeightSource,
   flavour: KernelFlavour,
@@ -59,6 +67,7 @@ export interface GoldenCase {
   readonly logits: number[][]; // (ids, V)
 }
 
-export async function golden(name: string): Promise<readonly GoldenCase[]> {
-  return JSON.parse(await readFile(join(fixture(name), 'golden.json'), 'utf8')).cases;
+/** @param file golden.json, or drafts-golden.json for the model with the adapters of drafts.safetensors */
+export async function golden(name: string, file = 'golden.json'): Promise<readonly GoldenCase[]> {
+  return JSON.parse(await readFile(join(fixture(name), file), 'utf8')).cases;
 }

@@ -44,13 +44,15 @@ def read_part(shard: NDArray[np.uint8], kind: str, rows: int, shape: list[int], 
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of the directory by its Hugging Face name, float32."""
+    """Every tensor of the base by its Hugging Face name, float32. Adapters of mask rows are not the base's."""
     manifest = json.loads((folder / "manifest.json").read_text())
     if manifest["format"] != "seedling-weights-1":
         raise ValueError(f"unknown weight format {manifest['format']!r}")
     shards = [np.memmap(folder / shard["file"], dtype=np.uint8, mode="r") for shard in manifest["shards"]]
     tensors: dict[str, Tensor] = {}
     for tensor in manifest["tensors"]:
+        if ".drafts." in tensor["name"]:
+            continue
         parts = [
             read_part(shards[part["shard"]], tensor["type"], part["rows"][1] - part["rows"][0], tensor["shape"], part)
             for part in tensor["parts"]
