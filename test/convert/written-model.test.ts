@@ -196,6 +196,7 @@ it('decisions are one block that names ids and texts', async () => {
     'mask      3 <|mask|>',
     'start     0 <|endoftext|>',
     'ends      2 (no_mask_before)',
+    'drafts    by the weights themselves',
     'template  1 characters',
     'infill    5 <fim_suffix> S 4 <fim_prefix> P 6 <fim_middle>',
   ]);
