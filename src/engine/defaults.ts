@@ -25,6 +25,12 @@ export const DEFAULTS = {
   topP: 1,
   /** All. */
   topK: 0,
+  /** All. */
+  minP: 0,
+  /** 1: no penalty. */
+  repetitionPenalty: 1,
+  /** Tokens that llama.cpp's `repeat_penalty` counts. */
+  repeatLastN: 64,
   tokenHealing: true,
   frequencyPenalty: 0,
   presencePenalty: 0,

@@ -50,6 +50,8 @@ export interface GenerateRequest {
   readonly topP: number;
   /** 0 keeps all. */
   readonly topK: number;
+  /** Least share of the best id's probability; 0 keeps all. */
+  readonly minP: number;
   readonly seed: number;
   /** Null: logits stay as they are. */
   readonly logitRules: LogitRules | null;

@@ -4,12 +4,13 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { mostProbable } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
+import { adjusted, countWithin } from './forward/adjust.ts';
 import type { Linear } from './linear.ts';
 import type { Adjustment, Predictions, RowAsk } from './model.ts';
 import { HEAD_ROWS, logitStride, MAX_ROWS, type Workspace } from './workspace.ts';
 
 /** The sampling of an ask that names none: the plain argmax. */
-const GREEDY = { temperature: 0, topK: 0, topP: 1 };
+const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
 export class Head {
   readonly #config: ModelConfig;
@@ -44,7 +45,7 @@ export class Head {
   ): void {
     const { vocabSize, maskTokenId } = this.#config;
     const { logits, result } = this.#at;
-    const { temperature, topK, topP } = sampling ?? GREEDY;
+    const { temperature, topK, topP, minP = 0 } = sampling ?? GREEDY;
     const stride = logitStride(vocabSize) * 4;
     const id = this.#arena.i32(result, 1);
     const numbers = this.#arena.f32(result, 4);
@@ -55,12 +56,15 @@ export class Head {
       for (let i = 0; i < count; i++) {
         const entry = at + from + i;
         const adjustment = sampling?.adjustments?.[entry];
-        if (adjustment && adjustment !== uploaded) this.#upload(adjustment);
+        const row = this.#arena.f32(logits + i * stride, vocabSize);
+        // With factors the additions follow from the row's own logits.
+        if (adjustment && (adjustment !== uploaded || adjustment.factors)) this.#upload(adjustment, row);
         uploaded = adjustment;
+        const within =
+          minP > 0 && temperature > 0 ? countWithin(row, maskTokenId, adjustment, temperature, minP) : topK;
         if (alternatives > 0) {
           // Before `head_predict`, which overwrites the row.
           const top = [entry * alternatives, (entry + 1) * alternatives] as const;
-          const row = this.#arena.f32(logits + i * stride, vocabSize);
           mostProbable(row, maskTokenId, predictions.topIds!.subarray(...top), predictions.topProbs!.subarray(...top));
         }
         this.#kernels.head_predict(
@@ -69,7 +73,7 @@ export class Head {
           vocabSize,
           maskTokenId,
           temperature,
-          topK,
+          topK > 0 ? Math.min(topK, within) : within,
           topP,
           sampling ? sampling.uniforms[entry]! : 0,
           targets?.[entry] ?? -1,
@@ -106,8 +110,12 @@ export class Head {
     return this.#arena.f32(logits, rows.length * stride);
   }
 
-  /** @throws RangeError on more adjustments than there is room for */
-  #upload({ ids, deltas }: Adjustment): void {
+  /**
+   * @param row plain logits (V)
+   * @throws RangeError on more adjustments than there is room for
+   */
+  #upload(adjustment: Adjustment, row: Float32Array): void {
+    const { ids, deltas, factors } = adjustment;
     const { numHeads, numKvHeads, headDim } = this.#config;
     const room = MAX_ROWS * (numHeads + 2 * numKvHeads) * headDim;
     if (ids.length * 3 > room)
@@ -116,7 +124,8 @@ export class Head {
     const floats = this.#arena.f32(this.#adjustments, ids.length * 3);
     for (let i = 0; i < ids.length; i++) {
       entries[3 * i] = ids[i]!;
-      floats[3 * i + 1] = deltas[i]!;
+      const plain = row[ids[i]!]!;
+      floats[3 * i + 1] = factors ? adjusted(plain, adjustment, i) - plain : deltas[i]!;
     }
   }
 

@@ -21,18 +21,23 @@ export interface Predictions {
   readonly topProbs?: Float32Array; // (R, K)
 }
 
-/** Additions to the logits of some ids before an id is chosen. */
+/** How the logits of some ids are moved before an id is chosen: `adjusted` in `forward/adjust.ts`. */
 export interface Adjustment {
   /** Distinct. */
   readonly ids: Int32Array; // (A)
+  /** Added. */
   readonly deltas: Float32Array; // (A)
+  /** Before that: a logit above 0 is divided by it, one below is multiplied. Absent: all are 1. */
+  readonly factors?: Float32Array | undefined; // (A)
 }
 
 /** How an id is chosen from a position's distribution. Absent: the plain argmax. */
 export interface Sampling {
   /** 0 or more; 0 is the argmax of the adjusted logits, which reads no uniform. */
   readonly temperature: number;
-  /** Nucleus mass in (0, 1], taken after the temperature. */
+  /** Keep ids with at least this share of the best one's probability, after the temperature. Absent or 0: all. */
+  readonly minP?: number | undefined;
+  /** Nucleus mass in (0, 1], of the ids that `minP` and `topK` keep. */
   readonly topP: number;
   /** Keep the k most probable ids; 0 keeps all. */
   readonly topK: number;

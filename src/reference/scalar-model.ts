@@ -221,12 +221,13 @@ export class ScalarModel implements DiffusionModel {
 
   #predict(logits: readonly Float32Array[], ask: RowAsk, predictions: Predictions): Predictions {
     const { sampling, targets, alternatives = 0 } = ask;
-    const { temperature, topK, topP } = sampling ?? GREEDY;
+    const { temperature, topK, topP, minP } = sampling ?? GREEDY;
     for (const [i, row] of logits.entries()) {
       const { id, prob, entropy, targetProb } = scalar.headPredict(row, this.config.maskTokenId, {
         temperature,
         topK,
         topP,
+        minP,
         uniform: sampling ? sampling.uniforms[i]! : 0,
         target: targets?.[i] ?? -1,
         ...(sampling?.adjustments?.[i] ?? UNCHANGED),
@@ -244,7 +245,7 @@ export class ScalarModel implements DiffusionModel {
   }
 }
 
-const GREEDY = { temperature: 0, topK: 0, topP: 1 };
+const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 const UNCHANGED: Adjustment = { ids: new Int32Array(), deltas: new Float32Array() };
 
 function add(x: Float32Array, y: Float32Array): Float32Array<ArrayBuffer> {

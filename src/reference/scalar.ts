@@ -152,12 +152,16 @@ export interface HeadAsk {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
+  /** Least share of the best id's probability. Absent: 0. */
+  readonly minP?: number | undefined;
   readonly uniform: number;
   /** Negative: none. */
   readonly target: number;
   /** Distinct ids, and additions to their logits before the choice. */
   readonly ids: Int32Array; // (A)
   readonly deltas: Float32Array; // (A)
+  /** Repetition penalties, before the additions. Absent: none. */
+  readonly factors?: Float32Array | undefined; // (A)
 }
 
 export interface HeadPrediction {
@@ -173,7 +177,8 @@ export function headPredict(logits: Float32Array, maskId: number, ask: HeadAsk):
   const plain = softmax(x);
   const entropy = plain.reduce((h, p) => (p > 0 ? h - p * Math.log(p) : h), 0);
   ask.ids.forEach((id, i) => {
-    x[id]! += ask.deltas[i]!;
+    const factor = ask.factors ? ask.factors[i]! : 1;
+    x[id] = (x[id]! > 0 ? x[id]! / factor : x[id]! * factor) + ask.deltas[i]!;
   });
   const id =
     ask.temperature > 0
@@ -182,9 +187,10 @@ export function headPredict(logits: Float32Array, maskId: number, ask: HeadAsk):
   return { id, prob: plain[id]!, entropy, targetProb: ask.target < 0 ? 0 : plain[ask.target]! };
 }
 
-function drawId(probs: Float64Array, { topK, topP, uniform }: HeadAsk): number {
+function drawId(probs: Float64Array, { topK, topP, minP = 0, uniform }: HeadAsk): number {
   const sorted = probs.slice().sort().reverse();
-  let cut = topK > 0 ? sorted[Math.min(topK, sorted.length) - 1]! : 0;
+  let cut = minP * sorted[0]!;
+  if (topK > 0) cut = Math.max(cut, sorted[Math.min(topK, sorted.length) - 1]!);
   const mass = () => probs.reduce((sum, p) => (p >= cut ? sum + p : sum), 0);
   if (topP < 1) {
     const wanted = topP * mass();

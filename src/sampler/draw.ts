@@ -8,6 +8,8 @@ export interface DrawSettings {
   readonly temperature: number;
   readonly topP: number;
   readonly topK: number;
+  /** Least share of the best id's probability. Absent: 0, all ids. */
+  readonly minP?: number | undefined;
   readonly seed: number;
   /** Null: logits stay as they are. */
   readonly logitRules: LogitRules | null;
@@ -45,17 +47,21 @@ export interface Draw {
   forgotten(offsets: Int32Array): void;
 }
 
-/** @param first adjusts the logits of offset 0 only */
+/**
+ * @param first adjusts the logits of offset 0 only
+ * @param prompt (P) the tokens before offset 0, which the repetition penalty counts too
+ */
 export function createDraw(
-  { temperature, topP, topK, seed, logitRules }: DrawSettings,
+  { temperature, topP, topK, minP = 0, seed, logitRules }: DrawSettings,
   first: Adjustment | null = null,
+  prompt: Int32Array = new Int32Array(),
 ): Draw {
-  const tally = logitRules && new TokenTally(logitRules);
+  const tally = logitRules && new TokenTally(logitRules, prompt);
 
   function sampling(offsets: Int32Array, adjustments: Adjustment[] | undefined): Sampling | undefined {
     if (temperature === 0 && !adjustments) return undefined;
     const uniforms = Float32Array.from(offsets, (offset) => uniform(seed, offset)); // (R)
-    return { temperature, topP, topK, uniforms, adjustments };
+    return { temperature, topP, topK, minP, uniforms, adjustments };
   }
 
   function adjustments(offsets: Int32Array): Adjustment[] | undefined {
@@ -87,5 +93,8 @@ export function createDraw(
 function both(one: Adjustment, other: Adjustment): Adjustment {
   const deltas = new Map(Array.from(one.ids, (id, i) => [id, one.deltas[i]!] as const));
   for (const [i, id] of other.ids.entries()) addTo(deltas, id, other.deltas[i]!);
-  return adjustmentOf(deltas);
+  const { factors } = one;
+  return factors
+    ? adjustmentOf(deltas, new Map(Array.from(one.ids, (id, i) => [id, factors[i]!])))
+    : adjustmentOf(deltas);
 }

@@ -34,6 +34,15 @@ describe('bounds', () => {
     [{ top_k: 2 ** 40 }, { topK: 0 }],
     [{ frequency_penalty: 0, presence_penalty: 0, logit_bias: {} }, { logitRules: null }],
     [{ logit_bias: { 5: 0 } }, { logitRules: null }],
+    [{ min_p: 0.05 }, { minP: 0.05 }],
+    [{ min_p: null }, { minP: 0 }],
+    [{ repeat_penalty: 1.1 }, { logitRules: { repetition: { penalty: 1.1, window: 64 } } }],
+    [{ repeat_penalty: 1.1, repeat_last_n: -1 }, { logitRules: { repetition: { penalty: 1.1, window: Infinity } } }],
+    [{ repetition_penalty: 1.1 }, { logitRules: { repetition: { penalty: 1.1, window: Infinity } } }],
+    [{ repetition_penalty: 1.1, repeat_last_n: 8 }, { logitRules: { repetition: { penalty: 1.1, window: 8 } } }],
+    [{ repeat_penalty: 0.5, repetition_penalty: 0.5 }, { logitRules: { repetition: { penalty: 0.5 } } }],
+    [{ repeat_penalty: 1, repeat_last_n: 64 }, { logitRules: null }],
+    [{ repeat_penalty: 1.5, repeat_last_n: 0 }, { logitRules: null }],
     [{ frequency_penalty: -2 }, { logitRules: { frequencyPenalty: -2, presencePenalty: 0, logitBias: new Map() } }],
     [{ presence_penalty: 2 }, { logitRules: { frequencyPenalty: 0, presencePenalty: 2, logitBias: new Map() } }],
     [
@@ -55,6 +64,12 @@ describe('bounds', () => {
 
   test.each([
     [{ top_k: -1 }, 'top_k', 'invalid_value'],
+    [{ min_p: 1.1 }, 'min_p', 'invalid_value'],
+    [{ min_p: -0.1 }, 'min_p', 'invalid_value'],
+    [{ repeat_penalty: 0 }, 'repeat_penalty', 'invalid_value'],
+    [{ repetition_penalty: '1' }, 'repetition_penalty', 'invalid_type'],
+    [{ repeat_penalty: 1.1, repetition_penalty: 1.2 }, 'repetition_penalty', 'invalid_value'],
+    [{ repeat_last_n: -2 }, 'repeat_last_n', 'invalid_value'],
     [{ top_k: 1.5 }, 'top_k', 'invalid_type'],
     [{ frequency_penalty: 2.1 }, 'frequency_penalty', 'invalid_value'],
     [{ frequency_penalty: '1' }, 'frequency_penalty', 'invalid_type'],

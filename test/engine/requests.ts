@@ -30,6 +30,7 @@ export function request(overrides: Overrides = {}): GenerateRequest {
     temperature: 0,
     topP: 1,
     topK: 0,
+    minP: 0,
     seed: 0,
     logitRules: null,
     stop: [],

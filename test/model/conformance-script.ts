@@ -89,6 +89,16 @@ export async function runConformance(
   answers.drawnFromAll = await drawn({ temperature: 1.3 });
   answers.drawnFromTop = await drawn({ topK: 40, topP: 0.9 });
   answers.drawnFromOne = await drawn({ topK: 1 });
+  answers.drawnFromLikely = await drawn({ minP: 0.3, temperature: 1.3 });
+  answers.drawnFromLikelyMass = await drawn({ minP: 0.05, topK: 50, topP: 0.8 });
+  const repeated = Int32Array.from(new Set(ids.subarray(0, CONTEXT)));
+  const penalties = Array.from(positions, (_, i) => ({
+    ids: repeated,
+    deltas: new Float32Array(repeated.length),
+    factors: Float32Array.from(repeated, () => [1.3, 2, 0.5, 5][i % 4]!),
+  }));
+  answers.repeated = await drawn({ temperature: 0, adjustments: penalties });
+  answers.repeatedDrawn = await drawn({ temperature: 0.8, minP: 0.1, adjustments: penalties });
   const [best = 0] = answers.neverLonger.ids;
   const adjustments = [change(best, -100), change(77, 100), change(5, 0), change(78, 100)];
   answers.adjusted = await drawn({ temperature: 0, adjustments });

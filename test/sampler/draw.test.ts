@@ -132,6 +132,50 @@ describe('penalties and biases', () => {
   });
 });
 
+describe('a repetition penalty', () => {
+  const PROMPT = at(10, 11, 12, 11);
+  const repetition = (window: number, penalty = 2) => ({ ...rules(0, 0), repetition: { penalty, window } });
+  const penalised = (sampling: Sampling | undefined, i = 0) => {
+    const { ids, factors } = sampling!.adjustments![i]!;
+    return Object.fromEntries(Array.from(ids, (id, k) => [id, factors![k]]));
+  };
+  const all = (...ids: number[]) => Object.fromEntries(ids.map((id) => [id, 2]));
+
+  it.each([
+    [Number.POSITIVE_INFINITY, 3, all(10, 11, 12, 65, 66, 67)],
+    [7, 3, all(10, 11, 12, 65, 66, 67)],
+    [6, 3, all(11, 12, 65, 66, 67)],
+    [4, 3, all(11, 65, 66, 67)],
+    [3, 3, all(65, 66, 67)],
+    [2, 3, all(66, 67)],
+    [1, 3, all(67)],
+  ])('counts the %s tokens before a choice, the prompt among them', (window, offset, expected) => {
+    const draw = createDraw({ ...GREEDY, logitRules: repetition(window) }, null, PROMPT);
+    draw.decided(at(0, 1, 2), at(65, 66, 67));
+    expect(penalised(draw(at(offset)))).toEqual(expected);
+    // As the check of drafts counts, whatever was drafted after them.
+    draw.decided(at(3), at(99));
+    expect(penalised(draw.along(at(65, 66, 67), 3), 2)).toEqual(expected);
+    expect(penalised(draw.along(at(66, 67), 3), 1)).toEqual(expected);
+    expect(penalised(draw.along(at(67), 3))).toEqual(expected);
+  });
+
+  it('counts an id once, and what is decided on either side of a mask', () => {
+    const draw = createDraw({ ...GREEDY, logitRules: repetition(2) }, null, PROMPT);
+    draw.decided(at(0, 2, 3, 6), at(65, 65, 66, 67));
+    expect(penalised(draw(at(1)))).toEqual(all(11, 65, 66));
+    expect(penalised(draw(at(2)))).toEqual(all(65, 66));
+  });
+
+  it('comes before what is added, and leaves the lift of the first offset alone', () => {
+    const first: Adjustment = { ids: at(65, 12), deltas: Float32Array.of(100, 200) };
+    const logitRules = { ...repetition(2), logitBias: new Map([[12, -1]]) };
+    const sampling = createDraw({ ...GREEDY, logitRules }, first, PROMPT)(at(0));
+    expect(row(sampling)).toEqual({ 11: 0, 12: 199, 65: 100 });
+    expect(penalised(sampling)).toEqual({ 11: 2, 12: 2, 65: 1 });
+  });
+});
+
 describe('verification by the same draw', () => {
   it('is the rejection rule for a certain draft: accepted with p(d), else distributed as max(0, p - q) normalised', () => {
     const logits = randomFloats(12, 4, 2);

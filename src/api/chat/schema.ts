@@ -5,7 +5,7 @@ import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fiel
 import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { messagesField } from '../fields/messages.ts';
-import { checkSeeds, samplingFields } from '../fields/sampling.ts';
+import { checkNames, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
 import { modelField, stopField } from '../fields/text.ts';
 
@@ -45,7 +45,7 @@ export const chatRequestSchema = z
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);
-    checkSeeds(body, context);
+    checkNames(body, context);
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if (body.top_logprobs && !body.logprobs) refuse('top_logprobs', "needs 'logprobs': true");
     const { max_tokens, max_completion_tokens } = body;

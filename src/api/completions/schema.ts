@@ -5,7 +5,7 @@ import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fiel
 import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { promptField, promptsOf } from '../fields/prompt.ts';
-import { checkSeeds, samplingFields } from '../fields/sampling.ts';
+import { checkNames, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
 import { modelField, stopField, text } from '../fields/text.ts';
 
@@ -51,7 +51,7 @@ export const completionRequestSchema = z
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);
-    checkSeeds(body, context);
+    checkNames(body, context);
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     const n = body.n ?? DEFAULTS.n;
     const candidates = body.best_of ?? n;

@@ -69,6 +69,9 @@ export const editRequestSchema = z
     frequency_penalty: undrawn,
     presence_penalty: undrawn,
     repetition_penalty: undrawn,
+    repeat_penalty: undrawn,
+    repeat_last_n: undrawn,
+    min_p: undrawn,
     stop: accepted('nothing is written that could run on.'),
   })
   .superRefine((body, context) => {

@@ -101,13 +101,9 @@ const endings = {
 
 /** Samplers, penalties and searches. With its neutral value each of them leaves the distribution as it is. */
 const samplers = {
-  samplers: accepted('the order of samplers is fixed here: penalties, temperature, top_k, top_p.'),
+  samplers: accepted('the order of samplers is fixed here: penalties, temperature, min_p, top_k, top_p.'),
   min_keep: accepted('one token is always kept.'),
-  min_p: accepted('a sampler that this server does not have.'),
-  repeat_penalty: one,
-  repetition_penalty: one,
-  repeat_last_n: unused,
-  penalty_last_n: unused,
+  penalty_last_n: accepted('frequency and presence penalties count the whole completion.'),
   typical_p: one,
   typ_p: one,
   tfs: one,

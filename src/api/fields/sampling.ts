@@ -50,6 +50,16 @@ const penalty = (what: string, fallback: number) =>
       description: `Taken from a token's logit ${what}; a negative one favours repetition. Default ${fallback}.`,
     });
 
+const repetition = (whose: string) =>
+  z
+    .number()
+    .gt(0)
+    .max(10)
+    .nullish()
+    .openapi({
+      description: `A logit above 0 is divided by it and one below is multiplied, for each token that occurred. ${whose}. Default ${DEFAULTS.repetitionPenalty}.`,
+    });
+
 export const samplingFields = {
   temperature: z
     .number()
@@ -72,6 +82,23 @@ export const samplingFields = {
     .openapi({
       description: `An extension: only the so many most probable tokens are drawn, before \`top_p\`. Default ${DEFAULTS.topK}: all.`,
     }),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .openapi({
+      description: `An extension: only tokens with at least this share of the best token's probability are drawn, after the temperature and before \`top_k\` and \`top_p\`. Default ${DEFAULTS.minP}: all.`,
+    }),
+  repetition_penalty: repetition("vLLM's: of prompt and completion, unless `repeat_last_n` says how much of them"),
+  repeat_penalty: repetition("llama.cpp's: in the last `repeat_last_n` tokens of prompt and completion"),
+  repeat_last_n: z
+    .int()
+    .min(-1)
+    .nullish()
+    .openapi({
+      description: `Tokens that the penalty looks back; 0 turns it off, -1 is all. Default ${DEFAULTS.repeatLastN} with \`repeat_penalty\`, -1 with \`repetition_penalty\`.`,
+    }),
   seed: z.int().nullish().openapi({ description: 'Same seed, same text. Default: random; reported back.' }),
   random_seed: z.int().nullish().openapi({ description: "Mistral's name of `seed`." }),
   token_healing: z.boolean().nullish().openapi({
@@ -86,8 +113,13 @@ export const samplingFields = {
 const schema = z.object(samplingFields);
 export type SamplingFields = z.output<typeof schema>;
 
-/** One seed, whichever of its names was sent. */
-export function checkSeeds({ seed, random_seed }: SamplingFields, context: z.RefinementCtx): void {
-  if (seed == null || random_seed == null || seed === random_seed) return;
-  context.addIssue({ code: 'custom', path: ['random_seed'], message: "must be the same as 'seed'" });
+/** One value, whichever of its names was sent. */
+export function checkNames(body: SamplingFields, context: z.RefinementCtx): void {
+  for (const [name, other] of [
+    ['seed', 'random_seed'],
+    ['repeat_penalty', 'repetition_penalty'],
+  ] as const) {
+    if (body[name] == null || body[other] == null || body[name] === body[other]) continue;
+    context.addIssue({ code: 'custom', path: [other], message: `must be the same as '${name}'` });
+  }
 }

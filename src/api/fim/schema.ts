@@ -4,7 +4,7 @@ import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
 import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
-import { checkSeeds, samplingFields } from '../fields/sampling.ts';
+import { checkNames, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
 import { modelField, stopField, text } from '../fields/text.ts';
 
@@ -33,7 +33,7 @@ export const fimRequestSchema = z
   })
   .superRefine((body, context) => {
     checkStreamFields(body, context);
-    checkSeeds(body, context);
+    checkNames(body, context);
   })
   .openapi('FimRequest');
 

@@ -4,7 +4,7 @@ import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { llamaFields } from '../fields/llama.ts';
 import { promptField } from '../fields/prompt.ts';
-import { checkSeeds, samplingFields } from '../fields/sampling.ts';
+import { checkNames, samplingFields } from '../fields/sampling.ts';
 import { streamFields } from '../fields/stream.ts';
 import { modelField, stopField, text } from '../fields/text.ts';
 
@@ -28,7 +28,7 @@ export const llamaCompletionRequestSchema = z
     ...shared,
     prompt: promptField,
   })
-  .superRefine(checkSeeds)
+  .superRefine(checkNames)
   .openapi('LlamaCompletionRequest');
 
 const extraSchema = z.object({ text, filename: text.nullish() });
@@ -43,7 +43,7 @@ export const infillRequestSchema = z
     }),
     prompt: text.nullish().openapi({ description: 'The beginning of what fills the hole.' }),
   })
-  .superRefine(checkSeeds)
+  .superRefine(checkNames)
   .openapi('InfillRequest');
 
 export type LlamaRequest = z.output<typeof llamaCompletionRequestSchema>;

@@ -41,7 +41,7 @@ export async function* generate(
   const { request, settings, prompt, promptTokens, beginning } = plan;
   const { stop, suffix, logprobs, maxTokens } = request;
   const cachedTokens = cache.length;
-  const draw = createDraw(request, beginning?.lift);
+  const draw = createDraw(request, beginning?.lift, prompt);
   const forwards = new Forwards(model, cache, draw, signal, turn, logprobs?.alternatives);
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
   const text = new CompletionText(tokenizer, stops, suffix ?? '', logprobs !== null, beginning?.bytes);

@@ -2,6 +2,7 @@
  * Chooses an id from a row of logits, for requests that do not ask for the plain argmax. The rule is that of
  * `wasm/head.ts`.
  */
+import { adjusted } from '../forward/adjust.ts';
 import type { Sampling } from '../model.ts';
 
 /** Weights below this are many, and rarely in the kept set. */
@@ -12,10 +13,10 @@ const LIKELY = 1e-6;
  * @param row of `sampling` that applies: its adjustments and its uniform
  */
 export function chooseId(logits: Float32Array, sampling: Sampling, row: number): number {
-  const { temperature, topK, topP, uniforms, adjustments } = sampling;
+  const { temperature, topK, topP, minP = 0, uniforms, adjustments } = sampling;
   const adjustment = adjustments?.[row];
   adjustment?.ids.forEach((id, i) => {
-    logits[id]! += adjustment.deltas[i]!;
+    logits[id] = adjusted(logits[id]!, adjustment, i);
   });
   const best = largest(logits);
   if (temperature === 0) return best;
@@ -23,7 +24,7 @@ export function chooseId(logits: Float32Array, sampling: Sampling, row: number):
   const most = logits[best]!;
   const weights = new Float64Array(logits.length);
   for (let id = 0; id < weights.length; id++) weights[id] = Math.exp((logits[id]! - most) / temperature);
-  const cut = smallestKept(weights, topK, topP);
+  const cut = smallestKept(weights, topK, topP, minP);
   const target = uniforms[row]! * massFrom(weights, cut);
   let seen = 0;
   let last = best;
@@ -44,19 +45,19 @@ function largest(values: Float32Array): number {
   return best;
 }
 
-/** The smallest weight among the topK largest (0: all), and of those among the fewest that have the mass topP. */
-function smallestKept(weights: Float64Array, topK: number, topP: number): number {
-  if (topK === 0 && topP >= 1) return 0;
+/** The smallest weight of at least `least` among the topK largest (0: all), and of those among the fewest that have the mass topP. */
+function smallestKept(weights: Float64Array, topK: number, topP: number, least: number): number {
+  if (topK === 0 && topP >= 1) return least;
   // Sorting the few likely ids is enough in nearly all cases.
   const likely = weights.filter((weight) => weight >= LIKELY);
-  return kept(likely, weights, topK, topP) ?? kept(weights, weights, topK, topP)!;
+  return kept(likely, weights, topK, topP, least) ?? kept(weights, weights, topK, topP, least)!;
 }
 
 /** Null when `some`, the largest of `all`, are too few or have too little mass. */
-function kept(some: Float64Array, all: Float64Array, topK: number, topP: number): number | null {
+function kept(some: Float64Array, all: Float64Array, topK: number, topP: number, least: number): number | null {
   const sorted = some.toSorted().reverse();
   if (topK > sorted.length && sorted.length < all.length) return null;
-  const cut = topK > 0 ? sorted[Math.min(topK, sorted.length) - 1]! : 0;
+  const cut = Math.max(least, topK > 0 ? sorted[Math.min(topK, sorted.length) - 1]! : 0);
   if (topP >= 1) return cut;
   const wanted = topP * massFrom(all, cut);
   let sum = 0;

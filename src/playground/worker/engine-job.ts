@@ -24,6 +24,7 @@ function request({ decoding, ...job }: CompleteJob): GenerateRequest {
     temperature: job.temperature,
     topP: DEFAULTS.topP,
     topK: DEFAULTS.topK,
+    minP: DEFAULTS.minP,
     seed: job.seed,
     logitRules: null,
     logprobs: null,
