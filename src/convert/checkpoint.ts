@@ -72,7 +72,7 @@ export interface TokenizerFacts {
   readonly eosToken?: string | undefined;
   readonly chatTemplate?: ModelConfig['chatTemplate'];
   /** Ids that the file itself names as the frame of a hole. */
-  readonly infillIds?: Pick<InfillFrame, 'prefix' | 'suffix' | 'middle'> | undefined;
+  readonly infillIds?: (Pick<InfillFrame, 'prefix' | 'suffix'> & Partial<InfillFrame>) | undefined;
 }
 
 /** What a family's code says of its mask, for where the files are silent. */

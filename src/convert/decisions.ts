@@ -66,8 +66,10 @@ function decoding({ decoding: rule }: ModelConfig): string {
 }
 
 function frame(infill: NonNullable<ModelConfig['infill']>, named: (id: number) => string): string {
-  const { prefix, suffix, middle, end, order } = infill;
+  const { prefix, suffix, middle, end, order, fileSeparator } = infill;
   const parts =
     order === 'prefix_first' ? [named(prefix), 'P', named(suffix), 'S'] : [named(suffix), 'S', named(prefix), 'P'];
-  return `${parts.join(' ')} ${named(middle)}${end === null ? '' : `, ended by ${named(end)}`}`;
+  if (middle !== null) parts.push(named(middle));
+  const ended = end === null ? '' : `, ended by ${named(end)}`;
+  return `${parts.join(' ')}${ended}${fileSeparator === undefined ? '' : `, files after ${named(fileSeparator)}`}`;
 }

@@ -120,16 +120,18 @@ const modelConfigSchema = z.strictObject({
   /** Stands in for an empty prompt: some token has to predict the first id. */
   startTokenId: tokenId,
   /**
-   * Tokens around a hole: `prefix` P `suffix` S `middle`, or `suffix` S `prefix` P `middle`. The hole's content follows and
-   * ends with `end` or an EOS. Null: the model was not trained to fill holes.
+   * Tokens around a hole: `prefix` P `suffix` S `middle`, or `suffix` S `prefix` P `middle`; Codestral has no `middle`. The
+   * hole's content follows and ends with `end` or an EOS. `fileSeparator` stands before each file where other files come with a
+   * hole. Null: the model was not trained to fill holes.
    */
   infill: z
     .strictObject({
       prefix: tokenId,
       suffix: tokenId,
-      middle: tokenId,
+      middle: tokenId.nullable(),
       end: tokenId.nullable(),
       order: z.enum(['prefix_first', 'suffix_first']).default('prefix_first'),
+      fileSeparator: tokenId.optional(),
     })
     .nullable()
     .default(null),
@@ -194,8 +196,8 @@ export function parseModelConfig(json: unknown): ModelConfig {
 
 function infillIds(infill: ModelConfig['infill']): number[] {
   if (infill === null) return [];
-  const { prefix, suffix, middle, end } = infill;
-  return [prefix, suffix, middle, ...(end === null ? [] : [end])];
+  const { prefix, suffix, middle, end, fileSeparator } = infill;
+  return [prefix, suffix, middle, end, fileSeparator].filter((id) => id != null);
 }
 
 type Grid = Pick<ModelConfig, 'contextAttention' | 'grid' | 'blockLength'>;

@@ -22,6 +22,7 @@ const metadataSchema = z.looseObject({
   'tokenizer.ggml.fim_pre_token_id': tokenId,
   'tokenizer.ggml.fim_suf_token_id': tokenId,
   'tokenizer.ggml.fim_mid_token_id': tokenId,
+  'tokenizer.ggml.fim_sep_token_id': tokenId,
   // Names of the first versions.
   'tokenizer.ggml.prefix_token_id': tokenId,
   'tokenizer.ggml.suffix_token_id': tokenId,
@@ -109,6 +110,12 @@ function infillIds(metadata: z.infer<typeof metadataSchema>): TokenizerFacts['in
   const prefix = metadata['tokenizer.ggml.fim_pre_token_id'] ?? metadata['tokenizer.ggml.prefix_token_id'];
   const suffix = metadata['tokenizer.ggml.fim_suf_token_id'] ?? metadata['tokenizer.ggml.suffix_token_id'];
   const middle = metadata['tokenizer.ggml.fim_mid_token_id'] ?? metadata['tokenizer.ggml.middle_token_id'];
-  if (prefix === undefined || suffix === undefined || middle === undefined) return undefined;
-  return { prefix, suffix, middle };
+  const fileSeparator = metadata['tokenizer.ggml.fim_sep_token_id'];
+  if (prefix === undefined || suffix === undefined) return undefined;
+  return {
+    prefix,
+    suffix,
+    ...(middle !== undefined && { middle }),
+    ...(fileSeparator !== undefined && { fileSeparator }),
+  };
 }

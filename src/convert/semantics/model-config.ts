@@ -40,7 +40,7 @@ export function resolveModelConfig(
       tokenizer.addedTokens.get('<|endoftext|>') ??
       tokenizer.bosTokenId ??
       eosTokenIds[0],
-    infill: infill && { ...infill, order: flags.infillOrder ?? semantics.infillOrder },
+    infill: infill && { ...infill, order: flags.infillOrder ?? semantics.infillOrder ?? infill.order },
     ...(tokenizer.chatTemplate && { chatTemplate: tokenizer.chatTemplate }),
   };
   for (const [text, id] of tokenizer.addedTokens) {

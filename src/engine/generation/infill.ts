@@ -20,18 +20,25 @@ export interface HoleIds {
  */
 export function infillPrompt({ context, prefix, suffix }: HoleIds, frame: InfillFrame, separator: number): Int32Array {
   // Not as arguments: a long text would overflow the stack before it can be refused.
+  const middle = frame.middle === null ? [] : [frame.middle];
   if (frame.order === 'prefix_first') {
-    return Int32Array.from([frame.prefix, ...context, ...prefix, frame.suffix, ...suffix, frame.middle]);
+    const { fileSeparator } = frame;
+    // Families that were trained on whole repositories have each file after its separator, the one with the hole too.
+    const head =
+      fileSeparator === undefined || context.length === 0
+        ? [frame.prefix, ...context]
+        : [fileSeparator, ...context, fileSeparator, frame.prefix];
+    return Int32Array.from([...head, ...prefix, frame.suffix, ...suffix, ...middle]);
   }
   const before = context.length > 0 ? [...context, separator] : [];
-  return Int32Array.from([...before, frame.suffix, ...suffix, frame.prefix, ...prefix, frame.middle]);
+  return Int32Array.from([...before, frame.suffix, ...suffix, frame.prefix, ...prefix, ...middle]);
 }
 
-/** The ids that frame a hole, and the one that ends it. */
+/** The ids that frame a hole, the one that ends it, and the one between files. */
 export function markersOf({ infill }: Pick<ModelConfig, 'infill'>): readonly number[] {
   if (infill === null) return [];
-  const { prefix, suffix, middle, end } = infill;
-  return end === null ? [prefix, suffix, middle] : [prefix, suffix, middle, end];
+  const { prefix, suffix, middle, end, fileSeparator } = infill;
+  return [prefix, suffix, middle, end, fileSeparator].filter((id) => id != null);
 }
 
 /** @throws RequestError `unsupported_parameter` for a model that was not trained to fill holes */

@@ -48,6 +48,29 @@ describe('infill', () => {
       },
       frame(7, 8, 9),
     ],
+    [
+      'a separator',
+      { fim_pre_token_id: 4, fim_suf_token_id: 6, fim_mid_token_id: 5, fim_sep_token_id: 7 },
+      { ...frame(4, 6, 5), fileSeparator: 7 },
+    ],
+    [
+      'spelled, with a separator',
+      {
+        ...spelled('<fim_prefix>', '<fim_middle>', '<fim_suffix>', '<file_sep>'),
+        token_type: [3, 3, 3, 3, 3, 3, 3, 3, ...Array(7).fill(1), 5],
+      },
+      { ...frame(4, 6, 5, 7), fileSeparator: 7 },
+    ],
+    [
+      'spelled as Codestral has them, with ids',
+      {
+        ...spelled('[PREFIX]', '[MIDDLE]', '[SUFFIX]', '<x>'),
+        token_type: [3, 3, 3, 3, 3, 3, 3, 3, ...Array(7).fill(1), 5],
+        fim_pre_token_id: 4,
+        fim_suf_token_id: 6,
+      },
+      { ...frame(4, 6, 5), middle: null, order: 'suffix_first' },
+    ],
     ['two of three', { fim_pre_token_id: 4, fim_suf_token_id: 6 }, null],
     [
       'spelled, with an end',

@@ -95,6 +95,9 @@ describe('resolveModelConfig', () => {
     expect(resolve({ seedling }, {}, fim).infill?.order).toBe('suffix_first');
     expect(resolve({ seedling }, { infillOrder: 'prefix_first' }, fim).infill?.order).toBe('prefix_first');
     expect(resolve({ seedling }, {}).infill).toBeNull();
+    const codestral = tokenizer({ '[PREFIX]': 8, '[SUFFIX]': 9, '[MIDDLE]': 10 });
+    expect(resolve({}, {}, codestral).infill).toMatchObject({ order: 'suffix_first', middle: null });
+    expect(resolve({}, { infillOrder: 'prefix_first' }, codestral).infill?.order).toBe('prefix_first');
   });
 
   it('says what is missing or impossible', () => {
@@ -121,6 +124,6 @@ describe('the ids around a hole', () => {
     [{ '<|fim_prefix|>': 8, '<|fim_suffix|>': 9 }, null],
     [{}, null],
   ])('%j are %j', (tokens, expected) => {
-    expect(resolveInfillTokens(tokenizer(tokens))).toEqual(expected);
+    expect(resolveInfillTokens(tokenizer(tokens))).toEqual(expected && { ...expected, order: 'prefix_first' });
   });
 });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { endingAtMiddle, infillPrompt, requireInfill, suffixStop } from '../../../src/engine/generation/infill.ts';
+import {
+  endingAtMiddle,
+  infillPrompt,
+  markersOf,
+  requireInfill,
+  suffixStop,
+} from '../../../src/engine/generation/infill.ts';
 import { SuffixOverlap } from '../../../src/engine/generation/suffix-overlap.ts';
 import { fakeConfig } from '../../support/engines/fake-model.ts';
 
@@ -24,6 +30,20 @@ describe('a hole', () => {
     expect([...infillPrompt(ids([], [1, 2], [3]), frame, SEPARATOR)]).toEqual([9, 3, 8, 1, 2, 10]);
     expect([...infillPrompt(ids([5], [1, 2], [3]), frame, SEPARATOR)]).toEqual([5, SEPARATOR, 9, 3, 8, 1, 2, 10]);
     expect([...infillPrompt(ids([], [], []), frame, SEPARATOR)]).toEqual([9, 8, 10]);
+  });
+
+  it('stands after the file separator where other files come with it and the model was trained so', () => {
+    const frame = { ...tokens, fileSeparator: 12 };
+    expect([...infillPrompt(ids([5, 6], [1, 2], [3]), frame, SEPARATOR)]).toEqual([12, 5, 6, 12, 8, 1, 2, 9, 3, 10]);
+    expect([...infillPrompt(ids([], [1, 2], [3]), frame, SEPARATOR)]).toEqual([8, 1, 2, 9, 3, 10]);
+    expect(markersOf({ infill: frame })).toEqual([8, 9, 10, 11, 12]);
+  });
+
+  it('has no middle where the model was trained so', () => {
+    const frame = { ...tokens, order: 'suffix_first', middle: null, end: null } as const;
+    expect([...infillPrompt(ids([], [1, 2], [3]), frame, SEPARATOR)]).toEqual([9, 3, 8, 1, 2]);
+    expect([...infillPrompt(ids([5], [1, 2], [3]), frame, SEPARATOR)]).toEqual([5, SEPARATOR, 9, 3, 8, 1, 2]);
+    expect(markersOf({ infill: frame })).toEqual([8, 9]);
   });
 
   it('ends at its marker, and for a model without one at an EOS', () => {
