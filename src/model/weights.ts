@@ -155,9 +155,17 @@ async function fill(
 export async function requireSha256(bytes: Uint8Array<ArrayBuffer>, file: string, sha256: string): Promise<void> {
   // A shared memory cannot be hashed in place.
   const own = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', own));
+  const digest = await sha256Of(own);
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   if (hex !== sha256) throw new WrongShardError(`weight shard ${file} is corrupt: sha256 ${hex}, expected ${sha256}`);
+}
+
+/** A page that came over plain HTTP, from another host than localhost, has no `crypto.subtle`. */
+async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const { subtle } = crypto as { readonly subtle?: SubtleCrypto };
+  if (subtle) return new Uint8Array(await subtle.digest('SHA-256', bytes));
+  const { sha256: digest } = await import('@noble/hashes/sha2.js');
+  return digest(bytes);
 }
 
 function checkTensor(tensor: TensorEntry, manifest: Manifest): void {

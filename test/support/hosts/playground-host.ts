@@ -84,8 +84,11 @@ export interface PlaygroundHost extends SocketHost {
 /** A key that this host refuses; it lets in everybody else. */
 export const REFUSED_KEY = 'refused';
 
-/** @param isolated as hosts serve the page: with the headers that let its workers share memory */
-export async function startPlayground({ isolated = true } = {}): Promise<PlaygroundHost> {
+/**
+ * @param isolated as hosts serve the page: with the headers that let its workers share memory
+ * @param address of this machine; on another one than loopback the page is in no secure context
+ */
+export async function startPlayground({ isolated = true, address = '127.0.0.1' } = {}): Promise<PlaygroundHost> {
   const settings = { maxTokens: 1024, bodyLimitBytes: 1024 * 1024, unknownFields: 'ignore' as const };
   const app = openApp(createHost({ modelName: 'fake', settings, load: async () => engine() }));
   const tiny = await tinyModel();
@@ -116,8 +119,8 @@ export async function startPlayground({ isolated = true } = {}): Promise<Playgro
     if (isolated) isolatePage(c);
     return c.res;
   });
-  const server = await startServer(logged, 0, '127.0.0.1');
-  const url = new URL(`http://127.0.0.1:${server.address.port}`);
+  const server = await startServer(logged, 0, address);
+  const url = new URL(`http://${address}:${server.address.port}`);
   let stopped: Promise<void> | null = null;
   const stop = () => {
     stopped ??= server.stop(0);
