@@ -1,7 +1,7 @@
 import { BYTES_RECORD, rowsInTile, recordsOf, WORDS_RECORD } from './activations';
 import { NIBBLE_MASK, ONES_I16 } from './constants';
 import { addDot, dot_sums_32, Sums16 } from './dot';
-import { scaleF16 } from './half';
+import { smallF16 } from './half';
 
 /** The last n % 8 outputs, still in the file's layout: a vector is 16 k (or 32) of one output. Arguments as the GEMM's. */
 export function edgeQ4(
@@ -17,7 +17,7 @@ export function edgeQ4(
         for (let g = 0; g < groups; g++) {
           const at = c * groups + g;
           const dot = ASC_FEATURE_RELAXED_SIMD ? bytesQ4(a, w + at * 16) : wordsQ4(a, w + at * 16);
-          sum += <f32>dot * (scaleF16(wscale + at * 2) * load<f32>(a + record - 8));
+          sum += <f32>dot * (smallF16(wscale + at * 2) * load<f32>(a + record - 8));
           a += rowsInTile(l, total) * record;
         }
       }
@@ -39,7 +39,7 @@ export function edgeQ8(
         let a = recordsOf(q, l, total, groups, WORDS_RECORD);
         for (let g = 0; g < groups; g++) {
           const at = c * groups + g;
-          const scale = scaleF16(wscale + at * 2) * load<f32>(a, 64);
+          const scale = smallF16(wscale + at * 2) * load<f32>(a, 64);
           sum += <f32>sumI32x4(i32x4.add(wordsQ8(a, w + at * 32), wordsQ8(a + 32, w + at * 32 + 16))) * scale;
           a += rowsInTile(l, total) * WORDS_RECORD;
         }

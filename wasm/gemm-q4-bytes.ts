@@ -1,6 +1,6 @@
 import { NIBBLE_MASK, ONES_I16 } from './constants';
 import { addDot, sums32 } from './dot';
-import { scalesF16x4 } from './half';
+import { smallF16x4 } from './half';
 import { rowsOf, writeTile } from './tile';
 
 /** Closes a group: integer sums to f32, times both scales. */
@@ -86,8 +86,8 @@ export function tileBytes<R, D>(
     if (rowsOf<R>() > 2) { x = v128.load32_splat(a, 108); s02 = addDot<D>(s02, x, b0); s12 = addDot<D>(s12, x, b1); }
     if (rowsOf<R>() > 3) { x = v128.load32_splat(a, 148); s03 = addDot<D>(s03, x, b0); s13 = addDot<D>(s13, x, b1); }
     const ones = v128.load(ONES_I16);
-    b0 = scalesF16x4(wscale);
-    b1 = scalesF16x4(wscale + 8);
+    b0 = smallF16x4(wscale);
+    b1 = smallF16x4(wscale + 8);
     x = v128.load32_splat(a, 32); f00 = close<D>(f00, s00, ones, b0, x); f10 = close<D>(f10, s10, ones, b1, x);
     if (rowsOf<R>() > 1) { x = v128.load32_splat(a, 72); f01 = close<D>(f01, s01, ones, b0, x); f11 = close<D>(f11, s11, ones, b1, x); }
     if (rowsOf<R>() > 2) { x = v128.load32_splat(a, 112); f02 = close<D>(f02, s02, ones, b0, x); f12 = close<D>(f12, s12, ones, b1, x); }

@@ -1,6 +1,6 @@
 import { NIBBLE_MASK, ONES_I16 } from './constants';
 import { addDot, sums32 } from './dot';
-import { scalesF16x4 } from './half';
+import { smallF16x4 } from './half';
 import { Rows4, writeTile } from './tile';
 
 /** Sums of 32 bits. */
@@ -198,7 +198,7 @@ export function unpack(to: usize, w: usize, wscale: usize, groups: i32): void {
     to += 64;
   }
   for (const end = wscale + groups * 16; wscale < end; wscale += 8) {
-    v128.store(to, scalesF16x4(wscale));
+    v128.store(to, smallF16x4(wscale));
     to += 16;
   }
 }

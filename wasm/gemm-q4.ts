@@ -1,4 +1,4 @@
-import { BYTES_RECORD, WORDS_RECORD } from './activations';
+import { BYTES_RECORD, rowsInFours, WORDS_RECORD } from './activations';
 import { GROUP } from './constants';
 import { dot_sums_32, Sums16, Sums32 } from './dot';
 import { edgeQ4 } from './gemm-edge';
@@ -45,24 +45,29 @@ function panelBytes<D>(
   y: usize, stride: i32, accumulate: i32, pair: i32, q: usize, w: usize, wscale: usize, inputs: i32, groups: i32,
   panel: usize,
 ): void {
+  const fours = rowsInFours(inputs);
   let r = 0;
   if (inputs >= UNPACK_ROWS) {
     unpack(panel, w, wscale, groups);
-    for (; r + 4 <= inputs; r += 4) {
+    for (; r < fours; r += 4) {
       const a = q + r * groups * BYTES_RECORD;
       tileUnpacked<D>(y + (r >> pair) * stride, stride, accumulate, pair, a, panel, groups);
     }
   }
-  for (; r + 4 <= inputs; r += 4) {
+  for (; r < fours; r += 4) {
     const a = q + r * groups * BYTES_RECORD;
     tileBytes<Rows4, D>(y + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
   }
-  const a = q + r * groups * BYTES_RECORD;
-  const at = y + (r >> pair) * stride;
+  let a = q + r * groups * BYTES_RECORD;
+  let at = y + (r >> pair) * stride;
   const left = inputs - r;
-  if (left == 1) tileBytes<Rows1, D>(at, stride, accumulate, pair, a, w, wscale, groups);
-  else if (left == 2) tileBytes<Rows2, D>(at, stride, accumulate, pair, a, w, wscale, groups);
-  else if (left == 3) tileBytes<Rows3, D>(at, stride, accumulate, pair, a, w, wscale, groups);
+  if (left == 3 || left == 5) {
+    tileBytes<Rows3, D>(at, stride, accumulate, pair, a, w, wscale, groups);
+    a += 3 * groups * BYTES_RECORD;
+    at += 3 * stride;
+  }
+  if (left == 2 || left == 5) tileBytes<Rows2, D>(at, stride, accumulate, pair, a, w, wscale, groups);
+  else if (left == 1) tileBytes<Rows1, D>(at, stride, accumulate, pair, a, w, wscale, groups);
 }
 
 /** As `panelBytes`, from records of words. */
@@ -71,15 +76,20 @@ function panelBytes<D>(
 function panelWords(
   y: usize, stride: i32, accumulate: i32, pair: i32, q: usize, w: usize, wscale: usize, inputs: i32, groups: i32,
 ): void {
+  const fours = rowsInFours(inputs);
   let r = 0;
-  for (; r + 4 <= inputs; r += 4) {
+  for (; r < fours; r += 4) {
     const a = q + r * groups * WORDS_RECORD;
     tileWordsQ4<Rows4>(y + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
   }
-  const a = q + r * groups * WORDS_RECORD;
-  const at = y + (r >> pair) * stride;
+  let a = q + r * groups * WORDS_RECORD;
+  let at = y + (r >> pair) * stride;
   const left = inputs - r;
-  if (left == 1) tileWordsQ4<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
-  else if (left == 2) tileWordsQ4<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
-  else if (left == 3) tileWordsQ4<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
+  if (left == 3 || left == 5) {
+    tileWordsQ4<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
+    a += 3 * groups * WORDS_RECORD;
+    at += 3 * stride;
+  }
+  if (left == 2 || left == 5) tileWordsQ4<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
+  else if (left == 1) tileWordsQ4<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
 }

@@ -1,4 +1,4 @@
-import { scalesF16x4 } from './half';
+import { smallF16x4 } from './half';
 import { rowsOf, writeTile } from './tile';
 import { close, step } from './words';
 
@@ -123,8 +123,8 @@ export function tileWordsQ8<R>(
     if (rowsOf<R>() > 1) { x = v128.load32_splat(a, 132); s01 = step(s01, x, b0); s11 = step(s11, x, b1); }
     if (rowsOf<R>() > 2) { x = v128.load32_splat(a, 204); s02 = step(s02, x, b0); s12 = step(s12, x, b1); }
     if (rowsOf<R>() > 3) { x = v128.load32_splat(a, 276); s03 = step(s03, x, b0); s13 = step(s13, x, b1); }
-    b0 = scalesF16x4(wscale);
-    b1 = scalesF16x4(wscale + 8);
+    b0 = smallF16x4(wscale);
+    b1 = smallF16x4(wscale + 8);
     x = v128.load32_splat(a, 64); f00 = close(f00, s00, b0, x); f10 = close(f10, s10, b1, x);
     if (rowsOf<R>() > 1) { x = v128.load32_splat(a, 136); f01 = close(f01, s01, b0, x); f11 = close(f11, s11, b1, x); }
     if (rowsOf<R>() > 2) { x = v128.load32_splat(a, 208); f02 = close(f02, s02, b0, x); f12 = close(f12, s12, b1, x); }

@@ -1,4 +1,4 @@
-import { WORDS_RECORD } from './activations';
+import { rowsInFours, WORDS_RECORD } from './activations';
 import { GROUP } from './constants';
 import { edgeQ8 } from './gemm-edge';
 import { tileWordsQ8 } from './gemm-q8-words';
@@ -15,19 +15,24 @@ export function gemm_q8_q8(
   const inputs = rows * limbs;
   const pair = limbs - 1;
   const stride = ldy * 4;
+  const fours = rowsInFours(inputs);
   let out = y;
   for (const end = y + (n & ~7) * 4; out < end; out += 32) {
     let r = 0;
-    for (; r + 4 <= inputs; r += 4) {
+    for (; r < fours; r += 4) {
       const a = q + r * groups * WORDS_RECORD;
       tileWordsQ8<Rows4>(out + (r >> pair) * stride, stride, accumulate, pair, a, w, wscale, groups);
     }
-    const a = q + r * groups * WORDS_RECORD;
-    const at = out + (r >> pair) * stride;
+    let a = q + r * groups * WORDS_RECORD;
+    let at = out + (r >> pair) * stride;
     const left = inputs - r;
-    if (left == 1) tileWordsQ8<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
-    else if (left == 2) tileWordsQ8<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
-    else if (left == 3) tileWordsQ8<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
+    if (left == 3 || left == 5) {
+      tileWordsQ8<Rows3>(at, stride, accumulate, pair, a, w, wscale, groups);
+      a += 3 * groups * WORDS_RECORD;
+      at += 3 * stride;
+    }
+    if (left == 2 || left == 5) tileWordsQ8<Rows2>(at, stride, accumulate, pair, a, w, wscale, groups);
+    else if (left == 1) tileWordsQ8<Rows1>(at, stride, accumulate, pair, a, w, wscale, groups);
     w += groups * 256;
     wscale += groups * 16;
   }

@@ -1,31 +1,23 @@
-import { BYTES_RECORD, WORDS_RECORD } from './activations';
+import { BYTES_RECORD, recordsOf, rowsInTile, WORDS_RECORD } from './activations';
 import { GROUP } from './constants';
 import { dot_sums_32 } from './dot';
 import { expF32x4, sumF32x4 } from './exp';
+import { RESCALE } from './half';
 import { largest, roundF32x4, roundI32x4 } from './round';
 
 /** One group of floats on its way to a record. */
 const FLOATS: usize = memory.data(128, 16);
+
+/** The last f32 below 2^16. */
+// @ts-ignore: decorator
+@inline
+const LARGEST_SCALE: f32 = 65535.99609375;
 
 /** Bytes of a record in the encoding that a reader of `words` wants. */
 // @ts-ignore: decorator
 @inline
 function recordBytes(words: i32): i32 {
   return !ASC_FEATURE_RELAXED_SIMD || words ? WORDS_RECORD : BYTES_RECORD;
-}
-
-/** Address of the first group's record of row r. */
-// @ts-ignore: decorator
-@inline
-function recordOf(q: usize, r: i32, groups: i32, words: i32): usize {
-  return q + ((r & ~3) * groups + (r & 3)) * recordBytes(words);
-}
-
-/** Bytes from a group's record to the next group's, in the tile of row r. */
-// @ts-ignore: decorator
-@inline
-function groupBytes(r: i32, total: i32, words: i32): i32 {
-  return min(4, total - (r & ~3)) * recordBytes(words);
 }
 
 /**
@@ -39,8 +31,8 @@ export function quantize(q: usize, x: usize, rows: i32, k: i32, limbs: i32, word
   const groups = k / GROUP;
   const total = rows * limbs;
   for (let r = 0; r < total; r += limbs) {
-    const step = groupBytes(r, total, words);
-    let at = recordOf(q, r, groups, words);
+    const step = rowsInTile(r, total) * recordBytes(words);
+    let at = recordsOf(q, r, total, groups, recordBytes(words));
     for (let g = 0; g < groups; g++) {
       for (let j = 0; j < 128; j += 32) {
         v128.store(FLOATS + j, v128.load(x + j, 0), 0);
@@ -66,8 +58,8 @@ export function rms_norm_quantize(
       squares = f32x4.add(squares, f32x4.mul(v, v));
     }
     const inverse = f32x4.splat(<f32>1.0 / Mathf.sqrt(sumF32x4(squares) / <f32>d + eps));
-    const step = groupBytes(r, total, words);
-    let at = recordOf(q, r, groups, words);
+    const step = rowsInTile(r, total) * recordBytes(words);
+    let at = recordsOf(q, r, total, groups, recordBytes(words));
     let weights = w;
     for (let g = 0; g < groups; g++) {
       for (let j = 0; j < 128; j += 32) {
@@ -87,8 +79,8 @@ export function swiglu_quantize(q: usize, gateUp: usize, rows: i32, n: i32, limb
   const groups = n / GROUP;
   const total = rows * limbs;
   for (let r = 0; r < total; r += limbs) {
-    const step = groupBytes(r, total, words);
-    let at = recordOf(q, r, groups, words);
+    const step = rowsInTile(r, total) * recordBytes(words);
+    let at = recordsOf(q, r, total, groups, recordBytes(words));
     for (let g = 0; g < groups; g++) {
       for (let j = 0; j < 128; j += 16) {
         v128.store(FLOATS + j, siluTimes(v128.load(gateUp + j), v128.load(gateUp + n * 4 + j)));
@@ -158,6 +150,7 @@ function oneLimb(at: usize, words: i32, keepRest: bool): void {
     i16x8.narrow_i32x4_s(round(x6, inverse), round(x7, inverse)),
   );
   const scale = max / <f32>127.0;
+  const stored = min(scale, LARGEST_SCALE) * RESCALE;
   // Two 16-bit sums in each 32-bit lane: of k % 4 in {0, 1}, and of {2, 3}.
   let sums = i16x8.add(i16x8.extadd_pairwise_i8x16_s(first), i16x8.extadd_pairwise_i8x16_s(second));
   sums = i16x8.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
@@ -169,12 +162,12 @@ function oneLimb(at: usize, words: i32, keepRest: bool): void {
     v128.store(at, i16x8.shr_s(first, 8), 16);
     v128.store(at, i16x8.shr_s(i16x8.shl(second, 8), 8), 32);
     v128.store(at, i16x8.shr_s(second, 8), 48);
-    store<f32>(at, scale, 64);
+    store<f32>(at, stored, 64);
     store<i32>(at, whole, 68);
   } else {
     v128.store(at, first, 0);
     v128.store(at, second, 16);
-    store<f32>(at, scale, 32);
+    store<f32>(at, stored, 32);
     store<i32>(at, dot_sums_32 ? whole : halves, 36);
   }
   if (keepRest) {

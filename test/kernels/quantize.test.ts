@@ -19,7 +19,7 @@ function record(bench: Bench, address: number, words: boolean, sums: 16 | 32) {
   const end = words ? 64 : 32;
   return {
     values,
-    scale: view.getFloat32(end, true),
+    scale: view.getFloat32(end, true) / 2 ** 112,
     correction:
       words || sums === 32
         ? [view.getInt32(end + 4, true)]
@@ -31,12 +31,15 @@ describe.each(flavours.flatMap((flavour) => ([16, 32] as const).map((sums) => [f
   '%s, sums of %i bits',
   (flavour, sums) => {
     test.each([
-      [1, 64, 0],
-      [3, 96, 1],
-      [4, 32, 0],
-      [7, 576, 0],
-      [9, 64, 1],
-    ])('%i rows of %i, words %i', (rows, k, asked) => {
+      [1, 64, 0, [1]],
+      [3, 96, 1, [3]],
+      [4, 32, 0, [4]],
+      [5, 64, 0, [3, 2]],
+      [7, 576, 0, [4, 3]],
+      [9, 64, 1, [4, 3, 2]],
+      [10, 32, 0, [4, 4, 2]],
+      [17, 32, 0, [4, 4, 4, 4, 1]],
+    ])('%i rows of %i, words %i', (rows, k, asked, tiles) => {
       const bench = new Bench(flavour, undefined, sums);
       const words = asked === 1 || flavour === 'simd';
       const bytes = words ? 72 : 40;
@@ -46,10 +49,14 @@ describe.each(flavours.flatMap((flavour) => ([16, 32] as const).map((sums) => [f
       const q = bench.arena.take(rows * groups * bytes);
       bench.kernels.quantize(q, bench.put(x), rows, k, 1, asked);
       const expected = quantizeQ8(x);
-      for (let r = 0; r < rows; r++) {
-        const inTile = Math.min(4, rows - (r & ~3));
+      // Rows of a tile stand side by side in each group.
+      const places = tiles.flatMap((inTile, i) => {
+        const before = tiles.slice(0, i).reduce((sum, count) => sum + count, 0);
+        return Array.from({ length: inTile }, (_, row) => ({ before, inTile, row }));
+      });
+      for (const [r, { before, inTile, row }] of places.entries()) {
         for (let g = 0; g < groups; g++) {
-          const at = q + ((r & ~3) * groups + g * inTile + (r & 3)) * bytes;
+          const at = q + (before * groups + g * inTile + row) * bytes;
           const { values, scale, correction } = record(bench, at, words, sums);
           const group = expected.q.slice((r * groups + g) * 32, (r * groups + g + 1) * 32);
           expect(values).toEqual(group);
@@ -59,6 +66,17 @@ describe.each(flavours.flatMap((flavour) => ([16, 32] as const).map((sums) => [f
           expect(correction).toEqual(words || sums === 32 ? [sum(() => true)] : halves);
         }
       }
+    });
+
+    test.each([0, 1])('a scale saturates below 2^16, words %i', (asked) => {
+      const bench = new Bench(flavour, undefined, sums);
+      const x = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? 127 * 65535 : 1e30) * (i % 2 ? -1 : 1));
+      const q = bench.arena.take(2 * 72);
+      bench.kernels.quantize(q, bench.put(x), 1, 64, 1, asked);
+      const words = asked === 1 || flavour === 'simd';
+      const [large, beyond] = [0, words ? 72 : 40].map((at) => record(bench, q + at, words, sums));
+      expect([large!.scale, beyond!.scale]).toEqual([65535, 65535.99609375]);
+      expect([large!.values[0], beyond!.values[1]]).toEqual([127, -127]);
     });
   },
 );
