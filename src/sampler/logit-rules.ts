@@ -13,7 +13,7 @@ export interface LogitRules {
 }
 
 /** A penalty on ids that stand near, in the prompt or in the completion, however often (arXiv 1909.05858, section 4.1). */
-export interface Repetition {
+interface Repetition {
   /** Above 0. What is above 1 makes a repetition less probable. */
   readonly penalty: number;
   /** Tokens before the choice that count. Infinite: all. */
