@@ -9,7 +9,7 @@ import { size } from './settings.ts';
 import { type StreamedCompletion, streamCompletion } from './streamed-completion.ts';
 import { type Isolate, startIsolate } from './workerd.ts';
 
-/** 16 requests of 24 + 32 tokens fit together into the 1,024 of the default KV pool. */
+/** 16 requests of 24 + 32 tokens fit together into the 2,048 of the default KV pool. */
 const PROMPT_TOKENS = 24;
 const MAX_TOKENS = 32;
 const REQUESTS = 16;

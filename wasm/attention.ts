@@ -1,10 +1,28 @@
-import { expF32x4, sumF32x4 } from './exp';
-import { KV_MAX, layerBytes } from './kv';
-import { rounder } from './round';
-import { Rows1, Rows2, Rows3, Rows4, rowsOf } from './tile';
+import { Bytes, mixTile, RECORD, scoreTile, Words } from './attention-tile';
+import { dot_sums_32 } from './dot';
+import { exp2F32x4, sumF32x4 } from './exp';
+import { headBytes, pageSlots } from './kv';
+import { largest, roundI32x4 } from './round';
+import { Rows1, Rows2, Rows3 } from './tile';
 
-/** Heads that share a K and V head and are summed together. */
-const HEADS: i32 = 4;
+/** Queries that read a K and V head together. */
+const TILE: i32 = 3;
+/** The largest d. */
+const MOST_D: i32 = 256;
+/** Bytes of the queries of a tile. */
+const QUERY_BYTES: i32 = (TILE * RECORD * MOST_D) / 4;
+/** Queries and weights of the softmax have 14 bits, queries with a sign. */
+const QUERY_MOST: f32 = 8191;
+const WEIGHT_MOST: f32 = 16383;
+/** Weights add up to less, so that their sum times 127 stays below 2^31; there is room for the rounding of 1.8 million. */
+const WEIGHT_SUM: f32 = 16000000;
+/** So many rows wait for memory more than they compute. */
+const FEW_ROWS: i32 = 8;
+/** Touching more than the cache next to the core holds would load everything twice. */
+const TOUCHED_BYTES: i32 = 1 << 20;
+
+const QUERY_OFFSET: usize = memory.data<i32>([8192, 8192, 8192, 8192], 16);
+const LOW_HALF: usize = memory.data<i16>([127, 127, 127, 127, 127, 127, 127, 127], 16);
 
 /**
  * out = softmax(q K^T / sqrt(d)) V over the pages of one layer, grouped-query.
@@ -12,281 +30,274 @@ const HEADS: i32 = 4;
  * Row r sees positions 0..visible[r]-1. This one number is causal (the row's own position + 1), bidirectional within a block
  * (the block's end), or a mixture of both in one call.
  *
- * out (rows, heads*d) f32; q (rows, ldq) f32, heads from column 0; visible (rows) i32, each >= 1;
- * scratch: 2d i16, then for each head of a K head max(visible) + 8 f32.
+ * out (rows, heads*d) f32; q (rows, ldq) f32, heads from column 0; visible (rows) i32, each >= 1; pages of `kv.ts`;
+ * scratch: 1,536 bytes, then 30 bytes for each slot of the pages seen and 19 more.
  * d is a multiple of 16, at most 256.
  *
- * A query becomes two i16 vectors, a coarse one and its rounding error. A single one could have only 12 bits (K has 15),
- * because the dot product must fit an i32. That error showed in the logits.
+ * Queries, and weights of the softmax times the scale of V, are rounded to 14 bits. Then both products are exact sums of
+ * integers. The queries of all rows and heads that read a K and V head are taken three at a time (`attention-tile.ts`).
  */
 export function attention(
   out: usize, q: usize, ldq: i32, visible: usize, pages: usize, layer: i32, rows: i32,
   heads: i32, kvHeads: i32, d: i32, pageTokens: i32, scratch: usize,
 ): void {
   const group = heads / kvHeads;
-  const layerOffset = layer * layerBytes(kvHeads, pageTokens, d);
-  const vectors = kvHeads * pageTokens;
-  const root = Mathf.sqrt(<f32>d);
-  // A stored K is no longer than KV_MAX sqrt(d), so a query of this length keeps every score inside an i32
-  // (Cauchy-Schwarz); sqrt(d) is left for its rounding.
-  const length = <f32>2147483520.0 / (<f32>KV_MAX * root) - root;
-  for (let r = 0; r < rows; r++) {
-    const tokens = load<i32>(visible + r * 4);
-    const stride = ((tokens + 7) & ~3) * 4; // scores of one head
-    const weights = scratch + d * 4;
-    for (let shared = 0; shared < kvHeads; shared++) {
-      const keys = layerOffset + shared * pageTokens * d * 2;
-      const keyScales = layerOffset + vectors * d * 4 + shared * pageTokens * 4;
-      const values = keys + vectors * d * 2;
-      const valueScales = keyScales + vectors * 4;
-      const first = shared * group;
-      for (let from = 0; from < group; from += HEADS) {
-        const count = min(HEADS, group - from);
-        for (let h = 0; h < count; h++) {
-          const query = q + (r * ldq + (first + from + h) * d) * 4;
-          const norm = Mathf.sqrt(squares(query, d));
-          splitI16(scratch, query, d, norm > 0 ? length / norm : <f32>0.0);
-          const at = weights + h * stride;
-          const scale = norm / (length * root);
-          const most =
-            (pageTokens & 3) == 0
-              ? scoreFours(at, scratch, pages, keys, keyScales, tokens, d, pageTokens, scale)
-              : scoreOnes(at, scratch, pages, keys, keyScales, tokens, d, pageTokens, scale);
-          softmax(at, tokens, most, pages, valueScales, pageTokens);
-        }
-        const to = out + (r * heads + first + from) * d * 4;
-        if (count == 1) weightedSum<Rows1>(to, weights, stride, pages, values, tokens, d, pageTokens);
-        else if (count == 2) weightedSum<Rows2>(to, weights, stride, pages, values, tokens, d, pageTokens);
-        else if (count == 3) weightedSum<Rows3>(to, weights, stride, pages, values, tokens, d, pageTokens);
-        else weightedSum<Rows4>(to, weights, stride, pages, values, tokens, d, pageTokens);
+  const slots = pageSlots(pageTokens);
+  const bytes = headBytes(slots, d);
+  let longest = 0;
+  for (let r = 0; r < rows; r++) longest = max(longest, load<i32>(visible + r * 4));
+  const count = (longest + pageTokens - 1) / pageTokens; // of pages
+  const span = (count * slots + 15) & ~15;
+  const stride = (span + 4) * 4;
+  const scales = scratch + QUERY_BYTES; // of K (slots) f32, corrections (slots) i32, scales of V (slots) f32
+  const scores = scales + 3 * stride; // (TILE, slots) f32
+  const weights = scores + TILE * stride; // records
+  const queries = rows * group;
+  const factor = <f32>1.44269504 / Mathf.sqrt(<f32>d);
+  const inBytes = dot_sums_32;
+  let at = layer * kvHeads * bytes;
+  for (let shared = 0; shared < kvHeads; shared++) {
+    if (rows <= FEW_ROWS && count * bytes <= TOUCHED_BYTES) touch(pages, at, bytes, count, scratch);
+    gatherScales(scales, stride, pages, at + slots * 2 * d, slots, span, longest, pageTokens);
+    let first = 0;
+    while (first < queries) {
+      const left = queries - first;
+      const tile = left == 4 ? 2 : min(TILE, left);
+      // One row and head each. A tile of fewer repeats its last.
+      const r0 = first / group, r1 = min(first + 1, queries - 1) / group, r2 = min(first + 2, queries - 1) / group;
+      const h0 = shared * group + first - r0 * group;
+      const h1 = shared * group + min(first + 1, queries - 1) - r1 * group;
+      const h2 = shared * group + min(first + 2, queries - 1) - r2 * group;
+      const t0 = load<i32>(visible + r0 * 4), t1 = load<i32>(visible + r1 * 4), t2 = load<i32>(visible + r2 * 4);
+      const y0 = out + (r0 * heads + h0) * d * 4;
+      const y1 = out + (r1 * heads + h1) * d * 4;
+      const y2 = out + (r2 * heads + h2) * d * 4;
+      const step = tile * RECORD;
+      let f0 = roundQuery(inBytes, scratch, step, q + (r0 * ldq + h0 * d) * 4, d) * factor, f1: f32 = 0, f2: f32 = 0;
+      let tokens = t0;
+      if (tile > 1) {
+        f1 = roundQuery(inBytes, scratch + RECORD, step, q + (r1 * ldq + h1 * d) * 4, d) * factor;
+        tokens = max(tokens, t1);
       }
-    }
-  }
-}
-
-function squares(x: usize, d: i32): f32 {
-  let sum = f32x4.splat(0);
-  for (let j = 0; j < d * 4; j += 16) sum = f32x4.add(sum, f32x4.mul(v128.load(x + j), v128.load(x + j)));
-  return sumF32x4(sum);
-}
-
-/** The fine half of a query is in units of 1/512: it is at most 256, so its dot products fit an i32 too. */
-// @ts-ignore: decorator
-@inline
-const FINE: f32 = 512;
-
-/** y: per 8 of d, 8 i16 coarse and 8 i16 fine: x * factor = coarse + fine / 512. */
-function splitI16(y: usize, x: usize, d: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  const unit = f32x4.splat(FINE);
-  const magic = rounder();
-  for (let j = 0; j < d * 4; j += 32) {
-    const x0 = f32x4.mul(v128.load(x + j, 0), f);
-    const x1 = f32x4.mul(v128.load(x + j, 16), f);
-    const c0 = f32x4.add(x0, magic);
-    const c1 = f32x4.add(x1, magic);
-    const f0 = f32x4.add(f32x4.mul(f32x4.sub(x0, f32x4.sub(c0, magic)), unit), magic);
-    const f1 = f32x4.add(f32x4.mul(f32x4.sub(x1, f32x4.sub(c1, magic)), unit), magic);
-    v128.store(y + j, i16x8.narrow_i32x4_s(i32x4.sub(c0, magic), i32x4.sub(c1, magic)), 0);
-    v128.store(y + j, i16x8.narrow_i32x4_s(i32x4.sub(f0, magic), i32x4.sub(f1, magic)), 16);
-  }
-}
-
-/** Four sums of four lanes each: (sum a, sum b, sum c, sum d). */
-// @ts-ignore: decorator
-@inline
-function sumEach(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function addDot(sum: v128, q: v128, k: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(q, k));
-}
-
-const LANES: usize = memory.data<i32>([0, 1, 2, 3], 16);
-
-/** scores[t] = q K[t] for t < tokens; returns the largest. `pageTokens` is a multiple of 4: four tokens at a time. */
-function scoreFours(
-  scores: usize, q: usize, pages: usize, keys: i32, keyScales: i32, tokens: i32, d: i32, pageTokens: i32, scale: f32,
-): f32 {
-  const row = d * 2;
-  const fine = f32x4.splat(<f32>1.0 / FINE);
-  const scales = f32x4.splat(scale);
-  let most = f32x4.splat(-Infinity as f32);
-  for (let t = 0; t < tokens; t += pageTokens) {
-    const page = <usize>load<i32>(pages);
-    pages += 4;
-    let keyScale = page + keyScales;
-    let k0 = page + keys;
-    const n = min(pageTokens, tokens - t);
-    for (let s = 0; s < n; s += 4) {
-      let k1 = k0 + row;
-      let k2 = k1 + row;
-      let k3 = k2 + row;
-      let c0 = i32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
-      let f0 = c0, f1 = c0, f2 = c0, f3 = c0;
-      let a = q;
-      for (const end = q + d * 4; a < end; a += 64) {
-        let coarse = v128.load(a, 0);
-        let rest = v128.load(a, 16);
-        let key = v128.load(k0, 0);
-        c0 = addDot(c0, coarse, key);
-        f0 = addDot(f0, rest, key);
-        key = v128.load(k1, 0);
-        c1 = addDot(c1, coarse, key);
-        f1 = addDot(f1, rest, key);
-        key = v128.load(k2, 0);
-        c2 = addDot(c2, coarse, key);
-        f2 = addDot(f2, rest, key);
-        key = v128.load(k3, 0);
-        c3 = addDot(c3, coarse, key);
-        f3 = addDot(f3, rest, key);
-        coarse = v128.load(a, 32);
-        rest = v128.load(a, 48);
-        key = v128.load(k0, 16);
-        c0 = addDot(c0, coarse, key);
-        f0 = addDot(f0, rest, key);
-        key = v128.load(k1, 16);
-        c1 = addDot(c1, coarse, key);
-        f1 = addDot(f1, rest, key);
-        key = v128.load(k2, 16);
-        c2 = addDot(c2, coarse, key);
-        f2 = addDot(f2, rest, key);
-        key = v128.load(k3, 16);
-        c3 = addDot(c3, coarse, key);
-        f3 = addDot(f3, rest, key);
-        k0 += 32;
-        k1 += 32;
-        k2 += 32;
-        k3 += 32;
+      if (tile > 2) {
+        f2 = roundQuery(inBytes, scratch + 2 * RECORD, step, q + (r2 * ldq + h2 * d) * 4, d) * factor;
+        tokens = max(tokens, t2);
       }
-      k0 = k3;
-      const whole = f32x4.convert_i32x4_s(sumEach(c0, c1, c2, c3));
-      const part = f32x4.convert_i32x4_s(sumEach(f0, f1, f2, f3));
-      const dot = f32x4.add(whole, f32x4.mul(part, fine));
-      let score = f32x4.mul(dot, f32x4.mul(scales, v128.load(keyScale)));
-      if (s + 4 > n) {
-        // What lies after the last visible token in its page may be of another sequence.
-        const seen = i32x4.lt_s(v128.load(LANES), i32x4.splat(n - s));
-        score = v128.bitselect(score, f32x4.splat(-Infinity as f32), seen);
-      }
-      most = f32x4.pmax(most, score);
-      v128.store(scores, score);
-      scores += 16;
-      keyScale += 16;
+      score(tile, inBytes, scores, stride, scratch, pages, at, tokens, d, pageTokens, slots, scales, f0, f1, f2);
+      const places = (slotAfter(tokens, pageTokens, slots) + 15) & ~15;
+      const valueScales = scales + 2 * stride;
+      f0 = soften(inBytes, scores, weights, step, slotAfter(t0, pageTokens, slots), places, valueScales);
+      if (tile > 1) f1 = soften(inBytes, scores + stride, weights + RECORD, step, slotAfter(t1, pageTokens, slots), places, valueScales);
+      if (tile > 2) f2 = soften(inBytes, scores + 2 * stride, weights + 2 * RECORD, step, slotAfter(t2, pageTokens, slots), places, valueScales);
+      const values = at + slots * d;
+      mix(tile, inBytes, y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+      first += tile;
     }
+    at += bytes;
   }
-  return Mathf.max(
-    Mathf.max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
-    Mathf.max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
-  );
 }
 
-/** As `scoreFours`, for pages of any length. */
-function scoreOnes(
-  scores: usize, q: usize, pages: usize, keys: i32, keyScales: i32, tokens: i32, d: i32, pageTokens: i32, scale: f32,
-): f32 {
-  let most = -Infinity as f32;
-  for (let t = 0; t < tokens; t++) {
-    const page = <usize>load<i32>(pages + (t / pageTokens) * 4);
-    const slot = t % pageTokens;
-    const key = page + keys + slot * d * 2;
-    let coarse = i32x4.splat(0);
-    let fine = i32x4.splat(0);
-    for (let j = 0; j < d * 2; j += 16) {
-      coarse = addDot(coarse, v128.load(q + j * 2, 0), v128.load(key + j));
-      fine = addDot(fine, v128.load(q + j * 2, 16), v128.load(key + j));
-    }
-    const dot = <f32>sumI32x4(coarse) + <f32>sumI32x4(fine) * (<f32>1.0 / FINE);
-    const score = dot * (scale * load<f32>(page + keyScales + slot * 4));
-    store<f32>(scores + t * 4, score);
-    most = Mathf.max(most, score);
-  }
-  return most;
-}
-
-// @ts-ignore: decorator
-@inline
-function sumI32x4(x: v128): i32 {
-  return i32x4.extract_lane(x, 0) + i32x4.extract_lane(x, 1) + i32x4.extract_lane(x, 2) + i32x4.extract_lane(x, 3);
-}
-
-/** scores := softmax(scores) times the scale of each token's V, so that the weighted sum can read V's integers. */
-function softmax(scores: usize, tokens: i32, most: f32, pages: usize, valueScales: i32, pageTokens: i32): void {
-  // The last vector may reach past `tokens`: scores there must count as zero.
-  for (let t = tokens; t & 3; t++) store<f32>(scores + t * 4, -Infinity as f32);
-  const shift = f32x4.splat(most);
-  let sum = f32x4.splat(0);
-  const bytes = tokens * 4;
-  for (let at = 0; at < bytes; at += 16) {
-    const e = expF32x4(f32x4.sub(v128.load(scores + at), shift));
-    v128.store(scores + at, e);
-    sum = f32x4.add(sum, e);
-  }
-  const inverse = <f32>1.0 / sumF32x4(sum);
-  if ((pageTokens & 3) == 0) {
-    const inverses = f32x4.splat(inverse);
-    for (let t = 0; t < tokens; t += pageTokens) {
-      const scales = <usize>load<i32>(pages + (t / pageTokens) * 4) + valueScales;
-      const end = min(pageTokens, tokens - t) * 4;
-      for (let s = 0; s < end; s += 16) {
-        const weight = f32x4.mul(v128.load(scores), inverses);
-        v128.store(scores, f32x4.mul(weight, v128.load(scales + s)));
-        scores += 16;
-      }
-    }
+function score(
+  tile: i32, inBytes: bool, scores: usize, stride: i32, q: usize, pages: usize, keys: i32, tokens: i32, d: i32,
+  pageTokens: i32, slots: i32, scales: usize, f0: f32, f1: f32, f2: f32,
+): void {
+  if (ASC_FEATURE_RELAXED_SIMD && inBytes) {
+    if (tile == 3) scoreTile<Rows3, Bytes>(scores, stride, q, pages, keys, tokens, d, pageTokens, slots, scales, f0, f1, f2);
+    else if (tile == 2) scoreTile<Rows2, Bytes>(scores, stride, q, pages, keys, tokens, d, pageTokens, slots, scales, f0, f1, f2);
+    else scoreTile<Rows1, Bytes>(scores, stride, q, pages, keys, tokens, d, pageTokens, slots, scales, f0, f1, f2);
     return;
   }
-  for (let t = 0; t < tokens; t++) {
-    const scale = load<f32>(<usize>load<i32>(pages + (t / pageTokens) * 4) + valueScales + (t % pageTokens) * 4);
-    store<f32>(scores + t * 4, load<f32>(scores + t * 4) * inverse * scale);
-  }
+  if (tile == 3) scoreTile<Rows3, Words>(scores, stride, q, pages, keys, tokens, d, pageTokens, slots, scales, f0, f1, f2);
+  else if (tile == 2) scoreTile<Rows2, Words>(scores, stride, q, pages, keys, tokens, d, pageTokens, slots, scales, f0, f1, f2);
+  else scoreTile<Rows1, Words>(scores, stride, q, pages, keys, tokens, d, pageTokens, slots, scales, f0, f1, f2);
 }
 
+function mix(
+  tile: i32, inBytes: bool, y0: usize, y1: usize, y2: usize, weights: usize, pages: usize, values: i32, tokens: i32,
+  d: i32, pageTokens: i32, slots: i32, f0: f32, f1: f32, f2: f32,
+): void {
+  if (ASC_FEATURE_RELAXED_SIMD && inBytes) {
+    if (tile == 3) mixTile<Rows3, Bytes>(y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+    else if (tile == 2) mixTile<Rows2, Bytes>(y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+    else mixTile<Rows1, Bytes>(y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+    return;
+  }
+  if (tile == 3) mixTile<Rows3, Words>(y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+  else if (tile == 2) mixTile<Rows2, Words>(y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+  else mixTile<Rows1, Words>(y0, y1, y2, weights, pages, values, tokens, d, pageTokens, slots, f0, f1, f2);
+}
+
+/** The slot after that of the last of `tokens` tokens. */
 // @ts-ignore: decorator
 @inline
-function addProduct(sum: v128, x: v128, y: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(x, y));
+function slotAfter(tokens: i32, pageTokens: i32, slots: i32): i32 {
+  const page = (tokens - 1) / pageTokens;
+  return tokens + page * (slots - pageTokens);
 }
 
 /**
- * out (H, d) = weights (H, stride) V for H heads, 8 of d at a time: V is converted once for all of them.
- * `stride` in bytes.
+ * Loads one word of each cache line that the head has in the pages. The loads do not wait for each other, while those of the
+ * products do: a page is too short for the processor to see where the next reads go. The sum is stored so that no compiler
+ * drops the loads.
  */
-function weightedSum<H>(
-  out: usize, weights: usize, stride: i32, pages: usize, values: i32, tokens: i32, d: i32, pageTokens: i32,
-): void {
-  const w1 = stride;
-  const w2 = 2 * stride;
-  const w3 = 3 * stride;
-  for (let j = 0; j < d * 2; j += 16) {
-    let o00 = f32x4.splat(0), o01 = o00, o10 = o00, o11 = o00, o20 = o00, o21 = o00, o30 = o00, o31 = o00;
-    let w = weights;
-    let page = pages;
-    for (let t = 0; t < tokens; t += pageTokens) {
-      let v = <usize>load<i32>(page) + values + j;
-      page += 4;
-      for (const end = w + min(pageTokens, tokens - t) * 4; w < end; w += 4) {
-        const v0 = f32x4.convert_i32x4_s(v128.load16x4_s(v, 0));
-        const v1 = f32x4.convert_i32x4_s(v128.load16x4_s(v, 8));
-        v += d * 2;
-        let x = v128.load32_splat(w);
-        o00 = addProduct(o00, x, v0);
-        o01 = addProduct(o01, x, v1);
-        if (rowsOf<H>() > 1) { x = v128.load32_splat(w + w1); o10 = addProduct(o10, x, v0); o11 = addProduct(o11, x, v1); }
-        if (rowsOf<H>() > 2) { x = v128.load32_splat(w + w2); o20 = addProduct(o20, x, v0); o21 = addProduct(o21, x, v1); }
-        if (rowsOf<H>() > 3) { x = v128.load32_splat(w + w3); o30 = addProduct(o30, x, v0); o31 = addProduct(o31, x, v1); }
-      }
+function touch(pages: usize, at: i32, bytes: i32, count: i32, scratch: usize): void {
+  let a = 0, b = 0, c = 0, e = 0;
+  for (const end = pages + count * 4; pages < end; pages += 4) {
+    let line = <usize>load<i32>(pages) + at;
+    for (const last = line + bytes; line < last; line += 256) {
+      a += load<i32>(line, 0);
+      b += load<i32>(line, 64);
+      c += load<i32>(line, 128);
+      e += load<i32>(line, 192);
     }
-    const to = out + j * 2;
-    v128.store(to, o00, 0);
-    v128.store(to, o01, 16);
-    if (rowsOf<H>() > 1) { v128.store(to + d * 4, o10, 0); v128.store(to + d * 4, o11, 16); }
-    if (rowsOf<H>() > 2) { v128.store(to + d * 8, o20, 0); v128.store(to + d * 8, o21, 16); }
-    if (rowsOf<H>() > 3) { v128.store(to + d * 12, o30, 0); v128.store(to + d * 12, o31, 16); }
   }
+  store<i32>(scratch, a + b + c + e);
+}
+
+/**
+ * Scales and corrections of all pages, one after another: three rows of `stride` bytes, up to `span` slots. Places without a
+ * token may hold anything in a page: they become 0.
+ */
+function gatherScales(
+  to: usize, stride: i32, pages: usize, from: i32, slots: i32, span: i32, longest: i32, pageTokens: i32,
+): void {
+  const end = to + span * 4;
+  for (let left = longest; left > 0; left -= pageTokens) {
+    let at = <usize>load<i32>(pages) + from;
+    pages += 4;
+    for (const last = at + slots * 4; at < last; at += 16) {
+      v128.store(to, v128.load(at));
+      v128.store(to + stride, v128.load(at + slots * 4));
+      v128.store(to + 2 * stride, v128.load(at + slots * 8));
+      to += 16;
+    }
+    if (left < slots || pageTokens < slots) clearScales(to - (slots - min(left, pageTokens)) * 4, to, stride);
+  }
+  clearScales(to, end, stride);
+}
+
+function clearScales(from: usize, to: usize, stride: i32): void {
+  for (; from < to; from += 4) {
+    store<f32>(from, 0);
+    store<i32>(from + stride, 0);
+    store<f32>(from + 2 * stride, 0);
+  }
+}
+
+/** Four records, `step` bytes apart, of 16 numbers in 0..16383 (relaxed SIMD), or in i16. */
+// @ts-ignore: decorator
+@inline
+function storeRecords(inBytes: bool, y: usize, step: i32, a: v128, b: v128, c: v128, e: v128): void {
+  const ab = i16x8.narrow_i32x4_s(a, b);
+  const ce = i16x8.narrow_i32x4_s(c, e);
+  if (inBytes) {
+    const low = v128.load(LOW_HALF);
+    const highs = i8x16.narrow_i16x8_s(i16x8.shr_u(ab, 7), i16x8.shr_u(ce, 7));
+    const lows = i8x16.narrow_i16x8_s(v128.and(ab, low), v128.and(ce, low));
+    const first = v128.shuffle<i32>(highs, lows, 0, 4, 1, 5);
+    const last = v128.shuffle<i32>(highs, lows, 2, 6, 3, 7);
+    v128.store64_lane(y, first, 0);
+    v128.store64_lane(y + step, first, 1);
+    v128.store64_lane(y + 2 * step, last, 0);
+    v128.store64_lane(y + 3 * step, last, 1);
+  } else {
+    v128.store64_lane(y, ab, 0);
+    v128.store64_lane(y + step, ab, 1);
+    v128.store64_lane(y + 2 * step, ce, 0);
+    v128.store64_lane(y + 3 * step, ce, 1);
+  }
+}
+
+/** x (d) f32 to d / 4 records, `step` bytes apart; returns the scale. */
+function roundQuery(inBytes: bool, y: usize, step: i32, x: usize, d: i32): f32 {
+  let high = v128.load(x);
+  let low = high;
+  for (let j = 16; j < d * 4; j += 16) {
+    const part = v128.load(x + j);
+    high = f32x4.pmax(high, part);
+    low = f32x4.pmin(low, part);
+  }
+  const most = largest(high, low);
+  const factor = f32x4.splat(most > 0 ? QUERY_MOST / most : <f32>0.0);
+  for (let j = 0; j < d * 4; j += 64) {
+    let a = roundI32x4(f32x4.mul(v128.load(x + j, 0), factor));
+    let b = roundI32x4(f32x4.mul(v128.load(x + j, 16), factor));
+    let c = roundI32x4(f32x4.mul(v128.load(x + j, 32), factor));
+    let e = roundI32x4(f32x4.mul(v128.load(x + j, 48), factor));
+    if (inBytes) {
+      const offset = v128.load(QUERY_OFFSET);
+      a = i32x4.add(a, offset);
+      b = i32x4.add(b, offset);
+      c = i32x4.add(c, offset);
+      e = i32x4.add(e, offset);
+    }
+    storeRecords(inBytes, y, step, a, b, c, e);
+    y += 4 * step;
+  }
+  return most / QUERY_MOST;
+}
+
+// @ts-ignore: decorator
+@inline
+function largestLane(x: v128): f32 {
+  return Mathf.max(
+    Mathf.max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)),
+    Mathf.max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)),
+  );
+}
+
+/**
+ * scores (places) in units of log2, to weights: e = 2^(score - the largest), times the scale of the slot's V, rounded to
+ * records `step` bytes apart. Slots from `end` on get weight 0. Returns the scale of the weights over the sum of e.
+ * places is a multiple of 16. Overwrites scores.
+ */
+function soften(inBytes: bool, scores: usize, y: usize, step: i32, end: i32, places: i32, scales: usize): f32 {
+  const last = scores + places * 4;
+  for (let s = scores + end * 4; s < last; s += 4) store<f32>(s, -Infinity as f32);
+  let most0 = v128.load(scores);
+  let most1 = most0;
+  for (let s = scores; s < last; s += 32) {
+    most0 = f32x4.pmax(most0, v128.load(s, 0));
+    most1 = f32x4.pmax(most1, v128.load(s, 16));
+  }
+  const shift = f32x4.splat(largestLane(f32x4.pmax(most0, most1)));
+  let e0 = f32x4.splat(0), e1 = e0; // sums of e
+  let x0 = e0, x1 = e0; // sums of e times a scale
+  let top = e0;
+  for (let s = scores; s < last; s += 32) {
+    let e = exp2F32x4(f32x4.sub(v128.load(s, 0), shift));
+    e0 = f32x4.add(e0, e);
+    e = f32x4.mul(e, v128.load(scales, 0));
+    x0 = f32x4.add(x0, e);
+    top = f32x4.pmax(top, e);
+    v128.store(s, e, 0);
+    e = exp2F32x4(f32x4.sub(v128.load(s, 16), shift));
+    e1 = f32x4.add(e1, e);
+    e = f32x4.mul(e, v128.load(scales, 16));
+    x1 = f32x4.add(x1, e);
+    top = f32x4.pmax(top, e);
+    v128.store(s, e, 16);
+    scales += 32;
+  }
+  const most = largestLane(top);
+  if (!(most > 0)) {
+    // All V are 0.
+    for (let s = 0; s < places; s += 4) store<i64>(y + (s >> 2) * step, 0);
+    return 0;
+  }
+  const factor = Mathf.min(WEIGHT_MOST / most, WEIGHT_SUM / sumF32x4(f32x4.add(x0, x1)));
+  const f = f32x4.splat(factor);
+  for (let s = scores; s < last; s += 64) {
+    storeRecords(
+      inBytes,
+      y,
+      step,
+      roundI32x4(f32x4.mul(v128.load(s, 0), f)),
+      roundI32x4(f32x4.mul(v128.load(s, 16), f)),
+      roundI32x4(f32x4.mul(v128.load(s, 32), f)),
+      roundI32x4(f32x4.mul(v128.load(s, 48), f)),
+    );
+    y += 4 * step;
+  }
+  return <f32>1.0 / (factor * sumF32x4(f32x4.add(e0, e1)));
 }

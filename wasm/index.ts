@@ -1,4 +1,5 @@
 export { attention } from './attention';
+export { attention_i16 } from './attention-words';
 export { dot_sums_32, probe_dot } from './dot';
 export { embed_q4, embed_q8 } from './embed';
 export { gemm_f32 } from './gemm-f32';
@@ -6,6 +7,7 @@ export { gemm_q8_q4 } from './gemm-q4';
 export { gemm_q8_q8 } from './gemm-q8';
 export { head_predict } from './head';
 export { kv_store } from './kv';
+export { kv_store_i16 } from './kv-words';
 export { add_bias, rms_norm } from './norm';
 export { quantize, rms_norm_quantize, swiglu, swiglu_quantize } from './quantize';
 export { repack_q4, repack_q8 } from './repack';

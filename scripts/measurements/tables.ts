@@ -50,7 +50,7 @@ function decode(result: Json): string {
         `${get('ttft_ms')} / ${get('ttft_cold_ms')} ms`,
       ],
       [
-        'WASM memory: weights, KV of 1,024 tokens, scratch / the whole isolate',
+        'WASM memory: weights, KV of 2,048 tokens, scratch / the whole isolate',
         `${mib(at(result, 'peak_wasm_bytes'))} / ${mib(at(result, 'isolate_bytes'))} MiB`,
       ],
     ],

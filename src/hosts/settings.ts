@@ -19,8 +19,8 @@ const variablesSchema = z.object({
   /** All memory of the host: WASM and JavaScript. A Workers isolate has 128 MB. */
   MEMORY_BUDGET_MIB: count(1, 4096, 120),
   /** Room in the KV pool, in tokens, all requests together. */
-  KV_TOKENS: count(1, 1_000_000, 1024),
-  /** Precision of a quantized layer's input. `int16` is closer to float32, and takes twice the multiplications. */
+  KV_TOKENS: count(1, 1_000_000, 2048),
+  /** Precision of a quantized layer's input, and of K and V. `int16` is closer to float32, at twice the multiplications and KV. */
   ACTIVATIONS: z.enum(['int8', 'int16'], 'must be int8 or int16').default('int8'),
   /** New tokens of a request at most; a larger `max_tokens` is cut to it. */
   MAX_TOKENS: count(1, 1_000_000, 1024),

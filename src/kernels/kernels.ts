@@ -54,32 +54,10 @@ export interface Kernels {
   rms_norm(y: number, x: number, w: number, rows: number, d: number, eps: number): void;
   add_bias(x: number, ldx: number, bias: number, rows: number, n: number): void;
   rope(x: number, ldx: number, table: number, start: number, rows: number, heads: number, d: number): void;
-  kv_store(
-    pages: number,
-    layer: number,
-    start: number,
-    k: number,
-    v: number,
-    ld: number,
-    rows: number,
-    kvHeads: number,
-    d: number,
-    pageTokens: number,
-  ): void;
-  attention(
-    out: number,
-    q: number,
-    ldq: number,
-    visible: number,
-    pages: number,
-    layer: number,
-    rows: number,
-    heads: number,
-    kvHeads: number,
-    d: number,
-    pageTokens: number,
-    scratch: number,
-  ): void;
+  kv_store: KvStore;
+  kv_store_i16: KvStore;
+  attention: Attention;
+  attention_i16: Attention;
   swiglu(y: number, gateUp: number, rows: number, n: number): void;
   head_predict(
     result: number,
@@ -95,6 +73,34 @@ export interface Kernels {
     count: number,
   ): void;
 }
+
+type KvStore = (
+  pages: number,
+  layer: number,
+  start: number,
+  k: number,
+  v: number,
+  ld: number,
+  rows: number,
+  kvHeads: number,
+  d: number,
+  pageTokens: number,
+) => void;
+
+type Attention = (
+  out: number,
+  q: number,
+  ldq: number,
+  visible: number,
+  pages: number,
+  layer: number,
+  rows: number,
+  heads: number,
+  kvHeads: number,
+  d: number,
+  pageTokens: number,
+  scratch: number,
+) => void;
 
 export type KernelFlavour = 'relaxed-simd' | 'simd';
 

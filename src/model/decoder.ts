@@ -9,7 +9,7 @@ import { Head } from './head.ts';
 import { type Activations, Linear } from './linear.ts';
 import type { Predictions, RowAsk } from './model.ts';
 import type { Tensors } from './weights.ts';
-import { MAX_ROWS, type Workspace } from './workspace.ts';
+import { type KvNumbers, MAX_ROWS, type Workspace } from './workspace.ts';
 
 const NONE: readonly RowRange[] = [];
 
@@ -18,6 +18,7 @@ export class Decoder {
   readonly #kernels: Kernels;
   /** The memory of weights, KV pages and scratch. Parity tests read KV from it. */
   readonly arena: Arena;
+  readonly kv: KvNumbers;
   readonly #at: Workspace;
   readonly #weights: DecoderWeights;
   readonly #linear: Linear;
@@ -35,6 +36,7 @@ export class Decoder {
     products: Products = new DirectProducts(kernels, workspace.panel),
   ) {
     this.#config = config;
+    this.kv = activations;
     this.#kernels = kernels;
     this.arena = arena;
     this.#at = workspace;
@@ -145,7 +147,8 @@ export class Decoder {
       }
     }
     k.rope(queries, qkvWidth, at.rope, start + tile, rows, numHeads + numKvHeads, headDim);
-    k.kv_store(at.pages, l, start + tile, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
+    const store = this.kv === 'int8' ? k.kv_store : k.kv_store_i16;
+    store(at.pages, l, start + tile, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
   }
 
   /** Attention over the KV that `project` has stored, then the MLP, of rows `first` on. */
@@ -166,7 +169,8 @@ export class Decoder {
     const own = runsWithin(masks, first, count);
     const x = at.x + first * hiddenSize * 4;
     this.arena.i32(at.visible, count).set(visible.subarray(first, first + count));
-    this.#kernels.attention(
+    const attention = this.kv === 'int8' ? this.#kernels.attention : this.#kernels.attention_i16;
+    attention(
       at.normed,
       at.qkv + first * qkvWidth * 4,
       qkvWidth,

@@ -5,14 +5,6 @@ import type { SequenceCache } from './forward/planned-model.ts';
 import type { CachePrefix } from './model.ts';
 import { type CachedPage, PrefixCache } from './prefix-cache.ts';
 
-/** Bytes of a page of `pageTokens` tokens: i16 K and V plus a float scale each, all layers (layout: wasm/kv.ts). */
-export function pageBytes(
-  shape: { readonly numLayers: number; readonly numKvHeads: number; readonly headDim: number },
-  pageTokens: number,
-): number {
-  return shape.numLayers * shape.numKvHeads * pageTokens * (4 * shape.headDim + 8);
-}
-
 /** Under `full` context a block may be as long as the canvas, so pages do not follow blocks. */
 const FULL_CONTEXT_PAGE = 32;
 

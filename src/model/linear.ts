@@ -7,7 +7,7 @@ import type { Workspace } from './workspace.ts';
 
 /**
  * Rounding of the input of a quantized layer: one int8 row, or two rows that carry 15 bits together, at about twice the
- * multiplications.
+ * multiplications. K and V follow (`KvNumbers`).
  */
 export type Activations = 'int8' | 'int16';
 

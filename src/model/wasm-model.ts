@@ -10,13 +10,13 @@ import { Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
 import { type Forward, PlannedModel } from './forward/planned-model.ts';
 import { cacheOrigin } from './forward/rows.ts';
-import { KvPool, PagedKvCache, pageBytes, pageTokensOf } from './kv-cache.ts';
+import { KvPool, PagedKvCache, pageTokensOf } from './kv-cache.ts';
 import type { Activations } from './linear.ts';
 import { kernelTiming, measureCosts } from './measure-costs.ts';
 import type { CachePrefix, DiffusionModel, KvCache, MemoryUse } from './model.ts';
 import type { WeightSource } from './weight-source.ts';
 import { loadWeights, type ProgressListener, panelBytes, readManifest, weightBytes } from './weights.ts';
-import { createWorkspace, MAX_ROWS, mostRows, panelScratchBytes, workspaceBytes } from './workspace.ts';
+import { createWorkspace, MAX_ROWS, mostRows, pageBytes, panelScratchBytes, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
   readonly kernels: KernelModules;
@@ -54,7 +54,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     const manifest = await readManifest(source);
     const weights = weightBytes(manifest);
     const pageTokens = pageTokensOf(config);
-    const page = pageBytes(config, pageTokens);
+    const page = pageBytes(config, pageTokens, options.activations);
     const { threads } = options;
     const own = align(panelBytes(manifest)) + (threads ? crewBytes(threads.count, panelScratchBytes(config)) : 0);
     const scratch = (pages: number) => workspaceBytes(config, pages * pageTokens, pageTokens) + own;

@@ -1,4 +1,4 @@
-/** Addresses of a forward pass's buffers. They are planned once, and a forward allocates nothing. */
+/** Sizes of KV pages, and addresses of a forward pass's buffers. They are planned once, and a forward allocates nothing. */
 import { type Arena, align } from '../kernels/arena.ts';
 import type { ModelConfig } from './config.ts';
 import { draftWidth } from './decoder-weights.ts';
@@ -25,7 +25,7 @@ export interface Workspace {
   readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
   readonly visible: number; // (MAX_ROWS) i32
   readonly pages: number; // (pages of the largest cache) u32
-  readonly attention: number; // 2d i16, then scores of the heads that share a K
+  readonly attention: number; // scratch of `attention`, or of `attention_i16`
   readonly rope: number; // (maxTokens, d)
   readonly drafts: number; // (3 matrices, MAX_ROWS, draftWidth) f32: A x of mask rows, zeros after the rank
   readonly draftRecords: number; // records of `drafts`, the limbs of a row together
@@ -35,6 +35,28 @@ export interface Workspace {
 /** Groups of the longest row of weights. */
 function widestGroups({ hiddenSize, intermediateSize, numHeads, headDim }: ModelConfig): number {
   return Math.ceil(Math.max(hiddenSize, intermediateSize, numHeads * headDim) / GROUP);
+}
+
+/** Numbers of K and V. They follow `Activations`: int8, or int16 with twice the bytes. */
+export type KvNumbers = 'int8' | 'int16';
+
+/** Places for tokens in a page of int8: the kernels read four at a time. */
+export function pageSlots(pageTokens: number): number {
+  return Math.ceil(pageTokens / 4) * 4;
+}
+
+/**
+ * Bytes of a page of `pageTokens` tokens, all layers: K and V in int8 with two scales and a correction (wasm/kv.ts), or in int16
+ * with two scales (wasm/kv-words.ts).
+ */
+export function pageBytes(
+  shape: { readonly numLayers: number; readonly numKvHeads: number; readonly headDim: number },
+  pageTokens: number,
+  numbers: KvNumbers,
+): number {
+  const { numLayers, numKvHeads, headDim } = shape;
+  const head = numbers === 'int8' ? pageSlots(pageTokens) * (2 * headDim + 12) : pageTokens * (4 * headDim + 8);
+  return numLayers * numKvHeads * head;
 }
 
 /** Bytes of `panel`: every thread that multiplies needs one. */
@@ -66,7 +88,7 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
     feedForward: Math.max(gateUp + act, logits),
     visible: MAX_ROWS * 4,
     pages: (maxTokens / pageTokens) * 4,
-    attention: headDim * 4 + (numHeads / numKvHeads) * (maxTokens + 8) * 4,
+    attention: attentionScratchBytes(numHeads / numKvHeads, headDim, maxTokens, pageTokens),
     rope: maxTokens * headDim * 4,
     drafts: 3 * MAX_ROWS * drafts * 4,
     draftRecords: 3 * draftRecordBytes(drafts) * MAX_ROWS,
@@ -77,6 +99,12 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
 /** Bytes of the records of one row of an adapter's B. @param width its inputs */
 export function draftRecordBytes(width: number): number {
   return (MAX_LIMBS * RECORD_BYTES * width) / GROUP;
+}
+
+/** Bytes that either attention kernel needs for `tokens` tokens, a multiple of `pageTokens`. @param group heads that share a K and V head */
+export function attentionScratchBytes(group: number, headDim: number, tokens: number, pageTokens: number): number {
+  const slots = (tokens / pageTokens) * pageSlots(pageTokens);
+  return Math.max(1536 + 30 * (slots + 19), headDim * 4 + group * (tokens + 8) * 4);
 }
 
 /** Floats from one row of logits to the next: the head pads a row to whole vectors. */

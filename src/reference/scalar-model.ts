@@ -1,6 +1,6 @@
 /**
- * `DiffusionModel` on the scalar oracle: float32 KV, dequantized weights, no tricks. It is slow, and made for tests
- * and small models.
+ * `DiffusionModel` on the scalar oracle: dequantized weights, no tricks, and float32 everywhere or the rounding of the kernels.
+ * It is slow, and made for tests and small models.
  */
 
 import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
@@ -72,8 +72,9 @@ export class ScalarModel implements DiffusionModel {
   readonly #tensors: ReadonlyMap<string, Float32Array>;
   /** Linear layers whose input the kernels round to int8. */
   readonly #rounded: ReadonlySet<string>;
+  readonly #roundKv: boolean;
 
-  /** @param roundActivations round inputs of quantized layers to int8 as the kernels do, to compare with them. */
+  /** @param roundActivations round inputs of quantized layers, and K and V, to int8 as the kernels do, to compare with them. */
   static async load(
     source: WeightSource,
     config: ModelConfig,
@@ -81,18 +82,20 @@ export class ScalarModel implements DiffusionModel {
     roundActivations = false,
   ): Promise<ScalarModel> {
     const { tensors, quantized } = await readFloats(source);
-    return new ScalarModel(config, tensors, roundActivations ? quantized : new Set(), maxTokens);
+    return new ScalarModel(config, tensors, roundActivations ? quantized : new Set(), roundActivations, maxTokens);
   }
 
   private constructor(
     config: ModelConfig,
     tensors: ReadonlyMap<string, Float32Array>,
     rounded: ReadonlySet<string>,
+    roundKv: boolean,
     maxTokens: number,
   ) {
     this.config = config;
     this.#tensors = tensors;
     this.#rounded = rounded;
+    this.#roundKv = roundKv;
     this.maxTokens = maxTokens;
     this.freeTokens = maxTokens;
     const weights = [...tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
@@ -167,12 +170,14 @@ export class ScalarModel implements DiffusionModel {
           : y;
         return scalar.rope(given, rows, cache.length, frequencies, magnitude);
       };
-      const q = rotate(head('q_proj', numHeads * headDim), 'q_norm');
-      cache.keys[l]!.set(rotate(head('k_proj', kvWidth), 'k_norm'), cache.length * kvWidth);
-      cache.values[l]!.set(head('v_proj', kvWidth), cache.length * kvWidth);
+      const exact = rotate(head('q_proj', numHeads * headDim), 'q_norm');
+      const q = this.#roundKv ? scalar.roundTripQueries(exact, headDim) : exact;
+      const stored = (y: Float32Array) => (this.#roundKv ? scalar.roundTripKv(y, headDim) : y);
+      cache.keys[l]!.set(stored(rotate(head('k_proj', kvWidth), 'k_norm')), cache.length * kvWidth);
+      cache.values[l]!.set(stored(head('v_proj', kvWidth)), cache.length * kvWidth);
       const keys = cache.keys[l]!;
       const values = cache.values[l]!;
-      const mixed = scalar.attention(q, keys, values, visible, numHeads, numKvHeads, headDim);
+      const mixed = scalar.attention(q, keys, values, visible, numHeads, numKvHeads, headDim, this.#roundKv);
       x = add(x, this.#linear(mixed, `${layer}self_attn.o_proj`, ids, hiddenSize));
       const post = scalar.rmsNorm(x, this.#tensor(`${layer}post_attention_layernorm.weight`), hiddenSize, rmsNormEps);
       const gate = this.#linear(post, `${layer}mlp.gate_proj`, ids, intermediateSize);

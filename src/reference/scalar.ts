@@ -49,6 +49,42 @@ export function roundTripQ8(x: Float32Array): Float32Array {
   return Float32Array.from(q, (v, i) => v * scale[Math.floor(i / GROUP)]!);
 }
 
+/** Each vector of d values rounded to whole multiples of its largest magnitude / `steps`. */
+function roundVectors(x: Float32Array, d: number, steps: number): Float32Array {
+  const y = new Float32Array(x.length);
+  for (let at = 0; at < x.length; at += d) {
+    const vector = x.subarray(at, at + d);
+    const most = vector.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+    const factor = Math.fround(most > 0 ? steps / most : 0);
+    const scale = Math.fround(most / steps);
+    for (let j = 0; j < d; j++) y[at + j] = nearest(Math.fround(vector[j]! * factor)) * scale;
+  }
+  return y;
+}
+
+/** K or V after a stay in a page of int8: one scale for each vector of d values. */
+export function roundTripKv(x: Float32Array, d: number): Float32Array {
+  return roundVectors(x, d, 127);
+}
+
+/** Queries as `attention` over pages of int8 reads them: 14 bits with the sign. */
+export function roundTripQueries(q: Float32Array, d: number): Float32Array {
+  return roundVectors(q, d, 8191);
+}
+
+/**
+ * Weights of a softmax as `attention` over pages of int8 reads them: times the scale of their V, in 14 bits of the largest
+ * product; fewer if the products would add up to more than 16 million of those steps.
+ */
+function roundWeights(weights: Float64Array, values: readonly Float32Array[]): Float64Array {
+  const scales = values.map((v) => v.reduce((m, x) => Math.max(m, Math.abs(x)), 0) / 127);
+  const products = weights.map((w, t) => w * scales[t]!);
+  const most = products.reduce((m, x) => Math.max(m, x), 0);
+  if (most === 0) return weights;
+  const factor = Math.min(16383 / most, 16e6 / products.reduce((sum, x) => sum + x, 0));
+  return products.map((x, t) => (scales[t] === 0 ? 0 : nearest(x * factor) / factor / scales[t]!));
+}
+
 /** y (rows, n) = x (rows, K) w (n, K)^T. */
 export function matmul(x: Float32Array, w: Float32Array, rows: number, n: number, k: number): Float32Array {
   const y = new Float32Array(rows * n);
@@ -104,7 +140,10 @@ export function rope(
   return y;
 }
 
-/** q (rows, heads, d), keys and values (tokens, kvHeads, d); row r sees the first visible[r] tokens. -> (rows, heads, d) */
+/**
+ * q (rows, heads, d), keys and values (tokens, kvHeads, d); row r sees the first visible[r] tokens. -> (rows, heads, d)
+ * @param rounded round the weights as the kernel over pages of int8 does
+ */
 export function attention(
   q: Float32Array,
   keys: Float32Array,
@@ -113,6 +152,7 @@ export function attention(
   heads: number,
   kvHeads: number,
   d: number,
+  rounded = false,
 ): Float32Array {
   const out = new Float32Array(q.length);
   visible.forEach((tokens, r) => {
@@ -124,10 +164,12 @@ export function attention(
         for (let j = 0; j < d; j++) dot += q[at + j]! * keys[(t * kvHeads + kv) * d + j]!;
         return dot / Math.sqrt(d);
       });
-      const weights = softmax(scores);
+      const plain = softmax(scores);
+      const vectors = Array.from({ length: tokens }, (_, t) => values.subarray((t * kvHeads + kv) * d).subarray(0, d));
+      const weights = rounded ? roundWeights(plain, vectors) : plain;
       for (let j = 0; j < d; j++) {
         let sum = 0;
-        for (let t = 0; t < tokens; t++) sum += weights[t]! * values[(t * kvHeads + kv) * d + j]!;
+        for (let t = 0; t < tokens; t++) sum += weights[t]! * vectors[t]![j]!;
         out[at + j] = sum;
       }
     }

@@ -39,7 +39,7 @@ async function decode(engine: Engine, { prompt, maxTokens, decoding }: DecodingC
 }
 
 async function engineOf(source: WeightSource, changes: object): Promise<Engine> {
-  const model = await wasmModel(withConfig(source, changes), 'relaxed-simd');
+  const model = await wasmModel(withConfig(source, changes), 'relaxed-simd', 128, 'int16');
   return new Engine(model, loadTokenizer(await source.json('tokenizer.json'), model.config.maskTokenId), LIMITS);
 }
 

@@ -6,7 +6,7 @@ test('defaults', () => {
   expect(readSettings({})).toEqual({
     model: 'seedling-135m',
     memoryBudgetBytes: 120 * 1024 * 1024,
-    kvTokens: 1024,
+    kvTokens: 2048,
     activations: 'int8',
     maxTokens: 1024,
     unknownFields: 'ignore',

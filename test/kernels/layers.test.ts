@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { pageBytes } from '../../src/model/kv-cache.ts';
+import { pageBytes } from '../../src/model/workspace.ts';
 import { attention, dequantizeInt4, dequantizeInt8, rmsNorm, rope, swiglu } from '../../src/reference/scalar.ts';
 import { Bench, flavours, randomBytes, randomFloats, randomHalves, relativeError } from '../support/engines/kernels.ts';
 
@@ -91,7 +91,7 @@ describe.each(flavours)('%s', (flavour) => {
     [2, 30, 2, 1, 128, 8],
     [5, 2, 4, 4, 32, 3],
     [3, 9, 14, 2, 32, 12],
-  ])('kv_store and attention (%i rows after %i)', (rows, before, heads, kvHeads, d, pageTokens) => {
+  ])('kv_store_i16 and attention_i16 (%i rows after %i)', (rows, before, heads, kvHeads, d, pageTokens) => {
     const bench = new Bench(flavour);
     const layers = 2;
     const layer = 1;
@@ -100,11 +100,11 @@ describe.each(flavours)('%s', (flavour) => {
     const keys = randomFloats(tokens * kvWidth, 10, 3);
     const values = randomFloats(tokens * kvWidth, 11, 3);
     const q = randomFloats(rows * heads * d, 12, 2);
-    const bytes = pageBytes({ numLayers: layers, numKvHeads: kvHeads, headDim: d }, pageTokens);
+    const bytes = pageBytes({ numLayers: layers, numKvHeads: kvHeads, headDim: d }, pageTokens, 'int16');
     const addresses = Array.from({ length: Math.ceil(tokens / pageTokens) }, () => bench.arena.take(bytes));
     // Pages in no order: the table is what decides.
     const pages = bench.put(Int32Array.from(addresses.reverse()));
-    bench.kernels.kv_store(
+    bench.kernels.kv_store_i16(
       pages,
       layer,
       0,
@@ -116,7 +116,7 @@ describe.each(flavours)('%s', (flavour) => {
       d,
       pageTokens,
     );
-    bench.kernels.kv_store(
+    bench.kernels.kv_store_i16(
       pages,
       layer,
       before,
@@ -134,7 +134,7 @@ describe.each(flavours)('%s', (flavour) => {
     ]) {
       const out = bench.floats(rows * heads * d);
       const scratch = bench.arena.take(d * 4 + (heads / kvHeads) * (tokens + 8) * 4);
-      bench.kernels.attention(
+      bench.kernels.attention_i16(
         out,
         bench.put(q),
         heads * d,

@@ -23,7 +23,7 @@ const source = await convertFixture('tiny-llama', 'f32');
 const scalar = await scalarModel(source);
 const models: readonly (readonly [string, () => Promise<DiffusionModel>])[] = [
   ['scalar', async () => scalar],
-  ...flavours.map((flavour) => [`wasm ${flavour}`, () => wasmModel(source, flavour, 512)] as const),
+  ...flavours.map((flavour) => [`wasm ${flavour}`, () => wasmModel(source, flavour, 512, 'int16')] as const),
   ['onnx on wasm', () => onnxModel(source, 'wasm', 512)],
   ['onnx on webgpu', () => onnxModel(source, 'webgpu', 512)],
 ];

@@ -49,7 +49,7 @@ describe.each(['dream', 'tiny-a2d-mdlm'] as const)('%s', async (name: FamilyName
   });
 
   test.each(flavours)('WASM %s = the scalar oracle when it has changed, and both err a little', async (flavour) => {
-    const [wasm, scalar] = [await wasmModel(source, flavour, 160), await scalarModel(source)];
+    const [wasm, scalar] = [await wasmModel(source, flavour, 160), await scalarModel(source, true)];
     for (const kind of ['prefix', 'dual'] as const) {
       const [a, b] = [wasm.createCache(LENGTH), scalar.createCache(LENGTH)];
       const got = await stale(wasm, a, kind, before, after);

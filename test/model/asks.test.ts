@@ -9,7 +9,7 @@ const scalar = await scalarModel(source);
 
 const models: readonly (readonly [string, () => Promise<DiffusionModel>])[] = [
   ['scalar', async () => scalar],
-  ...flavours.map((flavour) => [`wasm ${flavour}`, () => wasmModel(source, flavour, 512)] as const),
+  ...flavours.map((flavour) => [`wasm ${flavour}`, () => wasmModel(source, flavour, 512, 'int16')] as const),
 ];
 
 const ids = Int32Array.from({ length: 80 }, (_, i) => (i * 37 + 11) % 256);

@@ -32,12 +32,19 @@ export const CHECKPOINTS: readonly Checkpoint[] = [
   ['tiny-qwen2', 'f32', {}, 'drafts'],
 ];
 
-/** The tests of a checkpoint on each of these runtimes. */
-export function conformance([fixture, dtype, semantics, drafts]: Checkpoint, runtimes: readonly Runtime[]): void {
+/**
+ * The tests of a checkpoint on each of these runtimes.
+ * @param rounded whether the oracle rounds activations and KV to int8
+ */
+export function conformance(
+  [fixture, dtype, semantics, drafts]: Checkpoint,
+  runtimes: readonly Runtime[],
+  rounded = false,
+): void {
   const source = drafts ? convertWithDrafts(fixture, dtype) : convertFixture(fixture, dtype, semantics);
   let oracle: Conformance;
   beforeAll(async () => {
-    const model = await scalarModel(await source);
+    const model = await scalarModel(await source, rounded);
     oracle = await runConformance(model, (cache) => readKv(model, cache));
   });
 

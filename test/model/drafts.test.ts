@@ -24,7 +24,7 @@ describe.each(FIXTURES)('%s with adapters', (name) => {
   });
 
   test.each(flavours)('WASM %s = PyTorch, float32', async (flavour) => {
-    const model = await wasmModel(await convertWithDrafts(name, 'f32'), flavour);
+    const model = await wasmModel(await convertWithDrafts(name, 'f32'), flavour, 128, 'int16');
     for (const example of await golden(name, GOLDEN)) expectClose(await wasmLogits(model, example), example);
   });
 

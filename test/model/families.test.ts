@@ -75,7 +75,7 @@ describe.each(FAMILIES)('%s', async (name) => {
   });
 
   test.each(flavours)('WASM %s over a cache = PyTorch', async (flavour) => {
-    const model = await wasmModel(source, flavour);
+    const model = await wasmModel(source, flavour, 128, 'int16');
     for (const example of cases) {
       expect(largestDifference(await wasmLogits(model, example), example, every)).toBeLessThan(1e-3);
     }

@@ -8,7 +8,7 @@ const source = await convertFamily('dream');
 const ids = Int32Array.from({ length: 150 }, (_, i) => (i % 3 === 2 ? 259 : (i * 37 + 11) % 250));
 
 test.each(flavours)('WASM %s = the scalar oracle on 150 positions, wherever the asked ones begin', async (flavour) => {
-  const [wasm, scalar] = [await wasmModel(source, flavour, 160), await scalarModel(source)];
+  const [wasm, scalar] = [await wasmModel(source, flavour, 160), await scalarModel(source, true)];
   expect(wasm.maxForward).toBe(160);
   for (const from of [2, 70, 140]) {
     const positions = ids.map((_, i) => i).filter((i) => i >= from && ids[i] === 259);

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { Arena, align } from '../../src/kernels/arena.ts';
 import { instantiateKernels } from '../../src/kernels/kernels.ts';
 import { Decoder } from '../../src/model/decoder.ts';
-import { KvPool, pageBytes } from '../../src/model/kv-cache.ts';
+import { KvPool } from '../../src/model/kv-cache.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from '../../src/model/weights.ts';
-import { createWorkspace, workspaceBytes } from '../../src/model/workspace.ts';
+import { createWorkspace, pageBytes, workspaceBytes } from '../../src/model/workspace.ts';
 import { flavours, kernelModules } from '../support/engines/kernels.ts';
 import { convertFixture, type Dtype } from '../support/engines/models.ts';
 
@@ -19,7 +19,7 @@ async function run(source: WeightSource, flavour: (typeof flavours)[number], bel
   const config = await readModelConfig(source);
   const manifest = await readManifest(source);
   const tokens = PAGES * PAGE_TOKENS;
-  const page = pageBytes(config, PAGE_TOKENS);
+  const page = pageBytes(config, PAGE_TOKENS, 'int8');
   const needed = weightBytes(manifest) + workspaceBytes(config, tokens, PAGE_TOKENS) + align(panelBytes(manifest));
   const arena = new Arena(below + needed + align(PAGES * page));
   if (below > 0) arena.take(below);

@@ -19,7 +19,7 @@ describe.each(FIXTURES)('%s', (name) => {
   });
 
   test.each(flavours)('WASM %s = PyTorch, float32', async (flavour) => {
-    const model = await wasmModel(await convertFixture(name, 'f32'), flavour);
+    const model = await wasmModel(await convertFixture(name, 'f32'), flavour, 128, 'int16');
     for (const example of await golden(name)) {
       const logits = await wasmLogits(model, example);
       expect(logits.length).toBe(example.logits.length);

@@ -54,7 +54,7 @@ function scalarLogits(model: ScalarModel, ids: Int32Array): Float32Array[] {
 
 /** Through a cache, 50 tokens at a time. */
 async function wasmLogits(source: WeightSource, flavour: (typeof flavours)[number], ids: Int32Array) {
-  const model = await wasmModel(source, flavour, 256);
+  const model = await wasmModel(source, flavour, 256, 'int16');
   const cache = model.createCache(ids.length);
   const logits: Float32Array[] = [];
   for (let at = 0; at < ids.length; at += 50) {

@@ -41,7 +41,7 @@ test('streams in pieces what the Node engine writes, then its memory is free aga
   expect(pieces.join('')).toBe(text);
 
   const { kv_tokens, memory_bytes } = await health();
-  expect(kv_tokens).toEqual({ free: 1024, total: 1024 });
+  expect(kv_tokens).toEqual({ free: 2048, total: 2048 });
   expect(memory_bytes.total).toBeLessThanOrEqual(112 * 1024 * 1024);
 });
 
@@ -60,9 +60,9 @@ test('a disconnect in the middle of a stream gives the memory back', async () =>
     signal: controller.signal,
   });
   await response.body?.getReader().read();
-  expect((await health()).kv_tokens.free).toBeLessThan(200);
+  expect((await health()).kv_tokens.free).toBeLessThan(1224);
   controller.abort();
-  await expect.poll(async () => (await health()).kv_tokens.free, { timeout: 10_000 }).toBe(1024);
+  await expect.poll(async () => (await health()).kv_tokens.free, { timeout: 10_000 }).toBe(2048);
 });
 
 test('answers a chat up to the end of its message, and knows how probable what it wrote is', async () => {
@@ -90,7 +90,7 @@ test('answers a chat up to the end of its message, and knows how probable what i
   }
   // Greedy: the most probable one is the one that was written.
   expect(own?.top_logprobs?.map((top) => Object.keys(top))).toEqual(own?.tokens?.map((token) => [token]));
-  expect((await health()).kv_tokens).toEqual({ free: 1024, total: 1024 });
+  expect((await health()).kv_tokens).toEqual({ free: 2048, total: 2048 });
 });
 
 test('fills a hole for llama.vscode, and finds in the cache what it was warmed with', async () => {

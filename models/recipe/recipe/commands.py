@@ -23,12 +23,7 @@ GROUPS = {
         "orders": "orders.orders",
         "onpolicy": "orders.onpolicy",
     },
-    "evaluate": {
-        "evaluate": "evaluate.evaluate",
-        "agreement": "evaluate.agreement",
-        "draft-agreement": "evaluate.draft_agreement",
-        "parity": "evaluate.parity",
-    },
+    "evaluate": {"evaluate": "evaluate.evaluate", "agreement": "evaluate.agreement", "draft-agreement": "evaluate.draft_agreement"},
     "int4": {"export": "int4.export", "gptq": "int4.gptq", "distil-int4": "int4.distil"},
     "oracle": {
         "golden": "oracle.golden",

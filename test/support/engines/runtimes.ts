@@ -9,6 +9,7 @@ import { loadOnnxModel } from '../../../src/model/onnx/load.ts';
 import { OnnxCache } from '../../../src/model/onnx/onnx-cache.ts';
 import { WasmModel } from '../../../src/model/wasm-model.ts';
 import { readModelConfig, type WeightSource } from '../../../src/model/weight-source.ts';
+import { pageBytes, pageSlots } from '../../../src/model/workspace.ts';
 import { scalarModel, wasmModel } from './models.ts';
 import { chooseSwiftShader } from './software-adapters.ts';
 
@@ -56,30 +57,58 @@ export async function readKv(model: DiffusionModel, cache: KvCache): Promise<rea
   return Array.from({ length: numLayers }, (_, l) => [filled(keys[l]), filled(values[l])]).flat();
 }
 
-/** The layout is that of `wasm/kv.ts`. */
+/** The layouts are those of `wasm/kv.ts` and `wasm/kv-words.ts`. */
 function readPages(model: WasmModel, cache: PagedKvCache): Float32Array[] {
   const { numLayers, numKvHeads, headDim }: ModelConfig = model.config;
   const { blockLength: pageTokens } = model.config;
-  const { buffer } = model.decoder.arena.memory;
-  const vectors = numKvHeads * pageTokens;
+  const { arena, kv } = model.decoder;
+  const { buffer } = arena.memory;
+  const read = kv === 'int8' ? readBytes : readWords;
+  const layer = pageBytes(model.config, pageTokens, kv) / numLayers;
   const tensors = Array.from({ length: 2 * numLayers }, () => new Float32Array(cache.length * numKvHeads * headDim));
   for (let l = 0; l < numLayers; l++) {
     for (let t = 0; t < cache.length; t++) {
-      const page = cache.pages[Math.floor(t / pageTokens)]! + l * vectors * (4 * headDim + 8);
+      const page = cache.pages[Math.floor(t / pageTokens)]! + l * layer;
       for (let h = 0; h < numKvHeads; h++) {
-        const vector = h * pageTokens + (t % pageTokens);
-        for (const kind of [0, 1]) {
-          const slot = kind * vectors + vector;
-          const numbers = new Int16Array(buffer, page + slot * headDim * 2, headDim);
-          const [scale = 0] = new Float32Array(buffer, page + vectors * headDim * 4 + slot * 4, 1);
-          const to = (t * numKvHeads + h) * headDim;
-          tensors[2 * l + kind]!.set(
-            Float32Array.from(numbers, (x) => x * scale),
-            to,
-          );
+        for (const kind of [0, 1] as const) {
+          const vector = read(buffer, page, model.config, pageTokens, h, t % pageTokens, kind);
+          tensors[2 * l + kind]!.set(vector, (t * numKvHeads + h) * headDim);
         }
       }
     }
   }
   return tensors;
 }
+
+type ReadVector = (
+  buffer: ArrayBufferLike,
+  page: number,
+  config: ModelConfig,
+  pageTokens: number,
+  head: number,
+  token: number,
+  kind: 0 | 1,
+) => Float32Array;
+
+const readWords: ReadVector = (buffer, page, { numKvHeads, headDim }, pageTokens, head, token, kind) => {
+  const vectors = numKvHeads * pageTokens;
+  const slot = kind * vectors + head * pageTokens + token;
+  const numbers = new Int16Array(buffer, page + slot * headDim * 2, headDim);
+  const [scale = 0] = new Float32Array(buffer, page + vectors * headDim * 4 + slot * 4, 1);
+  return Float32Array.from(numbers, (x) => x * scale);
+};
+
+const readBytes: ReadVector = (buffer, page, { headDim }, pageTokens, head, token, kind) => {
+  const slots = pageSlots(pageTokens);
+  const at = page + head * slots * (2 * headDim + 12);
+  const [scale = 0] = new Float32Array(buffer, at + slots * (2 * headDim + 8 * kind) + token * 4, 1);
+  const numbers = new Int8Array(buffer, at + kind * slots * headDim, slots * headDim);
+  return Float32Array.from({ length: headDim }, (_, j) => {
+    const quad = Math.floor(token / 4);
+    const i =
+      kind === 0
+        ? quad * 4 * headDim + Math.floor(j / 4) * 16 + (token % 4) * 4 + (j % 4)
+        : Math.floor(j / 8) * slots * 8 + quad * 32 + (j % 8) * 4 + (token % 4);
+    return numbers[i]! * scale;
+  });
+};
