@@ -1,4 +1,5 @@
 /** `npm run convert -- SOURCE NAME [flags]`. */
+import { basename, dirname } from 'node:path';
 import { resourceUsage } from 'node:process';
 import { parseArgs } from 'node:util';
 import { progressLine } from '../hosts/node/host/progress.ts';
@@ -83,7 +84,14 @@ function describe(conversion: Conversion, seconds: number): string {
     '',
     `${directory}: ${shards.length} shards, ${megabytes.toFixed(1)} MB, ${seconds.toFixed(1)} s, ` +
       `peak memory ${Math.round(resourceUsage().maxRSS / 1024)} MiB`,
+    `npm run check-model -- ${checkArguments(directory)} loads it as a server does and says how it decodes`,
   ].join('\n');
+}
+
+/** A directory of models goes with the name where it is not the usual one. */
+function checkArguments(directory: string): string {
+  const models = dirname(directory);
+  return models === 'models' ? basename(directory) : `${basename(directory)} --models ${models}`;
 }
 
 try {

@@ -4,10 +4,10 @@
  */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelConfig } from '../model/config.ts';
 import type { TensorType } from '../model/manifest.ts';
 import { AdaptedTensors } from './adapter/adapted-tensors.ts';
 import { type Checkpoint, ConversionError, type Semantics } from './checkpoint.ts';
+import { type Decided, storedTypes } from './decisions.ts';
 import { isConverted, openConverted } from './drafts/converted-source.ts';
 import { giveDrafts } from './drafts/give-drafts.ts';
 import { openGguf } from './gguf/checkpoint.ts';
@@ -47,14 +47,9 @@ export interface ConvertOptions {
   readonly weightsPerRead?: number;
 }
 
-export interface Conversion {
+export interface Conversion extends Decided {
   readonly family: string;
-  /** What was merged, for people. */
-  readonly adapter?: string | undefined;
   readonly directory: string;
-  readonly config: ModelConfig;
-  /** Text of the added tokens, by id. */
-  readonly tokens: ReadonlyMap<number, string>;
   readonly shards: readonly ShardEntry[];
   readonly errors: readonly ClassError[];
 }
@@ -118,7 +113,7 @@ async function writeModel(
   { out, name, drafts, shardLimit = SHARD_LIMIT, weightsPerRead = WEIGHTS_PER_READ }: ConvertOptions,
   report: ErrorReport,
   base: (partial: string) => Promise<WrittenModel>,
-): Promise<Pick<Conversion, 'directory' | 'config' | 'shards'>> {
+): Promise<Pick<Conversion, 'directory' | 'config' | 'types' | 'shards'>> {
   let model: WrittenModel | undefined;
   const directory = await replaceModel(out, name, async (partial) => {
     model = await base(partial);
@@ -126,8 +121,8 @@ async function writeModel(
     await writeModelFiles(partial, model);
     await loadWrittenModel(partial);
   });
-  const { config, shards } = model!;
-  return { directory, config, shards };
+  const { config, shards, tensors } = model!;
+  return { directory, config, types: storedTypes(tensors), shards };
 }
 
 /** Opens, converts and closes. */

@@ -1,21 +1,50 @@
 /** What a conversion decided, as one block for people. */
 import type { ModelConfig } from '../model/config.ts';
-import type { Conversion } from './convert.ts';
+import type { TensorType } from '../model/manifest.ts';
+import { EMBEDDING } from './write/tensor-order.ts';
+
+/** How matrices are stored. */
+export interface StoredTypes {
+  readonly layers: TensorType;
+  /** The embedding and the LM head. */
+  readonly embedding: TensorType;
+}
+
+export interface Decided {
+  readonly config: ModelConfig;
+  readonly types: StoredTypes;
+  /** Text of the added tokens, by id. */
+  readonly tokens: ReadonlyMap<number, string>;
+  /** Its row in the table of families. Absent for a model on disk, which does not record it. */
+  readonly family?: string | undefined;
+  /** What was merged. */
+  readonly adapter?: string | undefined;
+}
+
+interface StoredTensor {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly shape: readonly number[];
+}
+
+/** @param tensors of a manifest */
+export function storedTypes(tensors: readonly StoredTensor[]): StoredTypes {
+  const typeOf = (matrix: (name: string) => boolean) =>
+    tensors.find(({ name, shape }) => shape.length === 2 && matrix(name))?.type ?? 'f32';
+  return { layers: typeOf((name) => name.includes('.layers.')), embedding: typeOf((name) => name === EMBEDDING) };
+}
 
 /** Lines of a name and what was decided under it. Ids have the text of their token. */
-export function decisions({
-  family,
-  config,
-  tokens,
-  adapter,
-}: Pick<Conversion, 'family' | 'config' | 'tokens' | 'adapter'>): string {
+export function decisions({ config, types, tokens, family, adapter }: Decided): string {
   const named = (id: number) => {
     const text = tokens.get(id);
     return text === undefined ? String(id) : `${id} ${text}`;
   };
   const { infill, chatTemplate } = config;
+  const decoder = `${config.architecture}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head`;
   const rows: readonly (readonly [string, string])[] = [
-    ['family', `${family} (${config.architecture}, ${config.tieWordEmbeddings ? 'tied' : 'separate'} LM head)`],
+    family === undefined ? ['decoder', decoder] : ['family', `${family} (${decoder})`],
+    ['dtype', `${types.layers}, embedding and LM head ${types.embedding}`],
     ...(adapter === undefined ? [] : [['adapter', adapter] as const]),
     ['context', `${config.contextAttention}, ${config.contextLength} tokens`],
     ['rope', rope(config)],

@@ -188,6 +188,7 @@ it('decisions are one block that names ids and texts', async () => {
     decisions(await convert(source, await options({ semantics: { infillOrder: 'suffix_first' } }))).split('\n'),
   ).toEqual([
     'family    autoregressive (llama, tied LM head)',
+    'dtype     f32, embedding and LM head f32',
     'context   block_causal, 128 tokens',
     'rope      theta 10000, not scaled',
     'shift     no: row i predicts i',

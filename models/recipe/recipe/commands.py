@@ -23,7 +23,12 @@ GROUPS = {
         "orders": "orders.orders",
         "onpolicy": "orders.onpolicy",
     },
-    "evaluate": {"evaluate": "evaluate.evaluate", "agreement": "evaluate.agreement", "draft-agreement": "evaluate.draft_agreement"},
+    "evaluate": {
+        "evaluate": "evaluate.evaluate",
+        "agreement": "evaluate.agreement",
+        "draft-agreement": "evaluate.draft_agreement",
+        "parity": "evaluate.parity",
+    },
     "int4": {"export": "int4.export", "gptq": "int4.gptq", "distil-int4": "int4.distil"},
     "oracle": {
         "golden": "oracle.golden",
