@@ -29,7 +29,7 @@ export interface AssembleOptions {
 }
 
 /** The budget's share for the tokenizer, the code and requests in flight. `npm run bench -- decode` prints the real sum. */
-const JS_RESERVE_BYTES = 20 << 20;
+export const JS_RESERVE_BYTES = 20 << 20;
 
 /** @throws ModelLoadError naming the file that is at fault */
 export function assembleEngine(options: AssembleOptions): Promise<Engine> {

@@ -92,6 +92,10 @@ export interface Settings {
   readonly runtime: 'wasm' | 'webgpu' | 'onnx' | 'auto';
 }
 
+/** Settings that a host fits to the machine and the model where nobody gave them. */
+const SIZES = ['MEMORY_BUDGET_MIB', 'KV_TOKENS', 'MAX_TOKENS'] as const;
+export type Size = (typeof SIZES)[number];
+
 /** A setting is wrong. The message is one sentence for the person who starts the host. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
@@ -102,7 +106,7 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
   const known = Object.fromEntries(
     Object.keys(variablesSchema.shape)
       .map((name) => [name, variables[name]] as const)
-      .filter(([, value]) => value !== undefined && value !== ''),
+      .filter(([, value]) => isGiven(value)),
   );
   const parsed = variablesSchema.safeParse(known);
   if (!parsed.success) {
@@ -115,6 +119,12 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
   if (values.ACCESS === 'open' && values.API_KEYS.length > 0) {
     throw new SettingsError(
       'Setting ACCESS is open, but API_KEYS are set, which it would ignore: drop one of the two.',
+    );
+  }
+  const given = givenSizes(known);
+  if (given.has('MAX_TOKENS') && given.has('KV_TOKENS') && values.MAX_TOKENS > values.KV_TOKENS) {
+    throw new SettingsError(
+      `Setting MAX_TOKENS is ${values.MAX_TOKENS}, but KV_TOKENS is ${values.KV_TOKENS}, which leaves no room for so many.`,
     );
   }
   return {
@@ -141,6 +151,16 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
     },
     runtime: values.RUNTIME,
   };
+}
+
+/** An empty string counts as not set. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== '';
+}
+
+/** The sizes that somebody gave. */
+export function givenSizes(variables: Readonly<Record<string, unknown>>): ReadonlySet<Size> {
+  return new Set(SIZES.filter((name) => isGiven(variables[name])));
 }
 
 /** For Workers: ONNX Runtime does not fit into an isolate. @throws SettingsError */

@@ -12,6 +12,7 @@ import { type Forward, PlannedModel } from './forward/planned-model.ts';
 import { cacheOrigin } from './forward/rows.ts';
 import { KvPool, PagedKvCache, pageTokensOf } from './kv-cache.ts';
 import type { Activations } from './linear.ts';
+import type { Manifest } from './manifest.ts';
 import { kernelTiming, measureCosts } from './measure-costs.ts';
 import type { CachePrefix, DiffusionModel, KvCache, MemoryUse } from './model.ts';
 import type { WeightSource } from './weight-source.ts';
@@ -36,6 +37,42 @@ export interface WasmModelOptions {
 /** Layers of a timed forward: enough for a timer of 0.1 ms, and a divisor of most models' layers. */
 const TIMED_LAYERS = 3;
 
+/** Where a model's WASM memory goes. All sizes are in bytes. */
+export interface MemoryPlan {
+  readonly weights: number;
+  /** One page of KV. */
+  readonly page: number;
+  readonly pageTokens: number;
+  /** Everything that is neither weights nor KV, for a pool of so many pages. */
+  scratch(pages: number): number;
+  /** The whole memory, for a pool of so many pages. */
+  bytes(pages: number): number;
+  /** Pages for `tokens` tokens, or as many as the budget holds. 0: it holds none. */
+  pagesWithin(budget: number, tokens: number): number;
+}
+
+/** @param threads that multiply, the calling one included */
+export function memoryPlan(
+  manifest: Manifest,
+  config: ModelConfig,
+  activations: Activations,
+  threads: number,
+): MemoryPlan {
+  const weights = weightBytes(manifest);
+  const pageTokens = pageTokensOf(config);
+  const page = pageBytes(config, pageTokens, activations);
+  const crew = threads > 1 ? crewBytes(threads, panelScratchBytes(config)) : 0;
+  const own = align(panelBytes(manifest)) + crew;
+  const scratch = (pages: number) => workspaceBytes(config, pages * pageTokens, pageTokens) + own;
+  const bytes = (pages: number) => weights + scratch(pages) + align(pages * page);
+  const pagesWithin = (budget: number, tokens: number) => {
+    let pages = Math.ceil(tokens / pageTokens);
+    while (pages > 0 && bytes(pages) > budget) pages--;
+    return pages;
+  };
+  return { weights, page, pageTokens, scratch, bytes, pagesWithin };
+}
+
 export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionModel {
   readonly config: ModelConfig;
   readonly runtime = 'wasm';
@@ -52,22 +89,17 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
   /** @throws ModelLoadError naming the file, or the budget that the weights do not fit. */
   static async load(source: WeightSource, config: ModelConfig, options: WasmModelOptions): Promise<WasmModel> {
     const manifest = await readManifest(source);
-    const weights = weightBytes(manifest);
-    const pageTokens = pageTokensOf(config);
-    const page = pageBytes(config, pageTokens, options.activations);
     const { threads } = options;
-    const own = align(panelBytes(manifest)) + (threads ? crewBytes(threads.count, panelScratchBytes(config)) : 0);
-    const scratch = (pages: number) => workspaceBytes(config, pages * pageTokens, pageTokens) + own;
-    let pages = Math.ceil(options.kvTokens / pageTokens);
-    const bytes = () => weights + scratch(pages) + align(pages * page);
-    while (pages > 0 && bytes() > options.memoryBudget) pages--;
+    const plan = memoryPlan(manifest, config, options.activations, threads?.count ?? 1);
+    const { weights, page, pageTokens } = plan;
+    const pages = plan.pagesWithin(options.memoryBudget, options.kvTokens);
     if (pages === 0) {
       throw new ModelLoadError(
-        `${config.name}: weights of ${weights} bytes and ${scratch(1)} of scratch do not fit ` +
+        `${config.name}: weights of ${weights} bytes and ${plan.scratch(1)} of scratch do not fit ` +
           `the memory budget of ${options.memoryBudget} bytes`,
       );
     }
-    const arena = openArena(config.name, bytes(), threads !== undefined);
+    const arena = openArena(config.name, plan.bytes(pages), threads !== undefined);
     const module = kernelModule(options.kernels, options.flavour);
     const kernels = instantiateModule(module, arena.memory);
     const kv = arena.take(pages * page);

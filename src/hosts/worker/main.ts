@@ -9,7 +9,8 @@ import { Drain } from '../../api/middleware/drain.ts';
 import { createService } from '../../api/service.ts';
 import { readModelConfig } from '../../model/weight-source.ts';
 import { assembleEngine } from '../assemble.ts';
-import { readSettings, refuseOnnxRuntime } from '../settings.ts';
+import { loadCapacity } from '../capacity.ts';
+import { givenSizes, readSettings, refuseOnnxRuntime } from '../settings.ts';
 import { rateLimiterOf, weightSourceOf } from './settings.ts';
 
 // Settings are read outside a request, so that a wrong one fails the deployment and not the first caller.
@@ -22,16 +23,19 @@ const host = createHost({
   modelName: settings.model,
   settings,
   readConfig: () => readModelConfig(source),
-  load: () =>
-    assembleEngine({
+  async load() {
+    const sizes = { source, settings, given: givenSizes(env), fill: 'setting', threads: 1 } as const;
+    const { kvTokens } = await loadCapacity(sizes);
+    return assembleEngine({
       source,
       kernels: { relaxed, simd },
       memoryBudgetBytes: settings.memoryBudgetBytes,
-      kvTokens: settings.kvTokens,
+      kvTokens,
       activations: settings.activations,
       prefixCache: settings.prefixCache,
       queue: settings.queue,
-    }),
+    });
+  },
 });
 
 const service = createService(host, settings, {

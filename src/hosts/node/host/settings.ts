@@ -1,6 +1,6 @@
 /** Settings that only the Node host has. Those of every host are in `src/hosts/settings.ts`. */
 import { BlockList, isIP } from 'node:net';
-import { homedir } from 'node:os';
+import { homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { SettingsError } from '../../settings.ts';
 import { readWeightsUrl } from '../../weights-url.ts';
@@ -8,6 +8,9 @@ import { readWeightsUrl } from '../../weights-url.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const MOST_THREADS = 64;
+const MIB = 1024 * 1024;
+/** A WASM memory has 4 GiB at most. */
+const MOST_BUDGET_MIB = 4096;
 
 export interface NodeSettings {
   readonly port: number;
@@ -77,12 +80,28 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * Fills in the settings whose defaults follow from the machine. `ACCESS` is open if no keys are set and only this machine
+ * Half of the machine's memory, in MiB.
+ * @param constrained bytes that this process may use; 0 or more than the machine has where nothing limits it
+ * @param total bytes of the machine
+ */
+export function machineBudgetMib(constrained: number, total: number): number {
+  const limited = Number.isFinite(constrained) && constrained > 0 && constrained < total;
+  const half = Math.floor((limited ? constrained : total) / 2 / MIB);
+  return Math.min(Math.max(half, 1), MOST_BUDGET_MIB);
+}
+
+/**
+ * Fills in the settings whose defaults follow from the machine. `MEMORY_BUDGET_MIB` is half of its memory. `ACCESS` is open if no keys are set and only this machine
  * can connect. `RATE_LIMIT` is then off, as there is nobody to share with, unless a proxy brings other callers.
  * @throws SettingsError if other machines can reach the server but no keys are set
  */
 export function withNodeDefaults(variables: Environment): Environment {
-  const decided = { ...variables, ACCESS: accessOf(variables) };
+  const memory = machineBudgetMib(process.constrainedMemory(), totalmem());
+  const decided = {
+    ...variables,
+    MEMORY_BUDGET_MIB: variables.MEMORY_BUDGET_MIB || String(memory),
+    ACCESS: accessOf(variables),
+  };
   const own = decided.ACCESS === 'open' && isLoopback(hostOf(variables)) && !variables.ADDRESS_HEADER;
   return own && !variables.RATE_LIMIT ? { ...decided, RATE_LIMIT: '0' } : decided;
 }

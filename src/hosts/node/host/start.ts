@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { createHost } from '../../../api/host.ts';
 import { Drain } from '../../../api/middleware/drain.ts';
 import type { KernelModules } from '../../../kernels/kernels.ts';
+import { ModelLoadError } from '../../../model/errors.ts';
 import { readModelConfig } from '../../../model/weight-source.ts';
 import { assembleEngine } from '../../assemble.ts';
-import { readSettings, SettingsError } from '../../settings.ts';
+import { type Capacity, type CapacityOptions, capacityLine, loadCapacity, settleCapacity } from '../../capacity.ts';
+import { givenSizes, readSettings, SettingsError } from '../../settings.ts';
 import { onnxOnNode } from './onnx.ts';
 import { progressLine } from './progress.ts';
 import { startServer } from './server.ts';
@@ -32,32 +34,50 @@ async function serve(): Promise<void> {
   const onnx = onnxOnNode(settings);
   await requireModelDirectory(settings.model, node);
   const source = nodeSource(settings.model, node);
+  const sizes = { source, settings, given: givenSizes(process.env), fill: 'model', threads: node.threads } as const;
+  const known = await capacityOfReadable(sizes);
+  const served = { ...settings, ...(known && { kvTokens: known.kvTokens, maxTokens: known.maxTokens }) };
   const host = createHost({
     modelName: settings.model,
-    settings,
+    settings: served,
     readConfig: () => readModelConfig(source),
-    load: async () =>
-      assembleEngine({
+    load: async () => {
+      const capacity = known ?? (await loadCapacity(sizes));
+      if (!known) console.log(capacityLine(capacity, sizes));
+      return assembleEngine({
         source,
         onProgress: progressLine(`Loading ${settings.model}`),
         kernels: await readKernels(node.threads > 1),
         threads: node.threads > 1 ? nodeThreads(node.threads) : undefined,
         memoryBudgetBytes: settings.memoryBudgetBytes,
-        kvTokens: settings.kvTokens,
+        kvTokens: capacity.kvTokens,
         activations: settings.activations,
         prefixCache: settings.prefixCache,
         queue: settings.queue,
         onnx,
-      }),
+      });
+    },
   });
   const drain = new Drain();
-  const service = createNodeService(host, settings, source, node.addressHeader, drain);
+  const service = createNodeService(host, served, source, node.addressHeader, drain);
   const server = await startServer(service, node.port, node.host);
   const who = settings.access.open ? 'everybody' : 'callers with a key';
   console.log(`Seedling serves ${settings.model} on http://${node.host}:${server.address.port}, to ${who}`);
+  if (known) console.log(capacityLine(known, sizes));
   // The host logs a load that fails, and the first request tries again.
   host.engine().catch(() => {});
   stopOnSignals(server, drain, node.graceSeconds);
+}
+
+/**
+ * Null: the model's small files cannot be read now. The load will say why, and settles the sizes once they can.
+ * @throws SettingsError for sizes that contradict the model or each other
+ */
+function capacityOfReadable(sizes: CapacityOptions): Promise<Capacity | null> {
+  return settleCapacity(sizes).catch((error: unknown) => {
+    if (error instanceof ModelLoadError) return null;
+    throw error;
+  });
 }
 
 /** @throws SettingsError for any: they would be ignored */
