@@ -11,6 +11,11 @@ export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
+/** Bytes of the WASM memory of an arena: its constants, the pieces, and the rest of the last page of 64 KiB. */
+export function arenaBytes(pieces: number): number {
+  return Math.ceil((BASE + pieces) / 65536) * 65536;
+}
+
 export class Arena {
   readonly memory: WebAssembly.Memory;
   #next = BASE;
@@ -21,7 +26,7 @@ export class Arena {
    */
   constructor(bytes: number, shared = false) {
     // Created at its final size: growing would detach every view.
-    const pages = Math.ceil((BASE + bytes) / 65536);
+    const pages = arenaBytes(bytes) / 65536;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   }
 

@@ -1,5 +1,5 @@
 /** `DiffusionModel` on the project's own WASM kernels. Runs everywhere. */
-import { Arena, align } from '../kernels/arena.ts';
+import { Arena, align, arenaBytes } from '../kernels/arena.ts';
 import { Crew, crewBytes, type Threads } from '../kernels/crew.ts';
 import { type DotProduct, dotProduct } from '../kernels/dot-product.ts';
 import { instantiateModule, type KernelFlavour, type KernelModules, kernelModule } from '../kernels/kernels.ts';
@@ -45,7 +45,9 @@ export interface MemoryPlan {
   readonly pageTokens: number;
   /** Everything that is neither weights nor KV, for a pool of so many pages. */
   scratch(pages: number): number;
-  /** The whole memory, for a pool of so many pages. */
+  /** All pieces of an arena, for a pool of so many pages. */
+  pieces(pages: number): number;
+  /** The whole WASM memory, for a pool of so many pages. */
   bytes(pages: number): number;
   /** Pages for `tokens` tokens, or as many as the budget holds. 0: it holds none. */
   pagesWithin(budget: number, tokens: number): number;
@@ -64,13 +66,14 @@ export function memoryPlan(
   const crew = threads > 1 ? crewBytes(threads, panelScratchBytes(config)) : 0;
   const own = align(panelBytes(manifest)) + crew;
   const scratch = (pages: number) => workspaceBytes(config, pages * pageTokens, pageTokens) + own;
-  const bytes = (pages: number) => weights + scratch(pages) + align(pages * page);
+  const pieces = (pages: number) => weights + scratch(pages) + align(pages * page);
+  const bytes = (pages: number) => arenaBytes(pieces(pages));
   const pagesWithin = (budget: number, tokens: number) => {
     let pages = Math.ceil(tokens / pageTokens);
     while (pages > 0 && bytes(pages) > budget) pages--;
     return pages;
   };
-  return { weights, page, pageTokens, scratch, bytes, pagesWithin };
+  return { weights, page, pageTokens, scratch, pieces, bytes, pagesWithin };
 }
 
 export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionModel {
@@ -99,7 +102,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
           `the memory budget of ${options.memoryBudget} bytes`,
       );
     }
-    const arena = openArena(config.name, plan.bytes(pages), threads !== undefined);
+    const arena = openArena(config.name, plan.pieces(pages), threads !== undefined);
     const module = kernelModule(options.kernels, options.flavour);
     const kernels = instantiateModule(module, arena.memory);
     const kv = arena.take(pages * page);
