@@ -88,6 +88,9 @@ export async function loadCapacity(options: CapacityOptions): Promise<Capacity> 
   }
 }
 
+/** Of a budget that was not given. */
+const ORIGINS = { setting: 'the default', model: "at most half of this machine's" } as const;
+
 /** One line for the person who starts the host. It says of each size where it comes from. */
 export function capacityLine(
   { kvTokens, maxTokens, contextLength, neededBytes }: Capacity,
@@ -98,7 +101,7 @@ export function capacityLine(
   const origin = given.has('KV_TOKENS') ? asked : whyTokens(kvTokens, contextLength, options);
   const cut = given.has('MAX_TOKENS') && maxTokens < settings.maxTokens ? `, not ${settings.maxTokens}` : '';
   const budget = settings.memoryBudgetBytes / MIB;
-  const whose = given.has('MEMORY_BUDGET_MIB') ? 'MEMORY_BUDGET_MIB' : "at most half of this machine's";
+  const whose = given.has('MEMORY_BUDGET_MIB') ? 'MEMORY_BUDGET_MIB' : ORIGINS[options.fill];
   const memory =
     neededBytes === null ? 'ONNX Runtime takes' : `${Math.ceil(neededBytes / MIB)} of ${budget} MiB (${whose})`;
   return (

@@ -9,7 +9,7 @@ import { Drain } from '../../api/middleware/drain.ts';
 import { createService } from '../../api/service.ts';
 import { readModelConfig } from '../../model/weight-source.ts';
 import { assembleEngine } from '../assemble.ts';
-import { loadCapacity } from '../capacity.ts';
+import { capacityLine, loadCapacity } from '../capacity.ts';
 import { givenSizes, readSettings, refuseOnnxRuntime } from '../settings.ts';
 import { rateLimiterOf, weightSourceOf } from './settings.ts';
 
@@ -25,12 +25,13 @@ const host = createHost({
   readConfig: () => readModelConfig(source),
   async load() {
     const sizes = { source, settings, given: givenSizes(env), fill: 'setting', threads: 1 } as const;
-    const { kvTokens } = await loadCapacity(sizes);
+    const capacity = await loadCapacity(sizes);
+    console.log(capacityLine(capacity, sizes));
     return assembleEngine({
       source,
       kernels: { relaxed, simd },
       memoryBudgetBytes: settings.memoryBudgetBytes,
-      kvTokens,
+      kvTokens: capacity.kvTokens,
       activations: settings.activations,
       prefixCache: settings.prefixCache,
       queue: settings.queue,
