@@ -1,7 +1,7 @@
 /** Turns the messages of a chat into a prompt, with the model's own template. */
-import { Template } from '@huggingface/jinja';
 import type { ModelConfig } from '../model/config.ts';
 import { RequestError } from './request.ts';
+import { ChatTemplate, type TemplateVariables } from './template/template.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export interface ChatMessage {
@@ -9,9 +9,6 @@ export interface ChatMessage {
   readonly content: string;
   readonly name?: string;
 }
-
-/** Variables by name, with values as JSON has them. */
-export type TemplateVariables = Readonly<Record<string, unknown>>;
 
 /** What a template is given by the server alone. */
 const OWN_VARIABLES = [
@@ -45,7 +42,7 @@ function protectedTexts(value: unknown, tokenizer: Tokenizer): unknown {
 }
 
 /** A template is parsed once per model: it takes longer than to render it. */
-const parsed = new WeakMap<object, Template>();
+const parsed = new WeakMap<object, ChatTemplate>();
 
 /**
  * Messages as the prompt after which the model writes the assistant's next one, in the words of its own template.
@@ -67,7 +64,7 @@ export function chatPrompt(
       'messages',
     );
   }
-  const template = parsed.get(chatTemplate) ?? new Template(chatTemplate.template);
+  const template = parsed.get(chatTemplate) ?? new ChatTemplate(chatTemplate.template);
   parsed.set(chatTemplate, template);
   try {
     return template.render({
@@ -77,6 +74,9 @@ export function chatPrompt(
         content: tokenizer.protect(content),
         ...(name !== undefined && { name: tokenizer.protect(name) }),
       })),
+      // As transformers passes them: a template may tell None from undefined.
+      tools: null,
+      documents: null,
       add_generation_prompt: true,
       bos_token: chatTemplate.bosToken,
       eos_token: chatTemplate.eosToken,

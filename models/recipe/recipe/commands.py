@@ -39,6 +39,7 @@ GROUPS = {
         "adapters": "oracle.adapters",
         "unicode-tables": "oracle.unicode_tables",
         "tokenizer-cases": "oracle.tokenizer_cases",
+        "template-cases": "oracle.template_cases",
         "added-tokens": "oracle.added_tokens",
         "gguf-types": "oracle.gguf_types",
     },
