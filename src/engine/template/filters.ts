@@ -2,7 +2,7 @@
 import { attribute, callMethod, item } from './members.ts';
 import { compare, equal, TESTS } from './operators.ts';
 import { capitalize, replace, splitLines, strip } from './strings.ts';
-import { jsonOf, textOf } from './text.ts';
+import { jsonOf, strOf } from './text.ts';
 import {
   Arguments,
   elementsOf,
@@ -16,8 +16,8 @@ import {
   isUndefined,
   list,
   NONE,
-  numberOf,
-  text,
+  numeric,
+  str,
   truthOf,
   typeName,
   UNDEFINED,
@@ -29,26 +29,26 @@ type Filter = (v: Value, args: Arguments) => Value;
 
 /** `foo.bar.0` of a value: the argument `attribute` of many filters. */
 function path(v: Value, name: Value): Value {
-  return textOf(name)
+  return strOf(name)
     .split('.')
     .reduce((found, part) => (isUndefined(found) ? found : step(found, part)), v);
 }
 
 function step(v: Value, part: string): Value {
-  return /^\d+$/.test(part) ? item(v, integer(Number(part))) : isDict(v) ? item(v, text(part)) : attribute(v, part);
+  return /^\d+$/.test(part) ? item(v, integer(Number(part))) : isDict(v) ? item(v, str(part)) : attribute(v, part);
 }
 
 /** What a sort or a comparison looks at. @param caseSensitive texts as they are */
 function keyOf(v: Value, name: Value | undefined, caseSensitive: boolean): Value {
   const key = name && !isNone(name) ? path(v, name) : v;
-  return isText(key) && !caseSensitive ? text(key.value.toLowerCase()) : key;
+  return isText(key) && !caseSensitive ? str(key.value.toLowerCase()) : key;
 }
 
 function tested(args: Arguments, from: number): (v: Value) => boolean {
   const [name, ...rest] = args.rest.slice(from);
   if (name === undefined) return truthOf;
-  const test = TESTS[textOf(name)];
-  if (!Object.hasOwn(TESTS, textOf(name))) throw new Error(`No test named '${textOf(name)}'`);
+  const test = TESTS[strOf(name)];
+  if (!Object.hasOwn(TESTS, strOf(name))) throw new Error(`No test named '${strOf(name)}'`);
   return (v) => test!(v, rest);
 }
 
@@ -72,16 +72,16 @@ function map(v: Value, args: Arguments): Value {
   }
   const [name, ...rest] = args.rest;
   if (name === undefined) throw new Error('map requires a filter argument');
-  return list(elementsOf(v).map((one) => applyFilter(textOf(name), one, rest)));
+  return list(elementsOf(v).map((one) => applyFilter(strOf(name), one, rest)));
 }
 
 function indent(v: Value, args: Arguments): Value {
   const width = args.get(0, 'width') ?? integer(4);
   const space = isText(width) ? width.value : ' '.repeat(wholeOf(width));
   const [first, blank] = [truthOf(args.at(1, 'first')), truthOf(args.at(2, 'blank'))];
-  const lines = splitLines(`${textOf(v)}\n`);
+  const lines = splitLines(`${strOf(v)}\n`);
   const rest = lines.slice(1).map((line) => (line === '' && !blank ? '' : space + line));
-  return text((first ? space : '') + [lines[0]!, ...rest].join('\n'));
+  return str((first ? space : '') + [lines[0]!, ...rest].join('\n'));
 }
 
 function sorted(v: Value, args: Arguments): Value {
@@ -93,7 +93,7 @@ function sorted(v: Value, args: Arguments): Value {
 
 function dictSort(v: Value, args: Arguments): Value {
   const pairs = callMethod('items', v, [], null).value as Value[];
-  const place = textOf(args.get(1, 'by') ?? text('key')) === 'value' ? 1 : 0;
+  const place = strOf(args.get(1, 'by') ?? str('key')) === 'value' ? 1 : 0;
   const caseSensitive = truthOf(args.at(0, 'case_sensitive'));
   const key = (pair: Value) => keyOf((pair.value as Value[])[place]!, undefined, caseSensitive);
   const sign = truthOf(args.at(2, 'reverse')) ? -1 : 1;
@@ -125,13 +125,13 @@ function toJson(v: Value, args: Arguments): Value {
   const spaces = args.at(1, 'indent');
   const indent = isNone(spaces) ? null : isText(spaces) ? spaces.value : ' '.repeat(wholeOf(spaces));
   const given = args.at(2, 'separators');
-  const [item = '', key = ''] = isNone(given) ? [indent === null ? ', ' : ',', ': '] : elementsOf(given).map(textOf);
+  const [item = '', key = ''] = isNone(given) ? [indent === null ? ', ' : ',', ': '] : elementsOf(given).map(strOf);
   const ensureAscii = truthOf(args.at(0, 'ensure_ascii'));
-  return text(jsonOf(v, { indent, ensureAscii, separators: [item, key], sortKeys: truthOf(args.at(3, 'sort_keys')) }));
+  return str(jsonOf(v, { indent, ensureAscii, separators: [item, key], sortKeys: truthOf(args.at(3, 'sort_keys')) }));
 }
 
 function toInteger(v: Value, args: Arguments): Value {
-  const number = numberOf(v);
+  const number = numeric(v);
   if (number !== null) return integer(Math.trunc(number));
   const written = isText(v) ? strip(v.value, NONE, true, true).replaceAll('_', '') : '';
   if (/^[+-]?(\d+|\d*\.\d*([eE][+-]?\d+)?)$/.test(written) && /\d/.test(written)) {
@@ -141,7 +141,7 @@ function toInteger(v: Value, args: Arguments): Value {
 }
 
 function toFloat(v: Value, args: Arguments): Value {
-  const number = numberOf(v);
+  const number = numeric(v);
   if (number !== null) return float(number);
   const written = isText(v) ? strip(v.value, NONE, true, true) : '';
   if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(written)) return float(Number(written));
@@ -149,10 +149,10 @@ function toFloat(v: Value, args: Arguments): Value {
 }
 
 function round(v: Value, args: Arguments): Value {
-  const number = numberOf(v);
+  const number = numeric(v);
   if (number === null) throw new Error(`'${typeName(v)}' is not a number`);
   const factor = 10 ** wholeOf(args.get(0, 'precision') ?? integer(0));
-  const method = textOf(args.get(1, 'method') ?? text('common'));
+  const method = strOf(args.get(1, 'method') ?? str('common'));
   const scaled = number * factor;
   if (method === 'ceil') return float(Math.ceil(scaled) / factor);
   if (method === 'floor') return float(Math.floor(scaled) / factor);
@@ -179,17 +179,17 @@ const length: Filter = (v) => {
 };
 
 const fallback: Filter = (v, args) => {
-  const none = args.get(0, 'default_value') ?? text('');
+  const none = args.get(0, 'default_value') ?? str('');
   return isUndefined(v) || (truthOf(args.at(1, 'boolean')) && !truthOf(v)) ? none : v;
 };
 
 const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
-const escapeHtml: Filter = (v) => text(textOf(v).replace(/[&<>"']/g, (char) => HTML[char]!));
+const escapeHtml: Filter = (v) => str(strOf(v).replace(/[&<>"']/g, (char) => HTML[char]!));
 
 export const FILTERS: Readonly<Record<string, Filter>> = {
-  abs: (v) => (isFloat(v) ? float(Math.abs(v.value)) : integer(Math.abs(numberOf(v) ?? Number.NaN))),
-  attr: (v, args) => attribute(v, textOf(args.at(0, 'name'))),
-  capitalize: (v) => text(capitalize(textOf(v))),
+  abs: (v) => (isFloat(v) ? float(Math.abs(v.value)) : integer(Math.abs(numeric(v) ?? Number.NaN))),
+  attr: (v, args) => attribute(v, strOf(args.at(0, 'name'))),
+  capitalize: (v) => str(capitalize(strOf(v))),
   count: length,
   d: fallback,
   default: fallback,
@@ -203,41 +203,41 @@ export const FILTERS: Readonly<Record<string, Filter>> = {
   items: (v) => (isUndefined(v) ? list([]) : callMethod('items', v, [], null)),
   join: (v, args) => {
     const name = args.get(1, 'attribute');
-    const parts = elementsOf(v).map((one) => textOf(name ? path(one, name) : one));
-    return text(parts.join(textOf(args.get(0, 'd') ?? text(''))));
+    const parts = elementsOf(v).map((one) => strOf(name ? path(one, name) : one));
+    return str(parts.join(strOf(args.get(0, 'd') ?? str(''))));
   },
   last: (v) => elementsOf(v).at(-1) ?? UNDEFINED,
   length,
   list: (v) => list(elementsOf(v)),
-  lower: (v) => text(textOf(v).toLowerCase()),
+  lower: (v) => str(strOf(v).toLowerCase()),
   map,
   max: extreme(1),
   min: extreme(-1),
   reject: select(false, false),
   rejectattr: select(false, true),
-  replace: (v, args) => text(replace(textOf(v), args.at(0, 'old'), args.at(1, 'new'), args.at(2, 'count'))),
-  reverse: (v) => (isText(v) ? text(Array.from(v.value).reverse().join('')) : list([...elementsOf(v)].reverse())),
+  replace: (v, args) => str(replace(strOf(v), args.at(0, 'old'), args.at(1, 'new'), args.at(2, 'count'))),
+  reverse: (v) => (isText(v) ? str(Array.from(v.value).reverse().join('')) : list([...elementsOf(v)].reverse())),
   round,
-  safe: (v) => text(textOf(v)),
+  safe: (v) => str(strOf(v)),
   select: select(true, false),
   selectattr: select(true, true),
   sort: sorted,
-  string: (v) => text(textOf(v)),
+  string: (v) => str(strOf(v)),
   sum: (v, args) => {
     const name = args.get(0, 'attribute');
     const parts = elementsOf(v).map((one) => (name && !isNone(name) ? path(one, name) : one));
     const total = parts.reduce(
-      (sum, one) => sum + (numberOf(one) ?? Number.NaN),
-      numberOf(args.get(1, 'start') ?? integer(0))!,
+      (sum, one) => sum + (numeric(one) ?? Number.NaN),
+      numeric(args.get(1, 'start') ?? integer(0))!,
     );
     return parts.some(isFloat) ? float(total) : integer(total);
   },
-  title: (v) => text(title(textOf(v))),
+  title: (v) => str(title(strOf(v))),
   tojson: toJson,
-  trim: (v, args) => text(strip(textOf(v), args.at(0, 'chars'), true, true)),
+  trim: (v, args) => str(strip(strOf(v), args.at(0, 'chars'), true, true)),
   unique,
-  upper: (v) => text(textOf(v).toUpperCase()),
-  wordcount: (v) => integer((textOf(v).match(/[\p{L}\p{N}_]+/gu) ?? []).length),
+  upper: (v) => str(strOf(v).toUpperCase()),
+  wordcount: (v) => integer((strOf(v).match(/[\p{L}\p{N}_]+/gu) ?? []).length),
 };
 
 /** @throws Error where Jinja raises */

@@ -18,7 +18,7 @@ import {
   isUndefined,
   list,
   NONE,
-  text,
+  str,
   tuple,
   typeName,
   UNDEFINED,
@@ -33,8 +33,8 @@ const DICT_METHODS: Readonly<Record<string, (entries: Map<string, Value>, args: 
     const key = args.at(0, 'key');
     return (isText(key) ? entries.get(key.value) : undefined) ?? args.get(1, 'default') ?? NONE;
   },
-  items: (entries) => list(Array.from(entries, ([key, value]) => tuple([text(key), value]))),
-  keys: (entries) => list(Array.from(entries.keys(), text)),
+  items: (entries) => list(Array.from(entries, ([key, value]) => tuple([str(key), value]))),
+  keys: (entries) => list(Array.from(entries.keys(), str)),
   values: (entries) => list([...entries.values()]),
   copy: (entries) => dict(entries),
 };
@@ -105,7 +105,7 @@ export function attribute(object: Value, name: string): Value {
 export function item(object: Value, key: Value): Value {
   if (isUndefined(object)) throw new Error('an undefined value has no items');
   if ((isList(object) || isText(object)) && (isInteger(key) || isBool(key))) {
-    const values = isList(object) ? object.value : Array.from(object.value, text);
+    const values = isList(object) ? object.value : Array.from(object.value, str);
     return values.at(Number(key.value)) ?? UNDEFINED;
   }
   if (!isText(key)) return UNDEFINED;
@@ -116,7 +116,7 @@ export function item(object: Value, key: Value): Value {
 /** `object[start:stop:step]`. @throws Error for what has no order */
 export function slice(object: Value, start: Value, stop: Value, step: Value): Value {
   if (!isText(object) && !isList(object)) throw new Error(`'${typeName(object)}' object is not subscriptable`);
-  const values: readonly Value[] = isText(object) ? Array.from(object.value, text) : object.value;
+  const values: readonly Value[] = isText(object) ? Array.from(object.value, str) : object.value;
   const by = isNone(step) ? 1 : wholeOf(step);
   if (by === 0) throw new Error('slice step cannot be zero');
   const { length } = values;
@@ -129,5 +129,5 @@ export function slice(object: Value, start: Value, stop: Value, step: Value): Va
   const to = bound(stop, by > 0 ? length : -1);
   const taken: Value[] = [];
   for (let i = from; by > 0 ? i < to : i > to; i += by) taken.push(values[i]!);
-  return isText(object) ? text(taken.map((part) => part.value).join('')) : list(taken);
+  return isText(object) ? str(taken.map((part) => part.value).join('')) : list(taken);
 }

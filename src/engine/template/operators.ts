@@ -1,5 +1,5 @@
 /** Python's operators. `and`, `or` and `not` stay with the library: they evaluate only what they need. */
-import { compareTexts, textOf } from './text.ts';
+import { compareTexts, strOf } from './text.ts';
 import {
   bool,
   elementsOf,
@@ -13,15 +13,15 @@ import {
   isText,
   isUndefined,
   list,
-  numberOf,
-  text,
+  numeric,
+  str,
   typeName,
   type Value,
 } from './values.ts';
 
 /** `a == b`: numbers by value, containers by content, anything else by type and value. */
 export function equal(a: Value, b: Value): boolean {
-  const [x, y] = [numberOf(a), numberOf(b)];
+  const [x, y] = [numeric(a), numeric(b)];
   if (x !== null || y !== null) return x === y;
   if (isList(a) && isList(b)) {
     if (a.type !== b.type || a.value.length !== b.value.length) return false;
@@ -39,7 +39,7 @@ export function equal(a: Value, b: Value): boolean {
 
 /** Negative, zero or positive. @throws Error where Python has no order */
 export function compare(a: Value, b: Value, operator = '<'): number {
-  const [x, y] = [numberOf(a), numberOf(b)];
+  const [x, y] = [numeric(a), numeric(b)];
   if (x !== null && y !== null) return x - y;
   if (isText(a) && isText(b)) return compareTexts(a.value, b.value);
   if (isList(a) && isList(b) && a.type === b.type) {
@@ -76,7 +76,7 @@ export function operate(operator: string, a: Value, b: Value): Value {
     case 'not in':
       return bool(!contains(b, a));
     case '~':
-      return text(textOf(a) + textOf(b));
+      return str(strOf(a) + strOf(b));
   }
   if (isUndefined(a) || isUndefined(b)) throw new Error(`an undefined value in '${operator}'`);
   switch (operator) {
@@ -89,7 +89,7 @@ export function operate(operator: string, a: Value, b: Value): Value {
     case '>=':
       return bool(compare(a, b, operator) >= 0);
     case '+':
-      if (isText(a) && isText(b)) return text(a.value + b.value);
+      if (isText(a) && isText(b)) return str(a.value + b.value);
       if (isList(a) && isList(b) && a.type === b.type) return list([...a.value, ...b.value]);
       break;
     case '*':
@@ -103,15 +103,15 @@ export function operate(operator: string, a: Value, b: Value): Value {
 }
 
 function repeated(what: Value, times: Value): Value {
-  const count = numberOf(times);
+  const count = numeric(times);
   if (count === null || isFloat(times))
     throw new Error(`can't multiply sequence by non-int of type '${typeName(times)}'`);
-  if (isText(what)) return text(what.value.repeat(Math.max(0, count)));
+  if (isText(what)) return str(what.value.repeat(Math.max(0, count)));
   return list(Array.from({ length: Math.max(0, count) }, () => what.value as Value[]).flat());
 }
 
 function arithmetic(operator: string, a: Value, b: Value): Value {
-  const [x, y] = [numberOf(a), numberOf(b)];
+  const [x, y] = [numeric(a), numeric(b)];
   if (x === null || y === null) throw unsupported(operator, a, b);
   const number = (value: number) => (isFloat(a) || isFloat(b) ? float(value) : integer(value));
   if (y === 0 && ['/', '//', '%'].includes(operator)) throw new Error('division by zero');
@@ -149,7 +149,7 @@ export const TESTS: Readonly<Record<string, (v: Value, args: readonly Value[]) =
   true: (v) => isBool(v) && v.value,
   false: (v) => isBool(v) && !v.value,
   string: isText,
-  number: (v) => numberOf(v) !== null,
+  number: (v) => numeric(v) !== null,
   integer: (v) => v.type === 'IntegerValue',
   float: isFloat,
   mapping: isDict,
@@ -158,8 +158,8 @@ export const TESTS: Readonly<Record<string, (v: Value, args: readonly Value[]) =
   callable: (v) => v.type === 'FunctionValue',
   odd: (v) => Math.abs(numbered(v)) % 2 === 1,
   even: (v) => numbered(v) % 2 === 0,
-  lower: (v) => textOf(v) === textOf(v).toLowerCase() && textOf(v) !== textOf(v).toUpperCase(),
-  upper: (v) => textOf(v) === textOf(v).toUpperCase() && textOf(v) !== textOf(v).toLowerCase(),
+  lower: (v) => strOf(v) === strOf(v).toLowerCase() && strOf(v) !== strOf(v).toUpperCase(),
+  upper: (v) => strOf(v) === strOf(v).toUpperCase() && strOf(v) !== strOf(v).toLowerCase(),
   divisibleby: (v, [by]) => numbered(v) % numbered(by!) === 0,
   sameas: (v, [other]) =>
     v === other || (v.type === other!.type && !isList(v) && !isDict(v) && v.value === other!.value),
@@ -177,7 +177,7 @@ function both(test: (v: Value, other: Value) => boolean, ...names: readonly stri
 }
 
 function numbered(v: Value): number {
-  const number = numberOf(v);
+  const number = numeric(v);
   if (number === null) throw new Error(`'${typeName(v)}' is not a number`);
   return number;
 }

@@ -8,7 +8,7 @@ import {
   isNone,
   isText,
   list,
-  text,
+  str,
   typeName,
   type Value,
   wholeOf,
@@ -144,7 +144,7 @@ function padded(s: string, args: Arguments, place: 'left' | 'right' | 'both'): V
   const room = Math.max(0, wholeOf(args.at(0, 'width')) - Array.from(s).length);
   const width = Array.from(s).length + room;
   const before = place === 'left' ? room : place === 'right' ? 0 : (room >> 1) + (room & width & 1);
-  return text(char.repeat(before) + s + char.repeat(room - before));
+  return str(char.repeat(before) + s + char.repeat(room - before));
 }
 
 const every = (pattern: RegExp) => (s: string) => bool(pattern.test(s));
@@ -152,25 +152,25 @@ const cased = (s: string, same: string) => bool(s === same && s.toLowerCase() !=
 
 /** Name -> what it does with the text and the arguments. */
 export const STRING_METHODS: Readonly<Record<string, (s: string, args: Arguments) => Value>> = {
-  upper: (s) => text(s.toUpperCase()),
-  lower: (s) => text(s.toLowerCase()),
-  casefold: (s) => text(s.toLowerCase().replaceAll('ß', 'ss')),
-  title: (s) => text(title(s)),
-  capitalize: (s) => text(capitalize(s)),
+  upper: (s) => str(s.toUpperCase()),
+  lower: (s) => str(s.toLowerCase()),
+  casefold: (s) => str(s.toLowerCase().replaceAll('ß', 'ss')),
+  title: (s) => str(title(s)),
+  capitalize: (s) => str(capitalize(s)),
   swapcase: (s) =>
-    text(Array.from(s, (char) => (char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase())).join('')),
-  strip: (s, args) => text(strip(s, args.at(0, 'chars'), true, true)),
-  lstrip: (s, args) => text(strip(s, args.at(0, 'chars'), true, false)),
-  rstrip: (s, args) => text(strip(s, args.at(0, 'chars'), false, true)),
+    str(Array.from(s, (char) => (char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase())).join('')),
+  strip: (s, args) => str(strip(s, args.at(0, 'chars'), true, true)),
+  lstrip: (s, args) => str(strip(s, args.at(0, 'chars'), true, false)),
+  rstrip: (s, args) => str(strip(s, args.at(0, 'chars'), false, true)),
   split: (s, args) =>
-    list(split(s, args.at(0, 'sep'), wholeOf(args.get(1, 'maxsplit') ?? integer(-1)), false).map(text)),
+    list(split(s, args.at(0, 'sep'), wholeOf(args.get(1, 'maxsplit') ?? integer(-1)), false).map(str)),
   rsplit: (s, args) =>
-    list(split(s, args.at(0, 'sep'), wholeOf(args.get(1, 'maxsplit') ?? integer(-1)), true).map(text)),
-  splitlines: (s, args) => list(splitLines(s, args.get(0, 'keepends')?.value === true).map(text)),
+    list(split(s, args.at(0, 'sep'), wholeOf(args.get(1, 'maxsplit') ?? integer(-1)), true).map(str)),
+  splitlines: (s, args) => list(splitLines(s, args.get(0, 'keepends')?.value === true).map(str)),
   partition: (s, args) => partition(s, textArgument(args.at(0, 'sep')), false),
   rpartition: (s, args) => partition(s, textArgument(args.at(0, 'sep')), true),
-  replace: (s, args) => text(replace(s, args.at(0, 'old'), args.at(1, 'new'), args.at(2, 'count'))),
-  join: (s, args) => text(elementsOf(args.at(0, 'iterable')).map(textArgument).join(s)),
+  replace: (s, args) => str(replace(s, args.at(0, 'old'), args.at(1, 'new'), args.at(2, 'count'))),
+  join: (s, args) => str(elementsOf(args.at(0, 'iterable')).map(textArgument).join(s)),
   startswith: (s, args) => {
     const { part } = within(s, args.at(1, 'start'), args.at(2, 'end'));
     return some(args.at(0, 'prefix'), (prefix) => part.startsWith(prefix));
@@ -181,11 +181,11 @@ export const STRING_METHODS: Readonly<Record<string, (s: string, args: Arguments
   },
   removeprefix: (s, args) => {
     const prefix = textArgument(args.at(0, 'prefix'));
-    return text(s.startsWith(prefix) ? s.slice(prefix.length) : s);
+    return str(s.startsWith(prefix) ? s.slice(prefix.length) : s);
   },
   removesuffix: (s, args) => {
     const suffix = textArgument(args.at(0, 'suffix'));
-    return text(suffix !== '' && s.endsWith(suffix) ? s.slice(0, -suffix.length) : s);
+    return str(suffix !== '' && s.endsWith(suffix) ? s.slice(0, -suffix.length) : s);
   },
   find: (s, args) => integer(find(s, args, false)),
   rfind: (s, args) => integer(find(s, args, true)),
@@ -201,7 +201,7 @@ export const STRING_METHODS: Readonly<Record<string, (s: string, args: Arguments
   center: (s, args) => padded(s, args, 'both'),
   zfill: (s, args) => {
     const [, sign = '', digits = ''] = /^([+-]?)(.*)$/s.exec(s) ?? [];
-    return text(sign + digits.padStart(wholeOf(args.at(0, 'width')) - sign.length, '0'));
+    return str(sign + digits.padStart(wholeOf(args.at(0, 'width')) - sign.length, '0'));
   },
   isspace: every(IS_SPACE),
   isdigit: every(/^[\p{Nd}\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089]+$/u),
@@ -216,6 +216,6 @@ export const STRING_METHODS: Readonly<Record<string, (s: string, args: Arguments
 function partition(s: string, sep: string, last: boolean): Value {
   if (sep === '') throw new Error('empty separator');
   const at = last ? s.lastIndexOf(sep) : s.indexOf(sep);
-  if (at < 0) return list((last ? ['', '', s] : [s, '', '']).map(text));
-  return list([s.slice(0, at), sep, s.slice(at + sep.length)].map(text));
+  if (at < 0) return list((last ? ['', '', s] : [s, '', '']).map(str));
+  return list([s.slice(0, at), sep, s.slice(at + sep.length)].map(str));
 }

@@ -4,8 +4,8 @@ import { applyFilter } from './filters.ts';
 import { attribute, callMethod, item, slice } from './members.ts';
 import { operate, TESTS } from './operators.ts';
 import { CALLS, rewrite } from './rewrite.ts';
-import { textOf } from './text.ts';
-import { bool, dict, elementsOf, func, integer, list, text, UNDEFINED, type Value, wholeOf } from './values.ts';
+import { strOf } from './text.ts';
+import { bool, dict, elementsOf, func, integer, list, str, UNDEFINED, type Value, wholeOf } from './values.ts';
 
 type Program = ReturnType<typeof parse>;
 
@@ -45,22 +45,22 @@ export class ChatTemplate {
 const CONSTANTS = { true: true, True: true, false: false, False: false, none: null, None: null };
 
 const GLOBALS: Readonly<Record<string, Value>> = {
-  [CALLS.method]: func(([name, object, ...args], scope) => callMethod(textOf(name!), object!, args, scope)),
-  [CALLS.filter]: func(([name, operand, ...args]) => applyFilter(textOf(name!), operand!, args)),
-  [CALLS.test]: func(([not, name, operand]) => bool(TESTS[textOf(name!)]!(operand!, []) !== (textOf(not!) === 'not'))),
-  [CALLS.operator]: func(([operator, left, right]) => operate(textOf(operator!), left!, right!)),
-  [CALLS.attribute]: func(([object, name]) => attribute(object!, textOf(name!))),
+  [CALLS.method]: func(([name, object, ...args], scope) => callMethod(strOf(name!), object!, args, scope)),
+  [CALLS.filter]: func(([name, operand, ...args]) => applyFilter(strOf(name!), operand!, args)),
+  [CALLS.test]: func(([not, name, operand]) => bool(TESTS[strOf(name!)]!(operand!, []) !== (strOf(not!) === 'not'))),
+  [CALLS.operator]: func(([operator, left, right]) => operate(strOf(operator!), left!, right!)),
+  [CALLS.attribute]: func(([object, name]) => attribute(object!, strOf(name!))),
   [CALLS.item]: func(([object, key]) => item(object!, key!)),
   [CALLS.slice]: func(([object, start, stop, step]) => slice(object!, start!, stop!, step!)),
   [CALLS.elements]: func(([value]) => list(elementsOf(value!))),
   // The library unpacks lists, and no tuples.
   [CALLS.rows]: func(([value]) => list(elementsOf(value!).map((row) => list(elementsOf(row))))),
-  [CALLS.output]: func(([value]) => text(textOf(value!))),
+  [CALLS.output]: func(([value]) => str(strOf(value!))),
   dict: func(([named]) => dict((named?.value as Map<string, Value> | undefined) ?? [])),
   raise_exception: func(([message]) => {
-    throw new TemplateRefusal(textOf(message ?? UNDEFINED));
+    throw new TemplateRefusal(strOf(message ?? UNDEFINED));
   }),
-  strftime_now: func(([format]) => text(strftime(textOf(format!), new Date()))),
+  strftime_now: func(([format]) => str(strftime(strOf(format!), new Date()))),
   range: func((args) => {
     const [from, to] = args.length > 1 ? [args[0]!, args[1]!] : [integer(0), args[0]!];
     const by = wholeOf(args[2] ?? integer(1));

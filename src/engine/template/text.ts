@@ -13,7 +13,7 @@ import {
 } from './values.ts';
 
 /** `str(v)`. */
-export function textOf(v: Value): string {
+export function strOf(v: Value): string {
   return isText(v) ? v.value : isUndefined(v) ? '' : reprOf(v);
 }
 

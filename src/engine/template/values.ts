@@ -30,7 +30,7 @@ const FunctionValue = classOf<Call>('namespace');
 const UndefinedValue = classOf<undefined>('missing');
 const NullValue = new Environment().set('x', null).constructor as Constructor<null>;
 
-export const text = (value: string) => new StringValue(value);
+export const str = (value: string) => new StringValue(value);
 export const integer = (value: number) => new IntegerValue(value);
 export const float = (value: number) => new FloatValue(value);
 export const bool = (value: boolean) => new BooleanValue(value);
@@ -71,7 +71,7 @@ export function typeName(v: Value): string {
 }
 
 /** A number; booleans are 0 and 1. Null for what is none. */
-export function numberOf(v: Value): number | null {
+export function numeric(v: Value): number | null {
   if (isInteger(v) || isFloat(v)) return v.value;
   return isBool(v) ? Number(v.value) : null;
 }
@@ -92,8 +92,8 @@ export function truthOf(v: Value): boolean {
 /** Elements of a text, a list, or the keys of a mapping. Undefined has none. */
 export function elementsOf(v: Value): readonly Value[] {
   if (isList(v)) return v.value;
-  if (isText(v)) return Array.from(v.value, text);
-  if (isDict(v)) return Array.from(v.value.keys(), text);
+  if (isText(v)) return Array.from(v.value, str);
+  if (isDict(v)) return Array.from(v.value.keys(), str);
   if (isUndefined(v)) return [];
   throw new Error(`'${typeName(v)}' object is not iterable`);
 }
