@@ -84,6 +84,12 @@ const RECIPE_RUNS: readonly Run[] = [
   ),
   recipe('drafts', `--model ${QUICK}/models/quick --tokens 256 --batch 1 --length 64 --windows 4 --warmup 1`),
   recipe('draft-agreement', `--model ${QUICK}/models/quick --texts 1 --phases 2 --sequences 1`),
+  { ...recipe('parity', '../../test/fixtures/tiny-llama'), needs: ['npm run -s build'] },
+  {
+    pattern: /^npm run (-s )?check-model\b/,
+    command: `npm run -s check-model -- quick --models ${QUICK}/models`,
+    needs: [QUICK_COMMAND],
+  },
   recipe('soup', `${ADAPTER} ${ADAPTER} --out $SCRATCH/soup.safetensors`),
   recipe('plot', 'quick --out $SCRATCH/curves.png'),
   recipe('agreement', `--model ${BASE} --adapter ${ADAPTER} --texts 1 --blocks 4`),
