@@ -5,6 +5,7 @@ import type { StepEvent } from '../sampler/events.ts';
 import type { LogitRules } from '../sampler/logit-rules.ts';
 import type { PolicySettings } from '../sampler/policies/index.ts';
 import type { RemaskingSettings } from '../sampler/remasking.ts';
+import type { LineBreak } from './generation/line-breaks.ts';
 import type { TextKind } from './tokenizer/tokenizer.ts';
 
 export type { LogitRules } from '../sampler/logit-rules.ts';
@@ -43,6 +44,11 @@ export interface GenerateRequest {
   readonly tokenHealing: boolean;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
   readonly suffix: string | null;
+  /**
+   * What the file's line breaks are written as, where they are no line feeds; those of the texts here are. Absent: line feeds
+   * in a file, and in a raw prompt as the model writes them.
+   */
+  readonly lineBreak?: LineBreak;
   /** New tokens at most, exact; 0 only runs the prompt. */
   readonly maxTokens: number;
   /** 0 is greedy. */

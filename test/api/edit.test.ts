@@ -119,6 +119,11 @@ describe("Mercury's form", () => {
     ['a file', content, { before: 'let a;\n', code: 'let old;', after: '\nlet c;' }],
     ['no file around', '<|code_to_edit|>\nx\n<|/code_to_edit|>', { before: '', code: 'x', after: '' }],
     ['several lines', tagged('', 'a\nb\n', ''), { before: '', code: 'a\nb\n', after: '' }],
+    [
+      'CRLF',
+      tagged('let a;\n', 'b', '\nlet c;').replaceAll('\n', '\r\n'),
+      { before: 'let a;\r\n', code: 'b', after: '\r\nlet c;' },
+    ],
     ['no code', '<|code_to_edit|>\nx', null],
     ['nothing', 'x', null],
   ])('%s', (_name, message, expected) => {

@@ -46,7 +46,7 @@ export const completionRequestSchema = z
     }),
     suffix: text.nullish().openapi({
       description:
-        'Text after a hole: the completion is what belongs between prompt and suffix. Without it, a prompt that holds the FIM markers of Qwen, StarCoder, DeepSeek, CodeLlama, Codestral, CodeGemma or GLM is taken apart to the same end, if the model can fill holes.',
+        'Text after a hole: the completion is what belongs between prompt and suffix. Without it, a prompt that holds the FIM markers of Qwen, StarCoder, DeepSeek, CodeLlama, Codestral, CodeGemma or GLM is taken apart to the same end, if the model can fill holes. The completion has the line breaks of the texts around it.',
     }),
   })
   .superRefine((body, context) => {

@@ -12,7 +12,7 @@ const TAGS = {
   edit: ['<|code_to_edit|>', '<|/code_to_edit|>'],
 } as const;
 const CURSOR = '<|cursor|>';
-const PATH_LINE = /^current_file_path: .*\n/;
+const PATH_LINE = /^current_file_path: .*\r?\n/;
 
 /**
  * Recently viewed snippets and the diff history are not read: this model edits what it finds improbable, and a context of
@@ -31,9 +31,9 @@ export function readTaggedEdit(message: string): TaggedEdit | null {
   const tail = fileStart < 0 || fileEnd < 0 ? '' : message.slice(end + close.length, fileEnd);
   return {
     before: plain(head),
-    code: plain(unframed(message.slice(start + open.length, end)).replace(/\n$/, '')),
+    code: plain(unframed(message.slice(start + open.length, end)).replace(/\r?\n$/, '')),
     // The tag stands on a line of its own: its line break belongs to the code.
-    after: plain(tail.replace(/\n$/, '')),
+    after: plain(tail.replace(/\r?\n$/, '')),
   };
 }
 

@@ -44,7 +44,7 @@ export const stopField = z
   })
   .nullish()
   .openapi({
-    description: `Ends the text before the first of these. OpenAI's limit is 4; editors send more, so here it is ${MOST_STOPS}.`,
+    description: `Ends the text before the first of these. OpenAI's limit is 4; editors send more, so here it is ${MOST_STOPS}. A line break in it is found as LF and as CRLF.`,
   });
 
 export const modelField = text.optional().openapi({ description: "Default: this server's model." });

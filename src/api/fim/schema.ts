@@ -13,7 +13,10 @@ export const fimRequestSchema = z
     ...compatibleFields,
     model: modelField,
     prompt: text.openapi({ description: 'Text before the hole.' }),
-    suffix: text.nullish().openapi({ description: 'Text after the hole. Without it, the prompt is continued.' }),
+    suffix: text.nullish().openapi({
+      description:
+        'Text after the hole. Without it, the prompt is continued. The answer has the line breaks of the texts around it.',
+    }),
     max_tokens: z
       .int()
       .min(1)

@@ -3,6 +3,7 @@
  * So this model gets the hole with its own markers.
  */
 import { commentLine } from '../../engine/comment-line.ts';
+import { lineBreakAt, withLineBreaks, withLineFeeds } from '../../engine/generation/line-breaks.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { OnePrompt } from '../fields/prompt.ts';
 
@@ -69,11 +70,11 @@ function readMarked(prompt: string, { prefix, suffix, middle, spaced = false }: 
   const begun = part(m + middle.length, prompt.length, true, false);
   if (p < s && s < m) {
     const before = part(p + prefix.length, s, true, true);
-    return { prefix: joined(head, before + begun), suffix: part(s + suffix.length, m, false, true) };
+    return holeAfter(head, before + begun, part(s + suffix.length, m, false, true));
   }
   if (s < p && p < m) {
     const before = part(p + prefix.length, m, true, true);
-    return { prefix: joined(head, before + begun), suffix: part(s + suffix.length, p, false, true) };
+    return holeAfter(head, before + begun, part(s + suffix.length, p, false, true));
   }
   return null;
 }
@@ -83,10 +84,7 @@ function readCodestral(prompt: string): TemplatedHole | null {
   if (s < 0 || p < s) return null;
   if (!isHead(prompt.slice(0, s), CODESTRAL_FILE)) return null;
   const before = prompt.slice(p + CODESTRAL.prefix.length);
-  return {
-    prefix: joined(prompt.slice(0, s), before),
-    suffix: prompt.slice(s + CODESTRAL.suffix.length, p),
-  };
+  return holeAfter(prompt.slice(0, s), before, prompt.slice(s + CODESTRAL.suffix.length, p));
 }
 
 /** -1 also for a text that stands there more than once. */
@@ -111,9 +109,13 @@ function isHead(head: string, file: RegExp): boolean {
   return text === '' || text.startsWith(OTHER_FILES) || text.search(file) === 0;
 }
 
-/** Other files come before the hole. Their tags mean nothing to this model, so a name becomes a comment on its own line. */
-function joined(head: string, prefix: string): string {
-  return plain(head.replace(START, '')) + plain(prefix);
+/**
+ * Other files come before the hole. Their tags mean nothing to this model, so a name becomes a comment on its own line. They get
+ * the line breaks of the file with the hole: its answer has that file's.
+ */
+function holeAfter(head: string, prefix: string, suffix: string): TemplatedHole {
+  const others = withLineBreaks(withLineFeeds(plain(head.replace(START, ''))), lineBreakAt(prefix, suffix));
+  return { prefix: others + plain(prefix), suffix };
 }
 
 function plain(marked: string): string {

@@ -1,5 +1,6 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
+import { fileAroundHole, type LineBreak, withLineFeeds } from '../../engine/generation/line-breaks.ts';
 import { contextLimit, requireFits } from '../../engine/generation/prompt-length.ts';
 import { type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../../engine/request.ts';
 import { requireTokenIds } from '../../engine/token-ids.ts';
@@ -18,6 +19,8 @@ export interface GenerationFields extends SamplingFields {
   readonly context?: string;
   readonly textKind?: GenerateRequest['textKind'];
   readonly suffix?: string | null | undefined;
+  /** Of a file whose texts are in line feeds already. */
+  readonly lineBreak?: LineBreak;
   readonly max_tokens?: number | null | undefined;
   readonly stop?: string | string[] | null | undefined;
   readonly decoding?: DecodingFields | null | undefined;
@@ -32,18 +35,20 @@ export function resolveRequest(
   model: ServedEngine['model'],
   settings: ApiSettings,
 ): GenerateRequest {
-  const [prompt = '', ...others] = promptsOf(body.prompt);
+  const [sent = '', ...others] = promptsOf(body.prompt);
   if (others.length > 0) throw new Error('several prompts are several requests');
+  const { prompt, suffix, lineBreak } = fileOf(body, sent);
   const maxTokens = Math.min(
     body.max_tokens ?? defaultMaxTokens('completions', settings.maxTokens),
     settings.maxTokens,
   );
   return {
     kind: 'generate',
-    context: body.context ?? '',
+    context: withLineFeeds(body.context ?? ''),
     textKind: body.textKind ?? 'prompt',
     prompt: typeof prompt === 'string' ? prompt : idsOf(prompt, maxTokens, model),
-    suffix: body.suffix && body.suffix !== NO_SUFFIX ? body.suffix : null,
+    suffix: suffix || null,
+    ...(lineBreak !== undefined && lineBreak !== '\n' && { lineBreak }),
     maxTokens,
     ...resolveSampling(body, model.config),
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
@@ -52,6 +57,15 @@ export function resolveRequest(
     decoding: resolveDecoding(body.decoding ?? {}, model.config),
     cacheKey: '',
   };
+}
+
+/** What the model reads of a file is in line feeds. A raw prompt stays as it is, and a suffix makes it a file, an empty one too. */
+function fileOf({ suffix: sent, textKind, lineBreak }: GenerationFields, prompt: OnePrompt) {
+  const suffix = sent == null || sent === NO_SUFFIX ? '' : sent;
+  if (lineBreak !== undefined || (sent == null && textKind !== 'content')) return { prompt, suffix, lineBreak };
+  if (typeof prompt !== 'string') return { ...fileAroundHole('', suffix), prompt };
+  const file = fileAroundHole(prompt, suffix);
+  return { prompt: file.prefix, suffix: file.suffix, lineBreak: file.lineBreak };
 }
 
 function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {

@@ -4,6 +4,9 @@ import { ratio } from '../generate/usage.ts';
 import type { AnswerWriter, ChoiceResult } from '../generate/writer.ts';
 import type { LlamaCompletion } from './schema.ts';
 
+/** In a file without line feeds too. */
+const BREAK = /[\r\n]/;
+
 export class LlamaBody implements AnswerWriter {
   readonly closing = null;
   readonly #model: string;
@@ -22,13 +25,13 @@ export class LlamaBody implements AnswerWriter {
 
   /** An object, or for several completions an array. */
   whole(results: readonly ChoiceResult[]): object {
-    const bodies = results.map(({ text, done }, index) => this.#ended(index, text, text.includes('\n'), done));
+    const bodies = results.map(({ text, done }, index) => this.#ended(index, text, BREAK.test(text), done));
     const [only] = bodies;
     return bodies.length === 1 && only ? only : bodies;
   }
 
   block(index: number, { text }: BlockEvent) {
-    if (text.includes('\n')) this.#withNewLine.add(index);
+    if (BREAK.test(text)) this.#withNewLine.add(index);
     return { index, content: text, tokens: [], stop: false };
   }
 

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { commentLine } from '../../engine/comment-line.ts';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
+import { fileAroundHole, withLineFeeds } from '../../engine/generation/line-breaks.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
 import { ApiError } from '../errors.ts';
@@ -71,17 +72,19 @@ export const llamaInfill: Endpoint<InfillRequest> = {
     const wanted = maxTokens(host, engine, askedTokens(body), Math.floor(limit / 2));
     // What leaves no room for code is cut to the half of the context, as -1 is.
     const max_tokens = wanted < limit - FRAME_TOKENS ? wanted : Math.floor(limit / 2);
+    // The part of the hole that is written already stands before the part that is not.
+    const file = fileAroundHole(body.input_prefix + (body.prompt ?? ''), body.input_suffix);
     const around = {
       extra: (body.input_extra ?? []).map(
-        ({ filename, text }) => `${filename ? `${commentLine(filename, filename)}\n` : ''}${text}\n`,
+        ({ filename, text }) => `${filename ? `${commentLine(filename, filename)}\n` : ''}${withLineFeeds(text)}\n`,
       ),
-      // The part of the hole that is written already stands before the part that is not.
-      prefix: body.input_prefix + (body.prompt ?? ''),
-      suffix: body.input_suffix,
+      prefix: file.prefix,
+      suffix: file.suffix,
     };
     const fitted = fitInfill(around, limit - max_tokens - FRAME_TOKENS, engine.tokenizer);
     const { context, prefix, suffix, truncated } = fitted;
-    const fields = { ...body, context, prompt: prefix, suffix, max_tokens, textKind: 'content' as const };
+    const { lineBreak } = file;
+    const fields = { ...body, context, prompt: prefix, suffix, lineBreak, max_tokens, textKind: 'content' as const };
     return asked(host, engine, body, fields, context + prefix, truncated);
   },
 };

@@ -37,7 +37,7 @@ export const infillRequestSchema = z
   .object({
     ...shared,
     input_prefix: text.openapi({ description: 'Code before the hole.' }),
-    input_suffix: text.openapi({ description: 'Code after it.' }),
+    input_suffix: text.openapi({ description: 'Code after it. The answer has the line breaks of the code around it.' }),
     input_extra: z.array(extraSchema).max(256).nullish().openapi({
       description: 'Other code, put before the prefix; the last ones are kept where not all fit.',
     }),

@@ -105,10 +105,11 @@ function asSpan(
   text: EditableText,
 ): EditSpan {
   const best = accepted ?? candidates[0];
+  const range = text.range(start, end);
   return {
     pass,
-    ...text.range(start, end),
-    text: text.text(old),
+    ...range,
+    text: text.text(old, range),
     causalProb: Math.min(...suspects.map((suspect) => suspect.causalProb)),
     leaveOneOutProb: Math.max(...suspects.map((suspect) => suspect.leaveOneOutProb)),
     best: best ? { ...text.edit(best.edit), rightGain: best.rightGain } : null,

@@ -1,7 +1,17 @@
-/** A text as tokens that can be replaced one by one. Every other token stays as it was, byte for byte. */
+/** In UTF-16 units of the code. */
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * A text as tokens that can be replaced one by one. Every other token stays as it was, byte for byte. The tokens have line feeds
+ * for the code's line breaks; what is written gets the code's own, those nearest before it.
+ */
 import type { ModelConfig } from '../../model/config.ts';
 import type { TokenEdit } from '../../sampler/editing/edited-tokens.ts';
 import { commentLine } from '../comment-line.ts';
+import { lineBreakAt, withLineBreaks, withLineFeeds } from '../generation/line-breaks.ts';
 import { RequestError } from '../request.ts';
 import { wholeText } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -19,7 +29,7 @@ export class EditableText {
   readonly #first: number;
   /** Offset in the code at which each of its tokens begins, and its end; -1 inside a character. */
   readonly #offsets: Int32Array; // (tokens of the code + 1)
-  readonly #region: { readonly start: number; readonly end: number };
+  readonly #region: Place;
 
   /** @throws RequestError `invalid_value` when the code is empty, is no text in tokens, or the region does not lie in it */
   constructor({ code, instruction, filename, region }: EditRequest, tokenizer: Tokenizer, config: ModelConfig) {
@@ -31,12 +41,14 @@ export class EditableText {
     requireWithin(this.#region, code.length);
     const comment =
       instruction === null ? new Int32Array() : tokenizer.encode(asComment(instruction, filename), 'content');
-    const ids = tokenizer.encode(code, 'content');
+    const read = withLineFeeds(code);
+    const ids = tokenizer.encode(read, 'content');
     this.#first = 1 + comment.length;
     // Not as arguments: a long text would overflow the stack before it can be refused.
     this.ids = Int32Array.from([config.startTokenId, ...comment, ...ids]);
     this.promptTokens = this.ids.length - 1;
-    this.#offsets = tokenOffsets(code, ids, tokenizer);
+    const offsets = tokenOffsets(read, ids, tokenizer);
+    this.#offsets = read === code ? offsets : offsetsIn(code, offsets);
   }
 
   /** Whether an id may be written: one whose text is whole characters. */
@@ -53,22 +65,34 @@ export class EditableText {
     return at >= 0 && start >= this.#region.start && end > start && end <= this.#region.end;
   }
 
-  /** Text of ids that are usable, or of whole tokens of the code. */
-  text(ids: Int32Array): string {
+  /**
+   * Text of ids that are usable, or of whole tokens of the code.
+   * @param place where in the code it stands, or is written: its line breaks are those of that place
+   */
+  text(ids: Int32Array, place: Place): string {
     const bytes = Uint8Array.from([...ids].flatMap((id) => [...this.#tokenizer.bytes(id)]));
     const text = wholeText(bytes);
     if (text === null) throw new Error('tokens were cut inside a character');
-    return text;
+    const old = this.#code.slice(place.start, place.end);
+    const read = withLineFeeds(text);
+    if (read === withLineFeeds(old)) return old;
+    return withLineBreaks(read, lineBreakAt(this.#code.slice(0, place.end), this.#code.slice(place.end)));
   }
 
   /** An edit of `ids` as one of the code. */
   edit({ start, end, ids, confidence, gain }: TokenEdit): TextEdit {
     const range = this.range(start, end);
-    return { ...range, oldText: this.#code.slice(range.start, range.end), newText: this.text(ids), confidence, gain };
+    return {
+      ...range,
+      oldText: this.#code.slice(range.start, range.end),
+      newText: this.text(ids, range),
+      confidence,
+      gain,
+    };
   }
 
   /** Where the tokens from `start` to before `end` are in the code. */
-  range(start: number, end: number): { readonly start: number; readonly end: number } {
+  range(start: number, end: number): Place {
     return { start: this.#offset(start), end: this.#offset(end) };
   }
 
@@ -90,7 +114,7 @@ export class EditableText {
   }
 }
 
-function requireWithin({ start, end }: { readonly start: number; readonly end: number }, length: number): void {
+function requireWithin({ start, end }: Place, length: number): void {
   const whole = Number.isSafeInteger(start) && Number.isSafeInteger(end);
   if (whole && start >= 0 && start <= end && end <= length) return;
   const message = `'region' must be whole numbers with 0 <= start <= end <= ${length}, not ${start} to ${end}.`;
@@ -102,6 +126,16 @@ function asComment(instruction: string, filename: string | null): string {
     .split(/\r\n|[\n\r\u2028\u2029]/)
     .map((line) => `${commentLine(line, filename)}\n`)
     .join('');
+}
+
+/**
+ * Places in a text of line feeds as places in the code, whose line breaks may be pairs.
+ * @param offsets (tokens + 1), -1 inside a character
+ */
+function offsetsIn(code: string, offsets: Int32Array): Int32Array {
+  const units = Array.from(code.matchAll(/\r\n|[\s\S]/g), ({ index }) => index);
+  units.push(code.length);
+  return offsets.map((offset) => (offset < 0 ? -1 : units[offset]!));
 }
 
 /** @throws RequestError when the tokens' bytes are not the code's: a special token's text, or half a surrogate pair */

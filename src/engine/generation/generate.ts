@@ -5,10 +5,13 @@ import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts
 import { createDraw } from '../../sampler/draw.ts';
 import { Forwards } from '../../sampler/forwards.ts';
 import type { Cost, GenerateEvent, GenerateRequest } from '../request.ts';
+import { textOf } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { CompletionText } from './completion-text.ts';
+import { type AroundText, CompletionText } from './completion-text.ts';
 import { endingAtMiddle, suffixStop } from './infill.ts';
+import { type LineBreak, withLineBreaks, withLineFeeds } from './line-breaks.ts';
 import { promptTokenTexts } from './prompt-tokens.ts';
+import { lineAfter } from './repeated-line.ts';
 import { type Beginning, NOTHING, withoutBeginning } from './token-healing.ts';
 
 export interface GenerationPlan {
@@ -44,7 +47,8 @@ export async function* generate(
   const draw = createDraw(request, beginning?.lift, prompt);
   const forwards = new Forwards(model, cache, draw, signal, turn, logprobs?.alternatives);
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
-  const text = new CompletionText(tokenizer, stops, suffix ?? '', logprobs !== null, beginning?.bytes);
+  const around = aroundText(request, tokenizer);
+  const text = new CompletionText(tokenizer, stops, around, logprobs !== null, beginning?.bytes);
 
   const end = (finishReason: 'stop' | 'length', cost: Pick<Cost, 'prefillMs' | 'decodeMs'>): GenerateEvent => ({
     type: 'done',
@@ -75,7 +79,10 @@ export async function* generate(
     decodeMs += performance.now() - start;
     if (event.type === 'step') {
       const begins = (i: number) => (event.positions[i] === 0 ? beginning?.bytes : undefined);
-      yield { ...event, texts: Array.from(event.ids, (id, i) => tokenText(tokenizer, id, begins(i))) };
+      yield {
+        ...event,
+        texts: Array.from(event.ids, (id, i) => tokenText(tokenizer, id, around.lineBreak, begins(i))),
+      };
     } else {
       const late = event.end === null && isLate(text.hasNewLine);
       const { text: delta, tokens } = text.push(event, event.end !== null || late);
@@ -100,7 +107,19 @@ function endings(config: ModelConfig, suffix: string | null): ModelConfig {
   return suffix !== null && config.infill ? endingAtMiddle(config, config.infill) : config;
 }
 
-function tokenText(tokenizer: Tokenizer, id: number, beginning = NOTHING): string {
+/** A raw prompt is no file: its text stays as the model writes it. */
+function aroundText({ prompt, suffix, textKind, lineBreak }: GenerateRequest, tokenizer: Tokenizer): AroundText {
+  const isFile = suffix !== null || textKind === 'content';
+  const before = typeof prompt === 'string' ? prompt : textOf(prompt, tokenizer);
+  return {
+    suffix: suffix ?? '',
+    lineAfter: suffix === null ? null : lineAfter(before, suffix),
+    lineBreak: lineBreak ?? (isFile ? '\n' : null),
+  };
+}
+
+function tokenText(tokenizer: Tokenizer, id: number, lineBreak: LineBreak | null, beginning = NOTHING): string {
   const bytes = withoutBeginning(tokenizer.bytes(id), beginning);
-  return bytes ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) : '';
+  const text = bytes ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) : '';
+  return lineBreak === null ? text : withLineBreaks(withLineFeeds(text), lineBreak);
 }

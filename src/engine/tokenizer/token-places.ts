@@ -1,5 +1,6 @@
 /** Tokens and where they begin in a text that comes out in pieces. */
 
+import { type LineBreak, TokenLineBreaks } from '../generation/line-breaks.ts';
 import { NOTHING, withoutBeginning } from '../generation/token-healing.ts';
 import type { TextToken } from '../request.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -14,10 +15,13 @@ export interface JudgedId {
 
 export class TokenPlaces {
   readonly #tokenizer: Tokenizer;
+  readonly #lineBreaks: TokenLineBreaks | null;
   #pending: TextToken[] = [];
 
-  constructor(tokenizer: Tokenizer) {
+  /** @param lineBreak what line breaks of the text are written as; null: as the tokens have them */
+  constructor(tokenizer: Tokenizer, lineBreak: LineBreak | null = null) {
     this.#tokenizer = tokenizer;
+    this.#lineBreaks = lineBreak === null ? null : new TokenLineBreaks(lineBreak);
   }
 
   /**
@@ -25,7 +29,10 @@ export class TokenPlaces {
    * @param beginning what of it stands in the prompt; alternatives that begin otherwise are none
    */
   add({ id, prob, alternatives }: JudgedId, offset: number, beginning = NOTHING): void {
-    const bytes = (token: number) => withoutBeginning(this.#tokenizer.bytes(token), beginning);
+    const bytes = (token: number) => {
+      const written = withoutBeginning(this.#tokenizer.bytes(token), beginning);
+      return written && this.#lineBreaks ? this.#lineBreaks.show(written) : written;
+    };
     const others = alternatives.flatMap((other) => {
       const text = bytes(other.id);
       // One id has one probability: the kernels that name alternatives round otherwise than the one that chooses.
@@ -33,6 +40,7 @@ export class TokenPlaces {
     });
     others.sort((a, b) => b.prob - a.prob);
     this.#pending.push({ bytes: bytes(id) ?? NOTHING, offset, prob, alternatives: others });
+    this.#lineBreaks?.pass(this.#tokenizer.bytes(id));
   }
 
   /** Those that begin before so many characters, each once. */

@@ -116,6 +116,63 @@ describe('editing', () => {
     expect(cost.ms).toBeGreaterThan(0);
   });
 
+  describe('C6: code with line breaks of its own', () => {
+    /** The known text, with these line breaks one after another. */
+    const breaking = (text: string, breaks: readonly string[]) => {
+      let line = 0;
+      return text.replaceAll('\n', () => breaks[line++ % breaks.length]!);
+    };
+    it.each([
+      ['CRLF', ['\r\n']],
+      ['CR', ['\r']],
+      ['CRLF, then LF', ['\r\n', '\n']],
+      ['LF, then CRLF', ['\n', '\r\n']],
+      ['CR, then CRLF', ['\r', '\r\n']],
+    ])('%s: every other character stays, and offsets are those of the code', async (_name, breaks) => {
+      const right = breaking(TEXT, breaks);
+      for (const [wrong, correct] of [
+        ['br~wn', 'brown'],
+        ['~umps', 'jumps'],
+        ['^$ (went)', 'if (went)'],
+        ['hom~', 'home'],
+      ] as const) {
+        const code = right.replace(correct, wrong);
+        const { text, edits, spans, diff, usage } = await edit(code);
+        expect(text).toBe(right);
+        expect(applied(code, edits)).toBe(right);
+        for (const { start, end, text: old } of spans) expect(code.slice(start, end)).toBe(old);
+        expect(applyPatch(code, diff, { autoConvertLineEndings: false })).toBe(right);
+        expect(usage.promptTokens).toBe(code.replace(/\r\n/g, '\n').length);
+      }
+    });
+
+    it.each([
+      ['CRLF', '\r\n'],
+      ['CR', '\r'],
+    ])('a missing line break is written as %s', async (_name, lineBreak) => {
+      const right = breaking(TEXT, [lineBreak]);
+      const code = right.replace(`dog;${lineBreak}`, 'dog;');
+      const { text, edits } = await edit(code);
+      expect(text).toBe(right);
+      expect(applied(code, edits)).toBe(right);
+    });
+
+    it('a region begins and ends in units of the code', async () => {
+      const right = breaking(TEXT, ['\r\n']);
+      const code = right.replace('brown', 'br~wn').replace('lazy', 'l~zy');
+      const region = { start: code.indexOf('jumps'), end: code.indexOf('if') };
+      expect((await edit(code, { region })).text).toBe(right.replace('brown', 'br~wn'));
+    });
+
+    it('code that is right stays, mixed line breaks too', async () => {
+      for (const breaks of [['\r\n'], ['\r'], ['\n', '\r\n', '\r']]) {
+        const code = breaking(TEXT, breaks);
+        const { text, edits, diff } = await edit(code);
+        expect([text, edits, diff]).toEqual([code, [], '']);
+      }
+    });
+  });
+
   it('leaves a text alone that it expects', async () => {
     const { text, diff, edits, spans, all, passes, model } = await edit(TEXT);
     expect(text).toBe(TEXT);
