@@ -38,8 +38,8 @@ export interface GenerateRequest {
   /** Other files, before the one that the prompt is from. */
   readonly context: string;
   readonly prompt: string | Int32Array;
-  /** What a prompt that is text may hold, where no hole says so: `content` in the routes that have a frame. */
-  readonly textKind: Exclude<TextKind, 'frame'>;
+  /** What a prompt that is text may hold, where no hole says so: `content` in the routes that fill holes, a chat's `frame`. */
+  readonly textKind: TextKind;
   /** A prompt that is text may end inside a token: what is written then begins with its last one. */
   readonly tokenHealing: boolean;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */

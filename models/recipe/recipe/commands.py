@@ -41,6 +41,7 @@ GROUPS = {
         "tokenizer-cases": "oracle.tokenizer_cases",
         "template-cases": "oracle.template_cases",
         "added-tokens": "oracle.added_tokens",
+        "continued-turns": "oracle.continued_turns",
         "gguf-types": "oracle.gguf_types",
     },
 }

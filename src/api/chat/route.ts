@@ -1,5 +1,5 @@
 /** `POST /v1/chat/completions`: the model's own chat template, then a completion like any other. */
-import { chatPrompt, requireFreeNames } from '../../engine/chat-prompt.ts';
+import { type ChatEnding, chatPrompt, requireFreeNames } from '../../engine/chat-prompt.ts';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
@@ -8,7 +8,7 @@ import { copiesOf, resolveRequest } from '../generate/resolve.ts';
 import type { Endpoint } from '../generate/route.ts';
 import type { ApiSettings, ServedEngine } from '../host.ts';
 import { ChatBody } from './body.ts';
-import { type ChatRequest, chatChunkSchema, chatRequestSchema, chatSchema } from './schema.ts';
+import { type ChatRequest, chatChunkSchema, chatRequestSchema, chatSchema, continuesLast } from './schema.ts';
 
 export const chat: Endpoint<ChatRequest> = {
   path: '/v1/chat/completions',
@@ -42,12 +42,19 @@ function resolveChat(body: ChatRequest, engine: ServedEngine, settings: ApiSetti
   requireFreeNames(variables, 'chat_template_kwargs');
   const { reasoning_effort } = body;
   const effort = reasoning_effort == null ? {} : { reasoning_effort };
-  const text = chatPrompt(messages, tokenizer, model.config, { ...effort, ...variables });
+  const text = chatPrompt(messages, tokenizer, model.config, { ...effort, ...variables }, endingOf(body));
   requireMayFit(text, 'messages', engine);
-  const prompt = Array.from(tokenizer.encode(text, 'frame'));
+  const ids = Array.from(tokenizer.encode(text, 'frame'));
+  // A turn may have been cut inside a token: the engine gets its text, and lets the answer begin with that token.
+  const prompt = continuesLast(body) ? { prompt: text, textKind: 'frame' as const } : { prompt: ids };
   const given = body.max_completion_tokens ?? body.max_tokens ?? -1;
-  const left = contextLimit(engine) - prompt.length;
+  const left = contextLimit(engine) - ids.length;
   const max_tokens = given > 0 ? given : Math.max(Math.min(defaultMaxTokens('chat', settings.maxTokens), left), 1);
   const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? DEFAULTS.alternatives, prompt: false } : null;
-  return engine.fit({ ...resolveRequest({ ...body, prompt, suffix: null, max_tokens }, model, settings), logprobs });
+  return engine.fit({ ...resolveRequest({ ...body, ...prompt, suffix: null, max_tokens }, model, settings), logprobs });
+}
+
+function endingOf(body: ChatRequest): ChatEnding {
+  if (continuesLast(body)) return 'within_turn';
+  return body.add_generation_prompt === false ? 'closed' : 'next_turn';
 }

@@ -38,6 +38,14 @@ export const chatRequestSchema = z
       description: 'With `logprobs`: so many of the most probable tokens in the place of each.',
     }),
     decoding: decodingSchema.nullish(),
+    continue_final_message: z.boolean().nullish().openapi({
+      description:
+        "The answer goes on with the last message, which must be the assistant's, and has the new text only. With `add_generation_prompt: true` it is refused.",
+    }),
+    add_generation_prompt: z.boolean().nullish().openapi({
+      description:
+        "The prompt ends with the beginning of an assistant's turn. Default true, and false where the last message is continued.",
+    }),
     chat_template_kwargs: z.record(z.string(), z.unknown()).nullish().openapi({
       description:
         "Variables of the chat template, by name, such as `enable_thinking`. The template's own (`messages`, `tools`, `bos_token`, ...) are refused.",
@@ -48,12 +56,39 @@ export const chatRequestSchema = z
     checkNames(body, context);
     const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if (body.top_logprobs && !body.logprobs) refuse('top_logprobs', "needs 'logprobs': true");
+    checkContinued(body, context);
     const { max_tokens, max_completion_tokens } = body;
     if (max_tokens != null && max_completion_tokens != null && max_tokens !== max_completion_tokens) {
       refuse('max_completion_tokens', "must be the same as 'max_tokens'");
     }
   })
   .openapi('ChatRequest');
+
+type Turns = Pick<ChatRequest, 'messages' | 'continue_final_message' | 'add_generation_prompt'>;
+
+/** Whether the answer goes on with the last message. */
+export function continuesLast({ messages, continue_final_message }: Turns): boolean {
+  return continue_final_message === true || messages.at(-1)?.prefix === true;
+}
+
+function checkContinued(body: Turns, context: z.RefinementCtx): void {
+  const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+  const last = body.messages.length - 1;
+  const early = body.messages.findIndex(({ prefix }, i) => prefix === true && i < last);
+  if (early >= 0) refuse(['messages', early, 'prefix'], 'may be true in the last message only');
+  if (last < 0 || !continuesLast(body)) return;
+  const prefixed = body.messages[last]!.prefix === true;
+  if (prefixed && body.continue_final_message === false) {
+    refuse(['continue_final_message'], "must not be false where the last message has 'prefix': true");
+  }
+  if (body.messages[last]!.role !== 'assistant') {
+    const path = prefixed ? ['messages', last, 'prefix'] : ['continue_final_message'];
+    refuse(path, "needs a last message of the role 'assistant'");
+  }
+  if (body.add_generation_prompt === true) {
+    refuse(['add_generation_prompt'], 'must not be true where the last message is continued');
+  }
+}
 
 const tokenSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 const logprobsSchema = z.object({

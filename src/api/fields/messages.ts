@@ -27,6 +27,10 @@ export const messageSchema = z.object({
     }
   }),
   name: text.nullish().openapi({ description: 'Handed to the chat template.' }),
+  prefix: z.boolean({ error: 'must be true or false' }).nullish().openapi({
+    description:
+      "Mistral's: the answer goes on with this message, as with `continue_final_message`. In the last message only.",
+  }),
   refusal: neutral(() => false, 'null'),
   audio: neutral(() => false, 'null'),
   tool_calls: nothing,
