@@ -1,7 +1,7 @@
 /** The tensors of a decoder by their part in a forward, checked against the configuration. */
 import type { ModelConfig } from './config.ts';
 import { ModelLoadError } from './errors.ts';
-import { GROUP } from './manifest.ts';
+import { draftNames, draftWidth } from './manifest.ts';
 import type { Tensor, Tensors } from './weights.ts';
 
 /** Weights of one layer. Numbers are addresses of f32 vectors. */
@@ -31,14 +31,6 @@ export interface Adapter {
   /** K is the rank, filled up with zeros to whole groups. */
   readonly b: Tensor; // (N, draftWidth(rank))
 }
-
-/** Inputs of an adapter's B: the rank in whole groups. */
-export function draftWidth(rank: number): number {
-  return Math.ceil(rank / GROUP) * GROUP;
-}
-
-/** Names of an adapter's tensors beside the matrix `name`. */
-export const draftNames = (name: string) => ({ a: `${name}.drafts.lora_a`, b: `${name}.drafts.lora_b` });
 
 export interface DecoderWeights {
   readonly embedding: Tensor; // (V, hidden)

@@ -56,3 +56,11 @@ export function rowsAndLength({ shape }: { readonly shape: readonly number[] }):
 export function rowBytes(type: TensorType, k: number): number {
   return type === 'int4' ? k / 2 : type === 'int8' ? k : k * 4;
 }
+
+/** Inputs of an adapter's B: the rank in whole groups. */
+export function draftWidth(rank: number): number {
+  return Math.ceil(rank / GROUP) * GROUP;
+}
+
+/** Names of an adapter's tensors beside the matrix `name`. */
+export const draftNames = (name: string) => ({ a: `${name}.drafts.lora_a`, b: `${name}.drafts.lora_b` });

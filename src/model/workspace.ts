@@ -1,8 +1,7 @@
 /** Sizes of KV pages, and addresses of a forward pass's buffers. They are planned once, and a forward allocates nothing. */
 import { type Arena, align } from '../kernels/arena.ts';
 import type { ModelConfig } from './config.ts';
-import { draftWidth } from './decoder-weights.ts';
-import { GROUP } from './manifest.ts';
+import { draftWidth, GROUP } from './manifest.ts';
 import { ropeFrequencies, ropeMagnitude } from './rope.ts';
 
 /** Positions in one pass over the weights: the widest block, and the tile of the prefill. */

@@ -6,11 +6,11 @@
 import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { PROPORTIONAL } from '../model/cost-curve.ts';
-import { draftNames, draftWidth } from '../model/decoder-weights.ts';
 import { OutOfMemoryError } from '../model/errors.ts';
 import { emptyPredictions } from '../model/forward/predictions.ts';
 import { blockRows, cacheOrigin, staleTokens } from '../model/forward/rows.ts';
 import { committedVisible } from '../model/forward/visibility.ts';
+import { draftNames, draftWidth } from '../model/manifest.ts';
 import type {
   Adjustment,
   AdvanceAsk,

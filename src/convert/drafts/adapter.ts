@@ -1,7 +1,7 @@
 /** An adapter of `python -m recipe drafts`, as the tensors that a model directory has of it. */
 
 import { basename, dirname } from 'node:path';
-import { draftNames, draftWidth } from '../../model/decoder-weights.ts';
+import { draftNames, draftWidth } from '../../model/manifest.ts';
 import { ConversionError, type Shape, type TensorReader } from '../checkpoint.ts';
 import { SafetensorsReader } from '../hf/safetensors.ts';
 import { Scratch } from '../scratch.ts';

@@ -2,8 +2,8 @@
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { manifestSchema } from '../../model/manifest.ts';
 import { readModelConfig } from '../../model/weight-source.ts';
-import { readManifest } from '../../model/weights.ts';
 import { directorySource } from '../../sources/directory.ts';
 import type { WrittenModel } from '../write/model-files.ts';
 
@@ -21,11 +21,11 @@ export async function isConverted(source: string): Promise<boolean> {
   return found?.isFile() === true;
 }
 
-/** @param name of the new model. @throws ModelLoadError naming the file that is no model's */
+/** @param name of the new model. @throws ModelLoadError or ZodError where its files are no model's */
 export async function openConverted(source: string, name: string): Promise<ConvertedSource> {
   const files = directorySource(source);
   const config = { ...(await readModelConfig(files)), name };
-  const { shards, tensors } = await readManifest(files);
+  const { shards, tensors } = manifestSchema.parse(await files.json('manifest.json'));
   const { added_tokens } = tokenizerSchema.parse(JSON.parse(await readFile(join(source, 'tokenizer.json'), 'utf8')));
   return {
     config,

@@ -1,6 +1,5 @@
 /** Gives a model the adapters of its drafts. The base's shards stay as they are. */
-import { draftNames, draftWidth } from '../../model/decoder-weights.ts';
-import { rowsAndLength } from '../../model/manifest.ts';
+import { draftNames, draftWidth, rowsAndLength } from '../../model/manifest.ts';
 import { ConversionError } from '../checkpoint.ts';
 import type { ErrorReport } from '../write/error-report.ts';
 import { type PlannedTensor, planLayout } from '../write/layout.ts';

@@ -4,8 +4,9 @@
  */
 import type { Kernels } from '../../kernels/kernels.ts';
 import type { Products } from '../../kernels/products.ts';
-import { type Adapter, draftWidth } from '../decoder-weights.ts';
+import type { Adapter } from '../decoder-weights.ts';
 import { type Activations, limbsOf, productKind, words } from '../linear.ts';
+import { draftWidth } from '../manifest.ts';
 import type { Tensor } from '../weights.ts';
 import { draftRecordBytes, MAX_ROWS, type Workspace } from '../workspace.ts';
 

@@ -7,8 +7,7 @@
  * attention operators are causal only, or wrong on adapters with small subgroups.
  */
 import type { ModelConfig } from '../config.ts';
-import { draftNames, draftWidth } from '../decoder-weights.ts';
-import { GROUP, rowsAndLength } from '../manifest.ts';
+import { draftNames, draftWidth, GROUP, rowsAndLength } from '../manifest.ts';
 import type { StoredTensor, Tables } from './external-data.ts';
 import { FLOAT, FLOAT16, GraphBuilder, INT64, MICROSOFT } from './graph-builder.ts';
 import { GraphWeights } from './graph-weights.ts';
