@@ -28,8 +28,8 @@ export const CHECKPOINTS: readonly Checkpoint[] = [
   ['tiny-llama', 'int4', {}],
   ['tiny-qwen2', 'f32', { contextAttention: 'block_causal', logitShift: false }],
   ['tiny-qwen3', 'int8', {}],
-  ['tiny-llama', 'int4', {}, 'drafts'],
-  ['tiny-qwen2', 'f32', {}, 'drafts'],
+  ['tiny-qwen2', 'int8', {}, 'drafts'],
+  ['tiny-llama', 'f32', {}, 'drafts'],
 ];
 
 /**
