@@ -42,6 +42,11 @@ const GIVEN = {
   },
   mistral_fields: { max_tokens: 1_000_000, random_seed: 7, metadata: { task: 'sort' }, safe_prompt: false },
   unknown_fields: { thinking_budget: 5 },
+  begun_messages: [
+    { role: 'user', content: 'sort it' },
+    { role: 'assistant', content: 'hello' },
+  ],
+  continued: { continue_final_message: true, add_generation_prompt: false },
   // This text repeats itself for more than 20 s.
   endless_prompt: 'zz',
   endless_tokens: 30_000,
@@ -75,6 +80,9 @@ beforeAll(async () => {
   sent.set('complete', await ask('completions', { model, prompt, max_tokens }));
   sent.set('infill', await ask('completions', { model, prompt, suffix, max_tokens }));
   sent.set('chat', await ask('chat/completions', { model, messages, max_tokens }));
+  // What the model's template makes of the messages, up to the text to go on with.
+  const begun = 'user: sort it<|endoftext|>\nassistant: hello';
+  sent.set('continue', await ask('completions', { model, prompt: begun, max_tokens }));
 });
 afterAll(() => host?.stop());
 

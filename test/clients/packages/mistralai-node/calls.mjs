@@ -6,6 +6,7 @@ const client = new Mistral({ serverURL: given.url, apiKey: given.key });
 const text = { model: given.model, prompt: given.prompt, maxTokens: given.max_tokens };
 const hole = { ...text, suffix: given.suffix };
 const chat = { model: given.model, messages: given.messages, maxTokens: given.max_tokens };
+const prefixed = given.begun_messages.map((message, i) => (i === 0 ? message : { ...message, prefix: true }));
 
 function tokens(usage) {
   return usage ? [usage.promptTokens, usage.completionTokens, usage.totalTokens] : null;
@@ -43,6 +44,7 @@ await call('more fields', async () => {
   const more = { maxTokens: max_tokens, randomSeed: random_seed, metadata, safePrompt: safe_prompt };
   return { ...whole(await client.chat.complete({ ...chat, ...more })), ignored: null };
 });
+await call('continue', async () => whole(await client.chat.complete({ ...chat, messages: prefixed })));
 await call('cancel', async () =>
   leave(await client.fim.stream({ ...text, prompt: given.endless_prompt, maxTokens: given.endless_tokens })),
 );

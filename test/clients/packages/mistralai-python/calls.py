@@ -11,6 +11,8 @@ client = Mistral(server_url=given.url, api_key=given.key)
 text: dict[str, Any] = {"model": given.model, "prompt": given.prompt, "max_tokens": given.max_tokens}
 hole: dict[str, Any] = {**text, "suffix": given.suffix}
 chat: dict[str, Any] = {"model": given.model, "messages": given.messages, "max_tokens": given.max_tokens}
+*asked, begun = given.begun_messages
+prefixed = [*asked, {**begun, "prefix": True}]
 
 
 def counted(usage: Any) -> tuple[int, int, int] | None:
@@ -56,6 +58,7 @@ call("chat", lambda: whole(client.chat.complete(**chat)))
 call("chat, streamed", lambda: put_together(client.chat.stream(**chat)))
 call("chat, async", lambda: asyncio.run(chat_async()))
 call("more fields", lambda: {**whole(client.chat.complete(**{**chat, **given.mistral_fields})), "ignored": None})
+call("continue", lambda: whole(client.chat.complete(**{**chat, "messages": prefixed})))
 call("cancel", cancel)
 call("wrong key", lambda: whole(Mistral(server_url=given.url, api_key=given.wrong_key).chat.complete(**chat)))
 call("wrong model", lambda: whole(client.chat.complete(**{**chat, "model": given.wrong_model})))

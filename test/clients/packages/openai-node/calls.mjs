@@ -52,6 +52,9 @@ await call('more fields', async () => {
   const { data, response } = await chats.create(body).withResponse();
   return { ...whole(data), ignored: response.headers.get('x-seedling-ignored') };
 });
+await call('continue', async () =>
+  whole(await chats.create({ ...chat, messages: given.begun_messages, ...given.continued })),
+);
 await call('cancel', async () =>
   leave(
     await completions.create({
