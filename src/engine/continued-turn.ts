@@ -4,11 +4,11 @@
  * is rendered with it, and the text is cut there.
  */
 
+import { strip } from './template/strings.ts';
+import { NONE } from './template/values.ts';
+
 /** Its last space tells whether the template trims. */
 const TAG = 'CONTINUE_FINAL_MESSAGE_TAG ';
-/** What Python's `str.strip` takes away: JavaScript's `trim` leaves U+001C to U+001F and U+0085, and takes U+FEFF. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are spaces to Python
-const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
 /** The content with the tag after it, for the template. */
 export function withTag(content: string): string {
@@ -25,30 +25,12 @@ export function withTag(content: string): string {
 export function cutAtTag(rendered: string, content: string): string {
   const tag = TAG.trimEnd();
   const at = rendered.lastIndexOf(tag);
-  if (at < 0 || !rendered.includes(stripped(content))) {
+  if (at < 0 || !rendered.includes(strip(content, NONE, true, true))) {
     throw new Error('the last message does not appear in the text, so it cannot be continued');
   }
   const text = rendered.slice(0, at);
-  const other = content + tag;
-  if (text.includes(other.slice(strippedStart(other)))) {
+  if (text.includes(strip(content + tag, NONE, true, false))) {
     throw new Error('the last message appears twice in the text, so it cannot be continued');
   }
-  return rendered.startsWith(TAG, at) ? text : text.slice(0, strippedEnd(text));
-}
-
-function stripped(text: string): string {
-  return text.slice(Math.min(strippedStart(text), strippedEnd(text)), strippedEnd(text));
-}
-
-/** Not by a regular expression: it would try every space of a long run. */
-function strippedStart(text: string): number {
-  let start = 0;
-  while (start < text.length && SPACE.test(text[start]!)) start++;
-  return start;
-}
-
-function strippedEnd(text: string): number {
-  let end = text.length;
-  while (end > 0 && SPACE.test(text[end - 1]!)) end--;
-  return end;
+  return rendered.startsWith(TAG, at) ? text : strip(text, NONE, false, true);
 }

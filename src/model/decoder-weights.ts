@@ -85,9 +85,9 @@ export function decoderWeights(tensors: Tensors, config: ModelConfig): DecoderWe
   function draftsOf(weights: Matrices, name: (rest: string) => string, rank: number): LayerDrafts {
     const adapter = (of: string, base: Tensor): Adapter => {
       const names = draftNames(name(of));
-      const adapter = { a: matrix(names.a, rank, base.k), b: matrix(names.b, base.rows, draftWidth(rank)) };
-      requireOneType(base, adapter.a, adapter.b);
-      return adapter;
+      const [a, b] = [matrix(names.a, rank, base.k), matrix(names.b, base.rows, draftWidth(rank))];
+      requireOneType(base, a, b);
+      return { a, b };
     };
     return {
       q: adapter('self_attn.q_proj', weights.q),

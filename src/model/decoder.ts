@@ -4,7 +4,7 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { DirectProducts, type Products } from '../kernels/products.ts';
 import type { ModelConfig } from './config.ts';
 import { type DecoderWeights, decoderWeights } from './decoder-weights.ts';
-import { DraftProducts, maskRuns, type RowRange, runsWithin } from './forward/draft-products.ts';
+import { DraftProducts, maskRuns, type RowRange } from './forward/draft-products.ts';
 import { Head } from './head.ts';
 import { type Activations, Linear } from './linear.ts';
 import type { Predictions, RowAsk } from './model.ts';
@@ -132,7 +132,7 @@ export class Decoder {
         { y: keys, ldy: qkvWidth, adapter: layer.drafts.k },
         { y: values, ldy: qkvWidth, adapter: layer.drafts.v },
       ];
-      this.#drafts?.add(outputs, at.normed, rows, runsWithin(masks, tile, rows));
+      this.#drafts?.add(outputs, at.normed, tile, rows, masks);
     }
     if (layer.qkvBias) {
       k.add_bias(queries, qkvWidth, layer.qkvBias[0], rows, qWidth);
@@ -166,7 +166,6 @@ export class Decoder {
     const qWidth = numHeads * headDim;
     const qkvWidth = qWidth + 2 * numKvHeads * headDim;
     const layer = this.#weights.layers[l]!;
-    const own = runsWithin(masks, first, count);
     const x = at.x + first * hiddenSize * 4;
     this.arena.i32(at.visible, count).set(visible.subarray(first, first + count));
     const attention = this.kv === 'int8' ? this.#kernels.attention : this.#kernels.attention_i16;
@@ -188,7 +187,7 @@ export class Decoder {
     linear.multiply(x, hiddenSize, 1, at.normed, layer.o, count);
     linear.finish();
     const { drafts } = layer;
-    if (drafts) this.#drafts?.add([{ y: x, ldy: hiddenSize, adapter: drafts.o }], at.normed, count, own);
+    if (drafts) this.#drafts?.add([{ y: x, ldy: hiddenSize, adapter: drafts.o }], at.normed, first, count, masks);
     linear.norm(x, layer.postNorm, count, layer.gate);
     linear.multiply(at.gateUp, 2 * intermediateSize, 0, at.normed, layer.gate, count);
     linear.multiply(at.gateUp + intermediateSize * 4, 2 * intermediateSize, 0, at.normed, layer.up, count);
@@ -199,11 +198,11 @@ export class Decoder {
         { y: at.gateUp, ldy, adapter: drafts.gate },
         { y: at.gateUp + intermediateSize * 4, ldy, adapter: drafts.up },
       ];
-      this.#drafts?.add(outputs, at.normed, count, own);
+      this.#drafts?.add(outputs, at.normed, first, count, masks);
     }
     linear.swiglu(count, intermediateSize, layer.down);
     linear.multiply(x, hiddenSize, 1, at.act, layer.down, count);
     linear.finish();
-    if (drafts) this.#drafts?.add([{ y: x, ldy: hiddenSize, adapter: drafts.down }], at.act, count, own);
+    if (drafts) this.#drafts?.add([{ y: x, ldy: hiddenSize, adapter: drafts.down }], at.act, first, count, masks);
   }
 }

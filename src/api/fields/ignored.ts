@@ -13,21 +13,28 @@ const SHOWN_NAME = /^[A-Za-z0-9_.-]{1,40}$/;
 export type UnknownFields = 'ignore' | 'reject';
 
 /**
- * Names the unknown fields of a valid body in the header and in the call's record.
+ * Paths of the fields of a valid body that its schema does not have.
  * @param schema of the body. Its own objects are strict, so that they have none.
- * @param changed fields with another value than the one that was sent, as `name=value`
  * @throws ApiError 400 with the first of them where the server rejects them
  */
-export async function noteIgnored(
+export async function unknownFieldsOf(
   c: Context,
   schema: z.ZodType,
   unknownFields: UnknownFields,
-  changed: readonly string[] = [],
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   collect(schema, await c.req.json(), '', names);
   const [first] = names;
   if (first !== undefined && unknownFields === 'reject') throw unknownField(first);
+  return names;
+}
+
+/**
+ * Names fields in the header and in the call's record.
+ * @param names of fields that were left out
+ * @param changed fields with another value than the one that was sent, as `name=value`
+ */
+export function nameIgnored(c: Context, names: ReadonlySet<string>, changed: readonly string[] = []): void {
   const shown = Array.from(names).filter((name) => SHOWN_NAME.test(name));
   const listed = [...changed, ...shown.slice(0, MOST_NAMES - changed.length)];
   const rest = names.size - (listed.length - changed.length);

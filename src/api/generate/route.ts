@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { EngineRequest } from '../../engine/job.ts';
 import { ApiError } from '../errors.ts';
-import { noteIgnored } from '../fields/ignored.ts';
+import { nameIgnored, unknownFieldsOf } from '../fields/ignored.ts';
 import { answer, failures, jsonBody } from '../fields/openapi.ts';
 import type { Host, ServedEngine } from '../host.ts';
 import { type Asked, answerAtOnce, answerInEvents } from './answer.ts';
@@ -66,14 +66,14 @@ async function generate<Body extends CommonFields>(
 ): Promise<Response> {
   requireModel(host, body.model);
   // Before the load, so that a bad request never waits for one.
-  const { unknownFields } = host.settings;
-  await noteIgnored(c, endpoint.request, unknownFields);
+  const unknown = await unknownFieldsOf(c, endpoint.request, host.settings.unknownFields);
+  nameIgnored(c, unknown);
   const engine = await loadEngine(c, host);
   const [param, count] = endpoint.alternatives?.(body) ?? ['', null];
   checkAlternatives(engine, count, param);
   const asked = endpoint.ask(body, engine, host);
   const cut = cutTokens(asked.requests, endpoint.maxTokens?.(body) ?? []);
-  if (cut.length > 0) await noteIgnored(c, endpoint.request, unknownFields, cut);
+  if (cut.length > 0) nameIgnored(c, unknown, cut);
   if (!body.stream) return answerAtOnce(c, engine, asked);
   return answerInEvents(c, engine, asked, body.stream_options?.include_usage ?? false, body.diffusing ?? false);
 }

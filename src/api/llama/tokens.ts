@@ -4,7 +4,7 @@ import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit } from '../../engine/generation/prompt-length.ts';
 import { requireInVocabulary } from '../../engine/token-ids.ts';
 import { textOf, wholeText } from '../../engine/tokenizer/detokenizer.ts';
-import { noteIgnored } from '../fields/ignored.ts';
+import { nameIgnored, unknownFieldsOf } from '../fields/ignored.ts';
 import { failures, jsonBody, refusals } from '../fields/openapi.ts';
 import { text } from '../fields/text.ts';
 import { loadEngine } from '../generate/load-engine.ts';
@@ -119,7 +119,7 @@ const propsRoute = createRoute({
 
 export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(tokenizeRoute, async (c) => {
-    await noteIgnored(c, tokenizeSchema, host.settings.unknownFields);
+    nameIgnored(c, await unknownFieldsOf(c, tokenizeSchema, host.settings.unknownFields));
     const { content, add_special, parse_special, with_pieces } = c.req.valid('json');
     const { tokenizer } = await loadEngine(c, host);
     const first = tokenizer.firstTokens;
@@ -133,7 +133,7 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
   });
 
   app.openapi(detokenizeRoute, async (c) => {
-    await noteIgnored(c, detokenizeSchema, host.settings.unknownFields);
+    nameIgnored(c, await unknownFieldsOf(c, detokenizeSchema, host.settings.unknownFields));
     const ids = c.req.valid('json').tokens as readonly number[];
     const { model, tokenizer } = await loadEngine(c, host);
     requireInVocabulary(ids, model.config.vocabSize, 'tokens');

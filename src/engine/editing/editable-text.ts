@@ -1,9 +1,3 @@
-/** In UTF-16 units of the code. */
-interface Place {
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
  * A text as tokens that can be replaced one by one. Every other token stays as it was, byte for byte. The tokens have line feeds
  * for the code's line breaks; what is written gets the code's own, those nearest before it.
@@ -16,6 +10,12 @@ import { RequestError } from '../request.ts';
 import { wholeText } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { EditRequest, TextEdit } from './edit-request.ts';
+
+/** In UTF-16 units of the code. */
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
 
 export class EditableText {
   /** A start token, the instruction as a comment, the code. */

@@ -26,11 +26,18 @@ export function strip(s: string, chars: Value, start: boolean, end: boolean): st
   if (!isNone(chars) && !isText(chars)) throw new Error('strip arg must be None or str');
   const set = isText(chars) ? new Set(chars.value) : null;
   const drop = (char: string) => (set ? set.has(char) : IS_SPACE.test(char));
-  const all = Array.from(s);
-  let [from, to] = [0, all.length];
-  while (start && from < to && drop(all[from]!)) from++;
-  while (end && to > from && drop(all[to - 1]!)) to--;
-  return all.slice(from, to).join('');
+  let [from, to] = [0, s.length];
+  while (start && from < to) {
+    const char = String.fromCodePoint(s.codePointAt(from)!);
+    if (!drop(char)) break;
+    from += char.length;
+  }
+  while (end && to > from) {
+    const char = Array.from(s.slice(Math.max(from, to - 2), to)).at(-1)!;
+    if (!drop(char)) break;
+    to -= char.length;
+  }
+  return s.slice(from, to);
 }
 
 /** `s.split(sep, maxsplit)`; `s.rsplit` where `right`. */

@@ -70,14 +70,16 @@ const GLOBALS: Readonly<Record<string, Value>> = {
   }),
 };
 
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October'];
-const ALL_MONTHS = [...MONTHS, 'November', 'December'];
+const MONTHS = [
+  ...['January', 'February', 'March', 'April', 'May', 'June'],
+  ...['July', 'August', 'September', 'October', 'November', 'December'],
+];
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 
 /** Python's `strftime` in the C locale. A directive that is not in the table stays as it is. */
 function strftime(format: string, now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
-  const [month, day] = [ALL_MONTHS[now.getMonth()]!, DAYS[now.getDay()]!];
+  const [month, day] = [MONTHS[now.getMonth()]!, DAYS[now.getDay()]!];
   const hour = now.getHours() % 12 || 12;
   const directives: Readonly<Record<string, string>> = {
     Y: String(now.getFullYear()),

@@ -10,7 +10,7 @@ import { draftWidth } from '../manifest.ts';
 import type { Tensor } from '../weights.ts';
 import { draftRecordBytes, MAX_ROWS, type Workspace } from '../workspace.ts';
 
-/** Rows `from`..`to` of a tile. */
+/** Rows `from`..`to` of a forward. */
 export interface RowRange {
   readonly from: number;
   readonly to: number;
@@ -37,7 +37,7 @@ export function maskRuns(ids: Int32Array, maskTokenId: number): readonly RowRang
 }
 
 /** The parts of `runs` in rows `first`..`first + count`, counted from `first`. */
-export function runsWithin(runs: readonly RowRange[], first: number, count: number): readonly RowRange[] {
+function runsWithin(runs: readonly RowRange[], first: number, count: number): readonly RowRange[] {
   return runs
     .map(({ from, to }) => ({ from: Math.max(from - first, 0), to: Math.min(to - first, count) }))
     .filter(({ from, to }) => from < to);
@@ -62,9 +62,11 @@ export class DraftProducts {
   /**
    * y += B A x on mask rows, for at most three matrices of one input. Products of the base that write y are finished.
    * @param x input of f32 weights; quantized weights read the records of the tile that are there
-   * @param rows rows of the tile
+   * @param first row of the forward that the outputs begin with, and `rows` how many they have
+   * @param runs mask rows of the forward
    */
-  add(outputs: readonly DraftOutput[], x: number, rows: number, masks: readonly RowRange[]): void {
+  add(outputs: readonly DraftOutput[], x: number, first: number, rows: number, runs: readonly RowRange[]): void {
+    const masks = runsWithin(runs, first, rows);
     if (masks.length === 0) return;
     const width = this.#width;
     // Records lie in tiles of rows, so A reads them all: the few clean rows of a draft cost less than a gather.

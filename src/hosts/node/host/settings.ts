@@ -91,8 +91,9 @@ export function machineBudgetMib(constrained: number, total: number): number {
 }
 
 /**
- * Fills in the settings whose defaults follow from the machine. `MEMORY_BUDGET_MIB` is half of its memory. `ACCESS` is open if no keys are set and only this machine
- * can connect. `RATE_LIMIT` is then off, as there is nobody to share with, unless a proxy brings other callers.
+ * Fills in the settings whose defaults follow from the machine. `MEMORY_BUDGET_MIB` is half of its memory. `ACCESS` is open
+ * if no keys are set and only this machine can connect. `RATE_LIMIT` is then off, as there is nobody to share with, unless a
+ * proxy brings other callers.
  * @throws SettingsError if other machines can reach the server but no keys are set
  */
 export function withNodeDefaults(variables: Environment): Environment {
