@@ -1,5 +1,5 @@
 /** C21: the sizes of the Node host are settled at start and printed. What cannot be settled stops the start. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { machineBudgetMib } from '../../../src/hosts/node/host/settings.ts';
@@ -105,7 +105,9 @@ describe('settles, prints and serves', () => {
     const health = async () => (await (await fetch(new URL('/health', host?.url))).json()) as { reason?: string };
     await expect.poll(async () => (await health()).reason).toContain('config.json');
     expect(host.output()).not.toContain('Context: ');
-    await writeFile(file, config);
+    // In one step: a load that is on its way must not read half a file.
+    await writeFile(`${file}.new`, config);
+    await rename(`${file}.new`, file);
     const ask = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"prompt":"x"}' };
     const answer = await fetch(new URL('/v1/completions', host.url), ask);
     expect(answer.status).toBe(503);
