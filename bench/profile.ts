@@ -77,8 +77,8 @@ export async function run(): Promise<object> {
     const wanted = Int32Array.from({ length: predicted }, (_, i) => rows - predicted + i);
     const predictions = emptyPredictions(predicted, {}, config);
     const begin = performance.now();
-    decoder.forward(ids, start, visible, pages, pageTokens, rows - predicted);
-    decoder.predict(wanted, {}, predictions, 0);
+    decoder.forward([{ ids, start, visible, pages }], pageTokens, rows - predicted);
+    decoder.predict([{ rows: wanted, ask: {}, predictions }]);
     return performance.now() - begin;
   };
   for (let at = 0; at < CONTEXT; at += 64) forward(64, at, 1);

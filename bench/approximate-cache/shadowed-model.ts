@@ -1,6 +1,7 @@
 /** A model of full context that runs each forward over stale KV too, and measures how far apart the two are. */
 
 import { Mean } from '../../eval/score.ts';
+import { oneByOne } from '../../src/model/forward/one-by-one.ts';
 import type {
   AdvanceAsk,
   Advanced,
@@ -10,6 +11,7 @@ import type {
   DiffusionModel,
   KvCache,
   Predictions,
+  SequenceForward,
 } from '../../src/model/model.ts';
 import { ApproximateCache, type ApproximateCacheSettings } from '../../src/sampler/approximate-cache.ts';
 
@@ -71,6 +73,7 @@ export class ShadowedModel implements DiffusionModel {
   readonly config;
   readonly runtime;
   readonly maxForward;
+  readonly batchRows = 0;
   readonly costs;
   readonly maxTokens;
   readonly memory;
@@ -106,6 +109,10 @@ export class ShadowedModel implements DiffusionModel {
       free();
     };
     return cache;
+  }
+
+  forward(batch: readonly SequenceForward[]): Promise<readonly Advanced[]> {
+    return oneByOne(this, batch);
   }
 
   commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {

@@ -5,9 +5,10 @@ import { DirectProducts, type Products } from '../kernels/products.ts';
 import type { ModelConfig } from './config.ts';
 import { type DecoderWeights, decoderWeights } from './decoder-weights.ts';
 import { DraftProducts, maskRuns, type RowRange } from './forward/draft-products.ts';
+import type { Question } from './forward/planned-model.ts';
+import { type RowSpan, type SequenceRows, spansOf, spansWithin } from './forward/sequence-rows.ts';
 import { Head } from './head.ts';
 import { type Activations, Linear } from './linear.ts';
-import type { Predictions, RowAsk } from './model.ts';
 import type { Tensors } from './weights.ts';
 import { type KvNumbers, MAX_ROWS, type Workspace } from './workspace.ts';
 
@@ -47,19 +48,15 @@ export class Decoder {
   }
 
   /**
-   * Runs `ids` at positions `start`, `start + 1`, ... and writes their KV to the pages. Hidden states stay in the workspace.
+   * One pass over the weights for all sequences, and their KV to their pages. Hidden states stay in the workspace: those of the
+   * first sequence first.
    *
    * Rows beyond one tile go through each layer tile by tile: first the KV of all, then attention, which reads it.
-   * @param ids (rows)
-   * @param visible per row, how many positions (from 0) it attends to. (rows)
    * @param from first row whose hidden state is wanted: rows before it end with the last layer's KV
    * @param top first layer to run, and `bottom` the one after the last: all of them, except to time a few
    */
   forward(
-    ids: Int32Array,
-    start: number,
-    visible: Int32Array,
-    pages: Uint32Array,
+    sequences: readonly SequenceRows[],
     pageTokens: number,
     from: number,
     top = 0,
@@ -67,29 +64,28 @@ export class Decoder {
   ): void {
     const at = this.#at;
     const { hiddenSize } = this.#config;
+    const spans = spansOf(sequences, this.#writePages(sequences));
+    const ids = Int32Array.from(sequences.flatMap((sequence) => Array.from(sequence.ids))); // (T)
     const rows = ids.length;
-    this.arena.u32(at.pages, pages.length).set(pages);
     for (let row = 0; row < rows; row++) this.#embed(at.x + row * hiddenSize * 4, ids[row]!);
     const masks = this.#drafts ? maskRuns(ids, this.#config.maskTokenId) : NONE;
     for (let l = top; l < bottom; l++) {
       for (let tile = 0; tile < rows; tile += MAX_ROWS) {
-        this.#project(l, start, tile, Math.min(MAX_ROWS, rows - tile), masks, pageTokens);
+        const end = Math.min(tile + MAX_ROWS, rows);
+        this.#project(l, tile, end - tile, spansWithin(spans, tile, end), masks, pageTokens);
       }
       const wanted = l === bottom - 1 ? from : 0;
       for (let tile = 0; tile < rows; tile += MAX_ROWS) {
         const first = Math.max(tile, wanted);
         const end = Math.min(tile + MAX_ROWS, rows);
-        if (first < end) this.#mix(l, first, end - first, masks, visible, pageTokens);
+        if (first < end) this.#mix(l, first, end - first, spansWithin(spans, first, end), masks, pageTokens);
       }
     }
   }
 
-  /**
-   * Answers `ask` for rows of the last forward, before the next one.
-   * @param at entry of `ask` and of `predictions` that belongs to the first row
-   */
-  predict(rows: Int32Array, ask: RowAsk, predictions: Predictions, at: number): void {
-    this.#head.predict(rows, ask, predictions, at);
+  /** Answers questions about rows of the last forward, before the next one. */
+  predict(questions: readonly Question[]): void {
+    this.#head.predict(questions);
   }
 
   /** Logits of at most HEAD_ROWS rows of the last forward, in the workspace: (R, logitStride(V)). For parity tests. */
@@ -108,8 +104,27 @@ export class Decoder {
     else this.arena.f32(y, k).set(this.arena.f32(part.data + row * k * 4, k));
   }
 
+  /** Writes the page table of each sequence. @returns their addresses */
+  #writePages(sequences: readonly SequenceRows[]): number[] {
+    const { pages } = this.#at;
+    let used = 0;
+    return sequences.map((sequence) => {
+      const address = pages + used * 4;
+      this.arena.u32(address, sequence.pages.length).set(sequence.pages);
+      used += sequence.pages.length;
+      return address;
+    });
+  }
+
   /** Queries of a tile's rows, and their KV, which goes to the pages. */
-  #project(l: number, start: number, tile: number, rows: number, masks: readonly RowRange[], pageTokens: number): void {
+  #project(
+    l: number,
+    tile: number,
+    rows: number,
+    spans: readonly RowSpan[],
+    masks: readonly RowRange[],
+    pageTokens: number,
+  ): void {
     const k = this.#kernels;
     const at = this.#at;
     const linear = this.#linear;
@@ -146,9 +161,13 @@ export class Decoder {
         k.rms_norm(q + qWidth * 4, q + qWidth * 4, layer.qkNorm[1], numKvHeads, headDim, rmsNormEps);
       }
     }
-    k.rope(queries, qkvWidth, at.rope, start + tile, rows, numHeads + numKvHeads, headDim);
     const store = this.kv === 'int8' ? k.kv_store : k.kv_store_i16;
-    store(at.pages, l, start + tile, keys, values, qkvWidth, rows, numKvHeads, headDim, pageTokens);
+    for (const span of spans) {
+      const q = at.qkv + span.row * qkvWidth * 4;
+      const key = q + qWidth * 4;
+      k.rope(q, qkvWidth, at.rope, span.start, span.rows, numHeads + numKvHeads, headDim);
+      store(span.pages, l, span.start, key, key + kvWidth * 4, qkvWidth, span.rows, numKvHeads, headDim, pageTokens);
+    }
   }
 
   /** Attention over the KV that `project` has stored, then the MLP, of rows `first` on. */
@@ -156,8 +175,8 @@ export class Decoder {
     l: number,
     first: number,
     count: number,
+    spans: readonly RowSpan[],
     masks: readonly RowRange[],
-    visible: Int32Array,
     pageTokens: number,
   ): void {
     const at = this.#at;
@@ -167,22 +186,24 @@ export class Decoder {
     const qkvWidth = qWidth + 2 * numKvHeads * headDim;
     const layer = this.#weights.layers[l]!;
     const x = at.x + first * hiddenSize * 4;
-    this.arena.i32(at.visible, count).set(visible.subarray(first, first + count));
     const attention = this.kv === 'int8' ? this.#kernels.attention : this.#kernels.attention_i16;
-    attention(
-      at.normed,
-      at.qkv + first * qkvWidth * 4,
-      qkvWidth,
-      at.visible,
-      at.pages,
-      l,
-      count,
-      numHeads,
-      numKvHeads,
-      headDim,
-      pageTokens,
-      at.attention,
-    );
+    for (const span of spans) {
+      this.arena.i32(at.visible, span.rows).set(span.visible);
+      attention(
+        at.normed + (span.row - first) * qWidth * 4,
+        at.qkv + span.row * qkvWidth * 4,
+        qkvWidth,
+        at.visible,
+        span.pages,
+        l,
+        span.rows,
+        numHeads,
+        numKvHeads,
+        headDim,
+        pageTokens,
+        at.attention,
+      );
+    }
     linear.quantize(at.normed, count, qWidth, layer.o);
     linear.multiply(x, hiddenSize, 1, at.normed, layer.o, count);
     linear.finish();

@@ -5,8 +5,9 @@ import { mostProbable } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
 import { adjusted, countWithin } from './forward/adjust.ts';
+import type { Question } from './forward/planned-model.ts';
 import type { Linear } from './linear.ts';
-import type { Adjustment, Predictions, RowAsk } from './model.ts';
+import type { Adjustment } from './model.ts';
 import { HEAD_ROWS, logitStride, MAX_ROWS, type Workspace } from './workspace.ts';
 
 /** The sampling of an ask that names none: the plain argmax. */
@@ -36,56 +37,66 @@ export class Head {
     this.#weights = weights;
   }
 
-  /** @param at entry of `ask` and of `predictions` that belongs to the first row */
-  predict(
-    rows: Int32Array,
-    { sampling, targets, alternatives = 0 }: RowAsk,
-    predictions: Predictions,
-    at: number,
-  ): void {
-    const { vocabSize, maskTokenId } = this.#config;
-    const { logits, result } = this.#at;
-    const { temperature, topK, topP, minP = 0 } = sampling ?? GREEDY;
-    const stride = logitStride(vocabSize) * 4;
-    const id = this.#arena.i32(result, 1);
-    const numbers = this.#arena.f32(result, 4);
+  /** Rows of all questions share products, HEAD_ROWS at a time. */
+  predict(questions: readonly Question[]): void {
+    const asked = questions.flatMap((question) =>
+      Array.from(question.rows, (row, entry) => ({ question, row, entry })),
+    );
+    const stride = logitStride(this.#config.vocabSize) * 4;
     let uploaded: Adjustment | undefined;
-    for (let from = 0; from < rows.length; from += HEAD_ROWS) {
-      const count = Math.min(HEAD_ROWS, rows.length - from);
-      this.logits(rows.subarray(from, from + count));
-      for (let i = 0; i < count; i++) {
-        const entry = at + from + i;
-        const adjustment = sampling?.adjustments?.[entry];
-        const row = this.#arena.f32(logits + i * stride, vocabSize);
-        // With factors the additions follow from the row's own logits.
-        if (adjustment && (adjustment !== uploaded || adjustment.factors)) this.#upload(adjustment, row);
-        uploaded = adjustment;
-        const within =
-          minP > 0 && temperature > 0 ? countWithin(row, maskTokenId, adjustment, temperature, minP) : topK;
-        if (alternatives > 0) {
-          // Before `head_predict`, which overwrites the row.
-          const top = [entry * alternatives, (entry + 1) * alternatives] as const;
-          mostProbable(row, maskTokenId, predictions.topIds!.subarray(...top), predictions.topProbs!.subarray(...top));
-        }
-        this.#kernels.head_predict(
-          result,
-          logits + i * stride,
-          vocabSize,
-          maskTokenId,
-          temperature,
-          topK > 0 ? Math.min(topK, within) : within,
-          topP,
-          sampling ? sampling.uniforms[entry]! : 0,
-          targets?.[entry] ?? -1,
-          this.#adjustments,
-          adjustment ? adjustment.ids.length : 0,
-        );
-        predictions.ids[entry] = id[0]!;
-        predictions.probs[entry] = numbers[1]!;
-        predictions.entropies[entry] = numbers[2]!;
-        if (predictions.targetProbs) predictions.targetProbs[entry] = numbers[3]!;
+    for (let from = 0; from < asked.length; from += HEAD_ROWS) {
+      const group = asked.slice(from, from + HEAD_ROWS);
+      this.logits(Int32Array.from(group, ({ row }) => row));
+      for (const [i, { question, entry }] of group.entries()) {
+        uploaded = this.#answer(question, entry, this.#at.logits + i * stride, uploaded);
       }
     }
+  }
+
+  /**
+   * @param logits address of the row's
+   * @param uploaded adjustment that lies in memory
+   * @returns the one that lies there now
+   */
+  #answer(
+    { ask, predictions }: Question,
+    entry: number,
+    logits: number,
+    uploaded: Adjustment | undefined,
+  ): Adjustment | undefined {
+    const { vocabSize, maskTokenId } = this.#config;
+    const { result } = this.#at;
+    const { sampling, targets, alternatives = 0 } = ask;
+    const { temperature, topK, topP, minP = 0 } = sampling ?? GREEDY;
+    const adjustment = sampling?.adjustments?.[entry];
+    const row = this.#arena.f32(logits, vocabSize);
+    // With factors the additions follow from the row's own logits.
+    if (adjustment && (adjustment !== uploaded || adjustment.factors)) this.#upload(adjustment, row);
+    const within = minP > 0 && temperature > 0 ? countWithin(row, maskTokenId, adjustment, temperature, minP) : topK;
+    if (alternatives > 0) {
+      // Before `head_predict`, which overwrites the row.
+      const top = [entry * alternatives, (entry + 1) * alternatives] as const;
+      mostProbable(row, maskTokenId, predictions.topIds!.subarray(...top), predictions.topProbs!.subarray(...top));
+    }
+    this.#kernels.head_predict(
+      result,
+      logits,
+      vocabSize,
+      maskTokenId,
+      temperature,
+      topK > 0 ? Math.min(topK, within) : within,
+      topP,
+      sampling ? sampling.uniforms[entry]! : 0,
+      targets?.[entry] ?? -1,
+      this.#adjustments,
+      adjustment ? adjustment.ids.length : 0,
+    );
+    const numbers = this.#arena.f32(result, 4);
+    predictions.ids[entry] = this.#arena.i32(result, 1)[0]!;
+    predictions.probs[entry] = numbers[1]!;
+    predictions.entropies[entry] = numbers[2]!;
+    if (predictions.targetProbs) predictions.targetProbs[entry] = numbers[3]!;
+    return adjustment ?? uploaded;
   }
 
   /** Logits of at most HEAD_ROWS rows, in the workspace: (R, logitStride(V)). */

@@ -56,9 +56,11 @@ export interface RowAsk {
   readonly alternatives?: number | undefined;
 }
 
+/** Which predictions after clean tokens are wanted: none, the id after the last (R = 1), or the id after each (R = C). */
+export type CleanRows = 'none' | 'last' | 'all';
+
 export interface CommitAsk extends RowAsk {
-  /** `last`: only the id after the last token (R = 1). `all`: the id after each token (R = ids.length). */
-  readonly rows: 'last' | 'all';
+  readonly rows: CleanRows;
 }
 
 export interface DenoiseAsk extends RowAsk {
@@ -82,7 +84,7 @@ export interface DenoiseAsk extends RowAsk {
 /** `sampling` and `targets` belong to the clean rows, `alternatives` to all rows. */
 export interface AdvanceAsk extends RowAsk {
   /** Rows of the clean tokens, as in a commit. */
-  readonly rows: 'last' | 'all';
+  readonly rows: CleanRows;
   /**
    * Positions of the block after the clean tokens to predict, ascending. With `logitShift` the last clean token predicts
    * position 0. The block predicts its other positions and the one after it.
@@ -101,6 +103,15 @@ export interface Advanced {
   readonly block: Predictions;
 }
 
+/** One sequence's part of a batch: clean tokens, whose KV is kept, and the active block right after them. One may be empty. */
+export interface SequenceForward {
+  readonly cache: KvCache;
+  readonly clean: Int32Array; // (C)
+  readonly block: Int32Array; // (B)
+  /** `keep` and `ahead` for a block without clean tokens alone. */
+  readonly ask: AdvanceAsk & Pick<DenoiseAsk, 'keep' | 'ahead'>;
+}
+
 /** Beginning of a request: KV of an earlier request with the same beginning is reused. */
 export interface CachePrefix {
   /** The prompt. If the model's grid is `prompt_end`, blocks begin at its end. */
@@ -115,6 +126,8 @@ export interface KvCache {
   readonly length: number;
   /** Tokens that fit, the active block included. */
   readonly capacity: number;
+  /** Position at which the first whole block begins. */
+  readonly origin: number;
   /**
    * Forgets the tokens after the first `length`: drafts that were committed for verification and did not hold.
    * @throws RangeError when that cuts into shared tokens
@@ -137,6 +150,15 @@ export interface DiffusionModel {
    * @throws OutOfMemoryError before any work when the pool has no room for `maxTokens`.
    */
   createCache(maxTokens: number, prefix?: CachePrefix): KvCache;
+  /**
+   * One forward over several sequences, each with a cache of its own. Weights are read once for all. A sequence's predictions
+   * and KV are those of a forward of its own, bit for bit. A commit, a denoise and an advance are cases of it.
+   * @param batch one sequence, or several of at most `batchRows` positions together
+   * @returns one answer for each sequence. A runtime that computes synchronously returns no promise: results and cache
+   *   lengths are then written before the caller's next await.
+   * @throws RangeError before any work on a sequence that does not fit its cache or the forward
+   */
+  forward(batch: readonly SequenceForward[]): readonly Advanced[] | Promise<readonly Advanced[]>;
   /** Runs clean tokens after the cache's last one and appends their KV. */
   commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions>;
   /** Runs the active block against the cache. The cache does not change, unless the ask keeps KV. */
@@ -148,6 +170,8 @@ export interface DiffusionModel {
   advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced>;
   /** Positions of a denoise or an advance at most. */
   readonly maxForward: number;
+  /** Positions of a batch of several sequences at most; 0 where a forward takes one sequence. */
+  readonly batchRows: number;
   /** Highest `alternatives` of an ask; absent: none. */
   readonly maxAlternatives?: number;
   /** Cost of a forward on this host, by its positions. */

@@ -8,7 +8,7 @@ import type { ModelConfig } from './config.ts';
 import type { CostCurve } from './cost-curve.ts';
 import { Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
-import { type Forward, PlannedModel } from './forward/planned-model.ts';
+import { type Forward, PlannedModel, type Question } from './forward/planned-model.ts';
 import { cacheOrigin } from './forward/rows.ts';
 import { KvPool, PagedKvCache, pageTokensOf } from './kv-cache.ts';
 import type { Activations } from './linear.ts';
@@ -80,6 +80,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
   readonly config: ModelConfig;
   readonly runtime = 'wasm';
   readonly maxForward: number;
+  readonly batchRows = MAX_ROWS;
   readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly costs: CostCurve;
   readonly memory: MemoryUse;
@@ -170,14 +171,32 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     throw new TypeError('this cache was made by another model');
   }
 
-  protected override run({ cache, ids, visible, append, clean, questions }: Forward<PagedKvCache>): undefined {
-    // Rows before the first one that predicts end with the last layer's KV.
-    const first = questions.find(({ rows }) => rows.length > 0)?.rows[0] ?? ids.length - 1;
-    this.decoder.forward(ids, cache.length, visible, cache.pages, this.#pool.pageTokens, first);
-    const appended = ids.subarray(0, append);
-    if (clean) cache.advance(appended);
-    else if (append > 0) cache.keep(appended);
-    for (const { rows, ask, predictions, entry } of questions) this.decoder.predict(rows, ask, predictions, entry);
+  protected override run(batch: readonly Forward<PagedKvCache>[]): undefined {
+    // Rows that predict nothing come first: those before the first one that does end with the last layer's KV.
+    const silent = (forward: Forward<PagedKvCache>) => forward.questions.every(({ rows }) => rows.length === 0);
+    const ordered = [...batch.filter(silent), ...batch.filter((forward) => !silent(forward))];
+    const { pageTokens } = this.#pool;
+    let total = 0;
+    let from: number | null = null;
+    const questions: Question[] = [];
+    const sequences = ordered.map(({ ids, cache, visible, questions: own }) => {
+      for (const { rows, ask, predictions } of own) {
+        if (rows.length === 0) continue;
+        from ??= total + rows[0]!;
+        const offset = total;
+        questions.push({ rows: rows.map((row) => offset + row), ask, predictions });
+      }
+      total += ids.length;
+      const pages = cache.pages.subarray(0, Math.ceil(visible.reduce((a, b) => Math.max(a, b), 0) / pageTokens));
+      return { ids, start: cache.length, visible, pages };
+    });
+    this.decoder.forward(sequences, pageTokens, from ?? total - 1);
+    for (const { cache, ids, append, clean } of ordered) {
+      const appended = ids.subarray(0, append);
+      if (clean) cache.advance(appended);
+      else if (append > 0) cache.keep(appended);
+    }
+    this.decoder.predict(questions);
   }
 }
 
@@ -190,7 +209,13 @@ async function timeLayers(config: ModelConfig, decoder: Decoder, pool: KvPool, d
   const forward = (rows: number) => {
     const visible = Int32Array.from({ length: rows }, (_, i) => i + 1);
     const bottom = Math.min(top + TIMED_LAYERS, config.numLayers);
-    decoder.forward(new Int32Array(rows), 0, visible, cache.pages, pool.pageTokens, 0, top, bottom);
+    decoder.forward(
+      [{ ids: new Int32Array(rows), start: 0, visible, pages: cache.pages }],
+      pool.pageTokens,
+      0,
+      top,
+      bottom,
+    );
     top = bottom % config.numLayers;
   };
   try {

@@ -21,9 +21,9 @@ export interface Workspace {
   readonly qkv: number; // (most rows, (heads + 2 kvHeads) * d)
   readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
   readonly act: number; // (MAX_ROWS, intermediate)
-  readonly logits: number; // (HEAD_ROWS, V + 3): shares gateUp's and act's bytes, never live together
+  readonly logits: number; // (HEAD_ROWS, V + 3): shares the bytes of gateUp, act and pages, never live together
   readonly visible: number; // (MAX_ROWS) i32
-  readonly pages: number; // (pages of the largest cache) u32
+  readonly pages: number; // (MAX_ROWS sequences, pages of the largest cache) u32, after act: written anew for each forward
   readonly attention: number; // scratch of `attention`, or of `attention_i16`
   readonly rope: number; // (maxTokens, d)
   readonly drafts: number; // (3 matrices, MAX_ROWS, draftWidth) f32: A x of mask rows, zeros after the rank
@@ -76,6 +76,7 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
   const groups = widestGroups(config);
   const gateUp = align(MAX_ROWS * 2 * intermediateSize * 4);
   const act = align(MAX_ROWS * intermediateSize * 4);
+  const pages = align(MAX_ROWS * (maxTokens / pageTokens) * 4);
   const logits = HEAD_ROWS * logitStride(vocabSize) * 4;
   const drafts = config.drafts === null ? 0 : draftWidth(config.drafts.rank);
   return {
@@ -84,9 +85,8 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
     q8: MAX_ROWS * MAX_LIMBS * groups * RECORD_BYTES,
     panel: panelScratchBytes(config),
     qkv: rows * (numHeads + 2 * numKvHeads) * headDim * 4,
-    feedForward: Math.max(gateUp + act, logits),
+    feedForward: Math.max(gateUp + act + pages, logits),
     visible: MAX_ROWS * 4,
-    pages: (maxTokens / pageTokens) * 4,
     attention: attentionScratchBytes(numHeads / numKvHeads, headDim, maxTokens, pageTokens),
     rope: maxTokens * headDim * 4,
     drafts: 3 * MAX_ROWS * drafts * 4,
@@ -119,10 +119,12 @@ export function createWorkspace(arena: Arena, config: ModelConfig, maxTokens: nu
   const { feedForward, ...rest } = sizes(config, maxTokens, pageTokens);
   const at = Object.fromEntries(Object.entries(rest).map(([name, bytes]) => [name, arena.take(bytes)]));
   const gateUp = arena.take(feedForward);
+  const act = gateUp + align(MAX_ROWS * 2 * config.intermediateSize * 4);
   const workspace = {
-    ...(at as unknown as Omit<Workspace, 'gateUp' | 'act' | 'logits'>),
+    ...(at as unknown as Omit<Workspace, 'gateUp' | 'act' | 'pages' | 'logits'>),
     gateUp,
-    act: gateUp + align(MAX_ROWS * 2 * config.intermediateSize * 4),
+    act,
+    pages: act + align(MAX_ROWS * config.intermediateSize * 4),
     logits: gateUp,
   };
   fillRopeTable(arena.f32(workspace.rope, maxTokens * config.headDim), config);

@@ -7,6 +7,7 @@ import { MAX_ALTERNATIVES, mostProbable } from '../model/alternatives.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { PROPORTIONAL } from '../model/cost-curve.ts';
 import { OutOfMemoryError } from '../model/errors.ts';
+import { oneByOne } from '../model/forward/one-by-one.ts';
 import { emptyPredictions } from '../model/forward/predictions.ts';
 import { blockRows, cacheOrigin, staleTokens } from '../model/forward/rows.ts';
 import { committedVisible } from '../model/forward/visibility.ts';
@@ -23,6 +24,7 @@ import type {
   MemoryUse,
   Predictions,
   RowAsk,
+  SequenceForward,
 } from '../model/model.ts';
 import { ropeFrequencies, ropeMagnitude } from '../model/rope.ts';
 import type { WeightSource } from '../model/weight-source.ts';
@@ -65,6 +67,7 @@ export class ScalarModel implements DiffusionModel {
   readonly runtime = 'scalar';
   readonly maxTokens: number;
   readonly maxForward = Number.POSITIVE_INFINITY;
+  readonly batchRows = 0;
   readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly costs = PROPORTIONAL;
   readonly memory: MemoryUse;
@@ -114,14 +117,19 @@ export class ScalarModel implements DiffusionModel {
     });
   }
 
+  forward(batch: readonly SequenceForward[]): Promise<readonly Advanced[]> {
+    return oneByOne(this, batch);
+  }
+
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
     const own = cache as ScalarCache;
-    const predictions = emptyPredictions(ask.rows === 'all' ? ids.length : 1, ask, this.config);
+    const rows = { none: 0, last: 1, all: ids.length }[ask.rows];
+    const predictions = emptyPredictions(rows, ask, this.config);
     const end = own.length + ids.length;
     const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end, own.origin));
-    const logits = this.forward(ids, own, visible);
+    const logits = this.logits(ids, own, visible);
     own.length = end;
-    return this.#predict(ask.rows === 'all' ? logits : logits.slice(-1), ask, predictions);
+    return this.#predict(logits.slice(ids.length - rows), ask, predictions);
   }
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
@@ -130,7 +138,7 @@ export class ScalarModel implements DiffusionModel {
     if (own.length + ids.length + ahead > own.capacity) throw new RangeError('no room in the cache');
     const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
     const predictions = emptyPredictions(rows.length, ask, this.config);
-    const logits = this.forward(ids, own, new Int32Array(ids.length).fill(own.length + ids.length + ahead));
+    const logits = this.logits(ids, own, new Int32Array(ids.length).fill(own.length + ids.length + ahead));
     own.length += keep;
     return this.#predict(
       Array.from(rows, (row) => logits[row]!),
@@ -148,7 +156,7 @@ export class ScalarModel implements DiffusionModel {
   }
 
   /** Logits (rows)(V) of `ids` after the cache. Their KV is written past its length. */
-  forward(ids: Int32Array, cache: ScalarCache, visible: Int32Array): Float32Array[] {
+  logits(ids: Int32Array, cache: ScalarCache, visible: Int32Array): Float32Array[] {
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, rmsNormEps } = this.config;
     const frequencies = ropeFrequencies(this.config);
     const magnitude = ropeMagnitude(this.config);

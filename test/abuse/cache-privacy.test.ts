@@ -14,7 +14,7 @@ beforeEach(async () => {
   const forward = decoder.forward.bind(decoder);
   positions = 0;
   vi.spyOn(decoder, 'forward').mockImplementation((...args: Parameters<typeof forward>) => {
-    positions += args[0].length;
+    for (const { ids } of args[0]) positions += ids.length;
     return forward(...args);
   });
 });

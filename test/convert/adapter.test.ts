@@ -59,9 +59,9 @@ describe.each(ADAPTERS)('%s', async (name) => {
 
   test('logits are those of the merged model', async () => {
     const model = await scalarModel(directorySource(conversion.directory));
-    const cache = model.createCache(ids.length) as Parameters<typeof model.forward>[1];
+    const cache = model.createCache(ids.length) as Parameters<typeof model.logits>[1];
     const visible = Int32Array.from(ids, (_, i) => i + 1);
-    const found = model.forward(Int32Array.from(ids), cache, visible).at(-1)!;
+    const found = model.logits(Int32Array.from(ids), cache, visible).at(-1)!;
     for (const [i, value] of logits.entries()) expect(Math.abs(found[i]! - value)).toBeLessThan(1e-3);
   });
 

@@ -40,12 +40,12 @@ async function wasmLogits(model: WasmModel, example: LogitCase): Promise<Float32
 /** One forward over everything under the family's mask: no cache. */
 function scalarLogits(model: ScalarModel, example: LogitCase): Float32Array[] {
   const { context } = split(model.config, example);
-  const cache = model.createCache(example.ids.length, prefixOf(example)) as Parameters<typeof model.forward>[1];
+  const cache = model.createCache(example.ids.length, prefixOf(example)) as Parameters<typeof model.logits>[1];
   const end = example.ids.length;
   const visible = Int32Array.from(example.ids, (_, i) =>
     i < context.length ? committedVisible(model.config, i, context.length, cache.origin) : end,
   );
-  const logits = model.forward(Int32Array.from(example.ids), cache, visible);
+  const logits = model.logits(Int32Array.from(example.ids), cache, visible);
   cache.free();
   return logits;
 }

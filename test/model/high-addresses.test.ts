@@ -33,7 +33,7 @@ async function run(source: WeightSource, flavour: (typeof flavours)[number], bel
   first.free();
   const cache = pool.create(tokens);
   const visible = ids.map((_, i) => i + 1);
-  decoder.forward(ids, 0, visible, cache.pages, PAGE_TOKENS, 0);
+  decoder.forward([{ ids, start: 0, visible, pages: cache.pages }], PAGE_TOKENS, 0);
   const logits = decoder.logits(Int32Array.of(0, 7, 18)).slice();
   cache.free();
   return { logits, addresses, free: pool.freeTokens };

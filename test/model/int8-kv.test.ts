@@ -23,10 +23,10 @@ describe.each(CHECKPOINTS.map((checkpoint) => [checkpoint[0], checkpoint] as con
 });
 
 function logits(model: ScalarModel, { ids, commit }: GoldenCase): Float32Array[] {
-  const cache = model.createCache(ids.length) as Parameters<typeof model.forward>[1];
+  const cache = model.createCache(ids.length) as Parameters<typeof model.logits>[1];
   const all = Int32Array.from(ids);
   const visible = all.map((_, i) => (i < commit ? committedVisible(model.config, i, commit) : ids.length));
-  const rows = model.forward(all, cache, visible);
+  const rows = model.logits(all, cache, visible);
   cache.free();
   return rows;
 }

@@ -42,8 +42,8 @@ async function convertCase({ checkpoint, changes }: Case): Promise<WeightSource>
 }
 
 function scalarLogits(model: ScalarModel, ids: Int32Array): Float32Array[] {
-  const cache = model.createCache(ids.length) as Parameters<typeof model.forward>[1];
-  const logits = model.forward(
+  const cache = model.createCache(ids.length) as Parameters<typeof model.logits>[1];
+  const logits = model.logits(
     ids,
     cache,
     ids.map((_, i) => i + 1),

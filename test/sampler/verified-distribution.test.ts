@@ -1,6 +1,7 @@
 /** Verified blocks at a temperature draw from the model's own distribution, whatever the drafts are. */
 import { expect, it } from 'vitest';
 import { PROPORTIONAL } from '../../src/model/cost-curve.ts';
+import { oneByOne } from '../../src/model/forward/one-by-one.ts';
 import type {
   AdvanceAsk,
   Advanced,
@@ -10,6 +11,7 @@ import type {
   KvCache,
   Predictions,
   Sampling,
+  SequenceForward,
 } from '../../src/model/model.ts';
 import { sampleBlocks } from '../../src/sampler/block-sampler.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
@@ -35,13 +37,18 @@ class Chain implements DiffusionModel {
   readonly config = { ...fakeConfig, maskTokenId: SYMBOLS, eosTokenIds: [SYMBOLS + 1] };
   readonly costs = PROPORTIONAL;
   readonly maxForward = 64;
+  readonly batchRows = 0;
   readonly runtime = 'scalar';
   readonly maxTokens = 1024;
   readonly freeTokens = 1024;
   readonly memory = { weights: 0, kvPool: 0, scratch: 0, total: 0 };
 
   createCache(tokens: number): KvCache {
-    return new FakeCache(tokens, () => {});
+    return new FakeCache(tokens, 0, () => {});
+  }
+
+  forward(batch: readonly SequenceForward[]): Promise<readonly Advanced[]> {
+    return oneByOne(this, batch);
   }
 
   async commit(ids: Int32Array, cache: KvCache, { rows, sampling }: CommitAsk): Promise<Predictions> {

@@ -1,4 +1,4 @@
-/** Commits, denoises and advances as forwards over rows. A runtime says how it runs such a forward, and nothing else. */
+/** Commits, denoises and advances as batches of one sequence. A runtime says how it runs a forward, and nothing else. */
 import type { ModelConfig } from '../config.ts';
 import type {
   AdvanceAsk,
@@ -9,15 +9,15 @@ import type {
   KvCache,
   Predictions,
   RowAsk,
+  SequenceForward,
 } from '../model.ts';
-import { emptyPredictions } from './predictions.ts';
-import { blockRows, commitRows, range, staleTokens } from './rows.ts';
+import { piecesOf } from './pieces.ts';
+import { emptyPredictions, joinRows } from './predictions.ts';
+import { blockRows, range, staleTokens } from './rows.ts';
 import { committedVisible } from './visibility.ts';
 
 /** A cache that forwards can be planned for. */
 export interface SequenceCache extends KvCache {
-  /** Position at which the first whole block begins. */
-  readonly origin: number;
   /** @throws RangeError when `tokens` more do not fit, Error after `free` */
   requireRoom(tokens: number): void;
 }
@@ -26,12 +26,10 @@ export interface SequenceCache extends KvCache {
 export interface Question {
   readonly rows: Int32Array; // (R), ascending
   readonly ask: RowAsk;
-  readonly predictions: Predictions;
-  /** Entry of `ask` and of `predictions` that belongs to the first row. */
-  readonly entry: number;
+  readonly predictions: Predictions; // (R)
 }
 
-/** One forward of one sequence. Row i stands at position `cache.length + i`. */
+/** One sequence of a forward. Row i stands at position `cache.length + i`. */
 export interface Forward<Cache extends SequenceCache> {
   readonly cache: Cache;
   readonly ids: Int32Array; // (T)
@@ -44,79 +42,96 @@ export interface Forward<Cache extends SequenceCache> {
   readonly questions: readonly Question[];
 }
 
+const NO_IDS = new Int32Array();
+
 export abstract class PlannedModel<Cache extends SequenceCache>
-  implements Pick<DiffusionModel, 'config' | 'maxForward' | 'commit' | 'denoise' | 'advance'>
+  implements Pick<DiffusionModel, 'config' | 'maxForward' | 'batchRows' | 'forward' | 'commit' | 'denoise' | 'advance'>
 {
   abstract readonly config: ModelConfig;
   abstract readonly maxForward: number;
+  abstract readonly batchRows: number;
 
   /** @throws TypeError for a cache that another model made */
   protected abstract own(cache: KvCache): Cache;
 
   /**
-   * Runs one forward, appends to its cache and answers its questions. A runtime that computes synchronously returns
+   * Runs one forward, appends to its caches and answers its questions. A runtime that computes synchronously returns
    * nothing: the caller then goes on without a turn of the event loop, so nobody sees a commit half done.
-   *
-   * Batches join here: a runtime that takes rows of several sequences would take several forwards.
+   * @param batch one sequence, or several of at most `batchRows` rows
    */
-  protected abstract run(forward: Forward<Cache>): Promise<void> | undefined;
+  protected abstract run(batch: readonly Forward<Cache>[]): Promise<void> | undefined;
+
+  forward(batch: readonly SequenceForward[]): readonly Advanced[] | Promise<readonly Advanced[]> {
+    const planned = batch.map((sequence) => this.#plan(sequence));
+    this.#requireBatch(planned.map(({ forward }) => forward));
+    const answers = planned.map(({ answer }) => answer);
+    const running = this.run(planned.map(({ forward }) => forward));
+    return running ? running.then(() => answers) : answers;
+  }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
     const own = this.own(cache);
     own.requireRoom(ids.length);
-    const all = ask.rows === 'all';
-    const predictions = emptyPredictions(all ? ids.length : 1, ask, this.config);
-    for (let done = 0; done < ids.length; ) {
-      const left = ids.length - done;
-      const rows = commitRows(this.config, own.length - own.origin, left);
-      const input = ids.subarray(done, done + rows);
-      const visible = this.#cleanVisible(own, rows, own.length + left);
-      const questions: Question[] = [];
-      if (all) questions.push({ rows: range(0, rows), ask, predictions, entry: done });
-      else if (rows === left) questions.push({ rows: range(rows - 1, rows), ask, predictions, entry: 0 });
-      const running = this.run({ cache: own, ids: input, visible, append: rows, clean: true, questions });
-      if (running) await running;
-      done += rows;
+    const whole = { cache: own, clean: ids, block: NO_IDS, ask: { ...ask, positions: NO_IDS } };
+    const rows: Predictions[] = [];
+    for (const piece of piecesOf(this.config, whole)) {
+      const running = this.forward([piece]);
+      const [answer] = running instanceof Promise ? await running : running;
+      rows.push(answer!.committed);
     }
-    return predictions;
+    return joinRows(rows);
   }
 
   async denoise(ids: Int32Array, cache: KvCache, ask: DenoiseAsk): Promise<Predictions> {
-    const own = this.own(cache);
-    const { keep, ahead } = staleTokens(this.config, ids.length, ask);
-    own.requireRoom(ids.length + ahead);
-    const rows = blockRows(this.config, this.maxForward, ids.length, ask.positions, 0);
-    const predictions = emptyPredictions(rows.length, ask, this.config);
-    const visible = new Int32Array(ids.length).fill(own.length + ids.length + ahead);
-    const questions = [{ rows, ask, predictions, entry: 0 }];
-    const running = this.run({ cache: own, ids, visible, append: keep, clean: false, questions });
-    if (running) await running;
-    return predictions;
+    const { sampling, targets, ...rest } = ask;
+    const blockAsk = { rows: 'none', ...rest, blockSampling: sampling, blockTargets: targets } as const;
+    const running = this.forward([{ cache, clean: NO_IDS, block: ids, ask: blockAsk }]);
+    const [answer] = running instanceof Promise ? await running : running;
+    return answer!.block;
   }
 
   async advance(ids: Int32Array, block: Int32Array, cache: KvCache, ask: AdvanceAsk): Promise<Advanced> {
-    const own = this.own(cache);
-    const input = Int32Array.of(...ids, ...block); // (C + B)
-    own.requireRoom(input.length);
-    const clean = ids.length;
-    const rows = blockRows(this.config, this.maxForward, input.length, ask.positions, clean);
-    const first = ask.rows === 'all' ? 0 : clean - 1;
-    const committed = emptyPredictions(clean - first, ask, this.config);
-    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets, alternatives: ask.alternatives };
-    const drafted = emptyPredictions(rows.length, blockAsk, this.config);
-    const visible = new Int32Array(input.length).fill(own.length + input.length);
-    visible.set(this.#cleanVisible(own, clean, own.length + clean));
-    const questions = [
-      { rows: range(first, clean), ask, predictions: committed, entry: 0 },
-      { rows, ask: blockAsk, predictions: drafted, entry: 0 },
-    ];
-    const running = this.run({ cache: own, ids: input, visible, append: clean, clean: true, questions });
-    if (running) await running;
-    return { committed, block: drafted };
+    const running = this.forward([{ cache, clean: ids, block, ask }]);
+    const [answer] = running instanceof Promise ? await running : running;
+    return answer!;
   }
 
-  /** @param end positions that exist once the whole commit is done */
-  #cleanVisible({ length, origin }: Cache, rows: number, end: number): Int32Array {
-    return Int32Array.from({ length: rows }, (_, i) => committedVisible(this.config, length + i, end, origin));
+  #plan({ cache, clean, block, ask }: SequenceForward): {
+    readonly forward: Forward<Cache>;
+    readonly answer: Advanced;
+  } {
+    const own = this.own(cache);
+    const isBlock = clean.length === 0;
+    const { keep, ahead } = staleTokens(this.config, isBlock ? block.length : 0, ask);
+    const ids = isBlock ? block : block.length === 0 ? clean : Int32Array.of(...clean, ...block); // (T)
+    own.requireRoom(ids.length + ahead);
+    const end = own.length + ids.length + ahead;
+    const visible = new Int32Array(ids.length).fill(end);
+    // A clean token sees the clean ones alone.
+    for (let i = 0; i < clean.length; i++) {
+      visible[i] = committedVisible(this.config, own.length + i, own.length + clean.length, own.origin);
+    }
+    const first = { none: clean.length, last: Math.max(clean.length - 1, 0), all: 0 }[ask.rows];
+    const committed = emptyPredictions(clean.length - first, ask, this.config);
+    const most = block.length === 0 ? ids.length : this.maxForward;
+    const rows = blockRows(this.config, most, ids.length, ask.positions, clean.length);
+    const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets, alternatives: ask.alternatives };
+    const drafted = emptyPredictions(rows.length, blockAsk, this.config);
+    const questions = [
+      { rows: range(first, clean.length), ask, predictions: committed },
+      { rows, ask: blockAsk, predictions: drafted },
+    ];
+    const append = isBlock ? keep : clean.length;
+    return {
+      forward: { cache: own, ids, visible, append, clean: !isBlock, questions },
+      answer: { committed, block: drafted },
+    };
+  }
+
+  #requireBatch(batch: readonly Forward<Cache>[]): void {
+    if (batch.length === 1) return;
+    const rows = batch.reduce((sum, { ids }) => sum + ids.length, 0);
+    if (rows > this.batchRows) throw new RangeError(`a batch of ${rows} exceeds ${this.batchRows} positions`);
+    if (new Set(batch.map(({ cache }) => cache)).size < batch.length) throw new RangeError('a cache twice in a batch');
   }
 }

@@ -33,3 +33,23 @@ export function emptyPredictions(
 function requireLength(what: string, list: ArrayLike<unknown> | undefined, rows: number): void {
   if (list && list.length !== rows) throw new RangeError(`${list.length} ${what} for ${rows} positions`);
 }
+
+/** Rows of several predictions of one ask, in order. */
+export function joinRows(parts: readonly Predictions[]): Predictions {
+  const filled = parts.filter((part) => part.ids.length > 0);
+  if (filled.length <= 1) return filled[0] ?? parts[0]!;
+  const floats = (of: (part: Predictions) => Float32Array | undefined) =>
+    Float32Array.from(parts.flatMap((part) => Array.from(of(part) ?? [])));
+  const ids = (of: (part: Predictions) => Int32Array | undefined) =>
+    Int32Array.from(parts.flatMap((part) => Array.from(of(part) ?? [])));
+  return {
+    ids: ids((part) => part.ids),
+    probs: floats((part) => part.probs),
+    entropies: floats((part) => part.entropies),
+    ...(parts.some((part) => part.targetProbs) && { targetProbs: floats((part) => part.targetProbs) }),
+    ...(parts.some((part) => part.topIds) && {
+      topIds: ids((part) => part.topIds),
+      topProbs: floats((part) => part.topProbs),
+    }),
+  };
+}

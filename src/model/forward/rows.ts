@@ -1,7 +1,6 @@
 /** The rows of a forward, and which of them predict the requested positions. */
 import { gridOrigin, type ModelConfig } from '../config.ts';
 import type { CachePrefix, DenoiseAsk } from '../model.ts';
-import { MAX_ROWS } from '../workspace.ts';
 
 /** from, from + 1, ..., to - 1. */
 export function range(from: number, to: number): Int32Array {
@@ -47,19 +46,4 @@ export function staleTokens(
   }
   if (keep < 0 || ahead < 0 || keep > length) throw new RangeError(`no ${keep} to keep of ${length} ids`);
   return { keep, ahead };
-}
-
-/**
- * Rows of the next forward of a commit: whole blocks where attention is bidirectional within a block.
- * @param start position, counted from the beginning of the first whole block; negative before it
- * @param left tokens still to be committed
- */
-export function commitRows(
-  { contextAttention, blockLength }: Pick<ModelConfig, 'contextAttention' | 'blockLength'>,
-  start: number,
-  left: number,
-): number {
-  if (left <= MAX_ROWS || contextAttention === 'causal') return Math.min(left, MAX_ROWS);
-  if (contextAttention === 'full') return left;
-  return MAX_ROWS - ((start + MAX_ROWS + blockLength) % blockLength);
 }

@@ -27,6 +27,8 @@ type Answer = readonly [id: number, prob: number, entropy: number, targetProb: n
 export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel {
   readonly config: ModelConfig;
   readonly maxForward = MAX_ROWS;
+  /** The graph has one past. */
+  readonly batchRows = 0;
   readonly maxAlternatives = MAX_ALTERNATIVES;
   readonly maxTokens: number;
   readonly memory: MemoryUse;
@@ -112,7 +114,8 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
   }
 
   /** One run of the graph, with no other run beside it. */
-  protected override async run({ ids, visible, cache, append, questions }: Forward<OnnxCache>): Promise<void> {
+  protected override async run(batch: readonly Forward<OnnxCache>[]): Promise<void> {
+    const { ids, visible, cache, append, questions } = batch[0]!;
     const asked = questions.filter(({ rows }) => rows.length > 0);
     await cache.during((store) =>
       alone(async () => {
@@ -141,9 +144,9 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     const integers = (values: ArrayLike<number>, dims: readonly number[]) =>
       this.#backend.tensor('int64', BigInt64Array.from(Array.from(values, BigInt)), dims);
     const rows = asked.flatMap((question) => Array.from(question.rows));
-    const targets = asked.flatMap(({ rows, ask, entry }) =>
+    const targets = asked.flatMap(({ rows, ask }) =>
       // The graph always wants a target; its answer is not read where none was asked for.
-      Array.from(rows, (_, i) => (ask.targets ? ask.targets[entry + i]! : 0)),
+      Array.from(rows, (_, i) => (ask.targets ? ask.targets[i]! : 0)),
     );
     // WebGPU cannot run a graph with an empty input.
     if (rows.length === 0) {
@@ -184,8 +187,8 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
   #answer(asked: readonly Question[], best: Float32Array, logits: Float32Array | null): void {
     const { vocabSize, maskTokenId } = this.config;
     let row = 0;
-    for (const { rows, ask, predictions, entry } of asked) {
-      for (let i = entry; i < entry + rows.length; i++, row++) {
+    for (const { rows, ask, predictions } of asked) {
+      for (let i = 0; i < rows.length; i++, row++) {
         const [id, prob, entropy, target] = best.subarray(row * 4, row * 4 + 4) as Iterable<number> as Answer;
         predictions.ids[i] = id;
         predictions.probs[i] = prob;

@@ -43,9 +43,7 @@ function plainly(prompt: Int32Array, { temperature, topK, topP, minP, seed, logi
   for (let offset = 0; offset < TOKENS; offset++) {
     const cache = scalar.createCache(text.length);
     const visible = Int32Array.from(text, (_, i) => i + 1);
-    const logits = scalar
-      .forward(Int32Array.from(text), cache as Parameters<ScalarModel['forward']>[1], visible)
-      .at(-1)!;
+    const logits = scalar.logits(Int32Array.from(text), cache as Parameters<ScalarModel['logits']>[1], visible).at(-1)!;
     cache.free();
     for (const id of new Set(window === Number.POSITIVE_INFINITY ? text : text.slice(-window))) {
       logits[id] = logits[id]! > 0 ? logits[id]! / penalty : logits[id]! * penalty;

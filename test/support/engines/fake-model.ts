@@ -1,7 +1,9 @@
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { type CostCurve, PROPORTIONAL } from '../../../src/model/cost-curve.ts';
 import { OutOfMemoryError } from '../../../src/model/errors.ts';
+import { oneByOne } from '../../../src/model/forward/one-by-one.ts';
 import { emptyPredictions } from '../../../src/model/forward/predictions.ts';
+import { cacheOrigin } from '../../../src/model/forward/rows.ts';
 import type {
   Adjustment,
   AdvanceAsk,
@@ -13,6 +15,7 @@ import type {
   KvCache,
   Predictions,
   RowAsk,
+  SequenceForward,
 } from '../../../src/model/model.ts';
 import { BYTE_VOCAB_SIZE, EOS, MASK, START } from './byte-tokenizer.ts';
 
@@ -107,6 +110,7 @@ export class FakeModel implements DiffusionModel {
   readonly memory = { weights: 0, kvPool: 0, scratch: 0, total: 0 };
   readonly maxTokens: number;
   readonly maxForward = 64;
+  readonly batchRows = 0;
   readonly maxAlternatives = 5;
   readonly costs: CostCurve;
   readonly #options: FakeModelOptions;
@@ -139,7 +143,7 @@ export class FakeModel implements DiffusionModel {
     if (maxTokens > this.freeTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens do not fit`, maxTokens <= this.maxTokens);
     }
-    const cache = new FakeCache(maxTokens, (ids) => {
+    const cache = new FakeCache(maxTokens, cacheOrigin(this.config, prefix), (ids) => {
       if (this.#options.reuse && prefix) this.shared.push({ ids: Int32Array.from(ids), key: prefix.key });
     });
     if (prefix) cache.ids.push(...prefix.ids.subarray(0, this.#reusable(prefix)));
@@ -156,6 +160,10 @@ export class FakeModel implements DiffusionModel {
       reusable = Math.max(reusable, equal - (equal % this.config.blockLength));
     }
     return reusable;
+  }
+
+  forward(batch: readonly SequenceForward[]): Promise<readonly Advanced[]> {
+    return oneByOne(this, batch);
   }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
@@ -188,8 +196,10 @@ export class FakeModel implements DiffusionModel {
   #append(own: FakeCache, ids: Int32Array, ask: CommitAsk): Predictions {
     breach(ids.includes(this.config.maskTokenId), 'commit of a mask');
     own.ids.push(...ids);
-    const prefixes =
-      ask.rows === 'last' ? [own.ids] : Array.from(ids, (_, i) => own.ids.slice(0, own.length - ids.length + i + 1));
+    const first = { none: ids.length, last: ids.length - 1, all: 0 }[ask.rows];
+    const prefixes = Array.from(ids.subarray(first), (_, i) =>
+      own.ids.slice(0, own.length - ids.length + first + i + 1),
+    );
     return this.#predict(
       prefixes.map((prefix) => this.#next(prefix)),
       prefixes.map((prefix) => prefix.length),
@@ -291,6 +301,7 @@ export class FakeModel implements DiffusionModel {
 
 export class FakeCache implements KvCache {
   readonly capacity: number;
+  readonly origin: number;
   readonly ids: number[] = [];
   busy = false;
   freed = false;
@@ -298,8 +309,9 @@ export class FakeCache implements KvCache {
   /** Ids that were shared, and so can no longer be truncated. */
   #final = 0;
 
-  constructor(capacity: number, onShare: (ids: readonly number[]) => void) {
+  constructor(capacity: number, origin: number, onShare: (ids: readonly number[]) => void) {
     this.capacity = capacity;
+    this.origin = origin;
     this.#onShare = onShare;
   }
 

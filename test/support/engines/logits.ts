@@ -48,13 +48,13 @@ export async function scalarLogits(
   model: Awaited<ReturnType<typeof scalarModel>>,
   { ids, commit }: GoldenCase,
 ): Promise<Float32Array[]> {
-  const cache = model.createCache(ids.length) as Parameters<typeof model.forward>[1];
+  const cache = model.createCache(ids.length) as Parameters<typeof model.logits>[1];
   const context = Int32Array.from(ids.slice(0, commit));
   const visible = context.map((_, i) => committedVisible(model.config, i, commit));
-  const logits = model.forward(context, cache, visible);
+  const logits = model.logits(context, cache, visible);
   cache.length = commit;
   const block = Int32Array.from(ids.slice(commit));
-  logits.push(...model.forward(block, cache, new Int32Array(block.length).fill(ids.length)));
+  logits.push(...model.logits(block, cache, new Int32Array(block.length).fill(ids.length)));
   cache.free();
   return logits;
 }
