@@ -1,5 +1,6 @@
 /** A request that holds its memory. This is the one place that frees it. */
 import type { KvCache } from '../model/model.ts';
+import type { Lane } from '../sampler/scheduling/lane.ts';
 import type { EngineEvent, EngineJob } from './job.ts';
 import type { Place } from './queue.ts';
 
@@ -12,19 +13,19 @@ export class Admitted {
 
   readonly #place: Place<KvCache>;
   readonly #job: EngineJob;
-  readonly #turn: () => Promise<void>;
+  readonly #lane: Lane;
   #state: 'waiting' | 'started' | 'released' = 'waiting';
   #events: AsyncGenerator<EngineEvent, void, void> | null = null;
 
   /**
    * Takes over the place and its cache.
    * @param job may use the cache until its events end
-   * @param turn awaited before each forward
+   * @param lane of the place's cache
    */
-  constructor(place: Place<KvCache>, job: EngineJob, turn: () => Promise<void>) {
+  constructor(place: Place<KvCache>, job: EngineJob, lane: Lane) {
     this.#place = place;
     this.#job = job;
-    this.#turn = turn;
+    this.#lane = lane;
     this.promptTokens = job.promptTokens;
     this.cachedTokens = place.room.length;
   }
@@ -54,6 +55,7 @@ export class Admitted {
 
   #free(): void {
     this.#state = 'released';
+    this.#lane.leave();
     try {
       this.#place.room.free();
     } finally {
@@ -64,7 +66,7 @@ export class Admitted {
   async *#run(signal: AbortSignal): AsyncGenerator<EngineEvent, void, void> {
     this.#state = 'started';
     try {
-      yield* this.#job.run(this.#place.room, this.#turn, signal);
+      yield* this.#job.run(this.#lane, signal);
     } finally {
       this.#free();
     }

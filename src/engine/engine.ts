@@ -1,5 +1,5 @@
 import type { DiffusionModel } from '../model/model.ts';
-import { Turns } from '../sampler/turns.ts';
+import { Scheduler } from '../sampler/scheduling/scheduler.ts';
 import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom } from './admission.ts';
 import { Admitted } from './admitted.ts';
@@ -18,13 +18,14 @@ export class Engine {
   readonly model: DiffusionModel;
   readonly queue: RequestQueue;
   readonly tokenizer: Tokenizer;
-  readonly #turns = new Turns();
+  readonly #scheduler: Scheduler;
   readonly #acceptance = new Acceptance(DRAFTS_HOLD);
 
   constructor(model: DiffusionModel, tokenizer: Tokenizer, limits: QueueLimits) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.queue = new RequestQueue(limits);
+    this.#scheduler = new Scheduler(model);
   }
 
   /**
@@ -38,7 +39,7 @@ export class Engine {
   async admit(request: EngineRequest, signal: AbortSignal = new AbortController().signal): Promise<Admitted> {
     const job = this.#plan(request);
     const place = await this.queue.enter(() => createCacheIfRoom(this.model, job.tokens, job.prefix), signal);
-    return new Admitted(place, job, this.#turns.join());
+    return new Admitted(place, job, this.#scheduler.join(place.room));
   }
 
   /**

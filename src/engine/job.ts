@@ -1,5 +1,6 @@
 /** Every kind of request that an engine takes, and the one shape in which they reach the model. */
-import type { CachePrefix, KvCache } from '../model/model.ts';
+import type { CachePrefix } from '../model/model.ts';
+import type { Lane } from '../sampler/scheduling/lane.ts';
 import type { EditEvent, EditRequest } from './editing/edit-request.ts';
 import type { GenerateEvent, GenerateRequest } from './request.ts';
 
@@ -16,9 +17,8 @@ export interface EngineJob {
   readonly promptTokens: number;
   /**
    * Works until the last event.
-   * @param cache empty but for what was reused; the caller frees it
-   * @param turn awaited before each forward
+   * @param lane its cache is empty but for what was reused; the caller frees it
    * @throws the signal's reason on abort, within one forward; and whatever the model throws
    */
-  run(cache: KvCache, turn: () => Promise<void>, signal: AbortSignal): AsyncGenerator<EngineEvent, void, void>;
+  run(lane: Lane, signal: AbortSignal): AsyncGenerator<EngineEvent, void, void>;
 }

@@ -1,41 +1,35 @@
-import type { DiffusionModel, KvCache } from '../model/model.ts';
-import { nextMacrotask } from './macrotask.ts';
+import type { Advanced, KvCache, SequenceForward } from '../model/model.ts';
+import type { Lane } from './scheduling/lane.ts';
 
-/**
- * One request's way to the model. Every forward waits for its turn, which yields to the event loop, then checks for an
- * abort, and is counted.
- *
- * Every method rejects with `signal.reason` when the signal is aborted, before it runs the model.
- */
+/** One request's forwards: each waits for its turn, is refused after an abort, and is counted. */
 export class CountedForwards {
   /** Forwards so far, without those of a prefill. */
   nfe = 0;
   /** Positions in those forwards, all together. */
   positionForwards = 0;
 
-  protected readonly model: DiffusionModel;
-  protected readonly cache: KvCache;
+  protected readonly lane: Lane;
   readonly #signal: AbortSignal;
-  readonly #awaitTurn: () => Promise<void>;
 
-  /** @param turn awaited before each forward; takes a macrotask at least */
-  constructor(model: DiffusionModel, cache: KvCache, signal: AbortSignal, turn: () => Promise<void> = nextMacrotask) {
-    this.model = model;
-    this.cache = cache;
+  constructor(lane: Lane, signal: AbortSignal) {
+    this.lane = lane;
     this.#signal = signal;
-    this.#awaitTurn = turn;
   }
 
-  protected async turn(): Promise<void> {
-    await this.#awaitTurn();
-    this.#signal.throwIfAborted();
+  protected get cache(): KvCache {
+    return this.lane.cache;
   }
 
-  protected async counted<T>(positions: number, forward: () => Promise<T>): Promise<T> {
-    await this.turn();
-    const result = await forward();
+  /** @throws the signal's reason when it is aborted, before the model runs */
+  protected uncounted(work: Omit<SequenceForward, 'cache'>): Promise<Advanced> {
+    return this.lane.forward(work, this.#signal);
+  }
+
+  /** The same, counted. */
+  protected async counted(work: Omit<SequenceForward, 'cache'>): Promise<Advanced> {
+    const answer = await this.uncounted(work);
     this.nfe += 1;
-    this.positionForwards += positions;
-    return result;
+    this.positionForwards += work.clean.length + work.block.length;
+    return answer;
   }
 }

@@ -1,12 +1,11 @@
-/** One request's way to the model: every forward yields to the event loop, checks for abort, and is counted. */
-import { gridOrigin } from '../model/config.ts';
-import type { Advanced, CommitAsk, DenoiseAsk, DiffusionModel, KvCache, Predictions } from '../model/model.ts';
+/** The forwards of one completion. */
+import type { Advanced, DenoiseAsk, Predictions } from '../model/model.ts';
 import { CountedForwards } from './counted-forwards.ts';
 import type { Draw } from './draw.ts';
 import type { Alternative, StepEvent } from './events.ts';
+import type { Lane, Load } from './scheduling/lane.ts';
 
-/** Prompt positions per forward: between two of them a disconnect is noticed. */
-const PREFILL_CHUNK = 64;
+const NO_IDS = new Int32Array();
 
 type StaleTokens = Pick<DenoiseAsk, 'keep' | 'ahead'>;
 
@@ -20,48 +19,25 @@ export interface JudgedPrompt {
   readonly alternatives: readonly (readonly Alternative[])[]; // (P - 1)
 }
 
-/** The forwards of one completion. What they choose is drawn by completion offset. */
+/** What they choose is drawn by completion offset. */
 export class Forwards extends CountedForwards {
   readonly #draw: Draw;
   readonly #alternatives: number;
 
-  /**
-   * @param turn awaited before each forward; takes a macrotask at least
-   * @param alternatives most probable ids asked for at every position
-   */
-  constructor(
-    model: DiffusionModel,
-    cache: KvCache,
-    draw: Draw,
-    signal: AbortSignal,
-    turn?: () => Promise<void>,
-    alternatives = 0,
-  ) {
-    super(model, cache, signal, turn);
+  /** @param alternatives most probable ids asked for at every position */
+  constructor(lane: Lane, draw: Draw, signal: AbortSignal, alternatives = 0) {
+    super(lane, signal);
     this.#draw = draw;
     this.#alternatives = alternatives;
   }
 
   /**
-   * Commits what the cache does not have of the prompt, in chunks. Not counted.
+   * Commits what the cache does not have of the prompt. Not counted.
    * @param ids (P), P > 0: the prompt, or its whole blocks where the rest belongs to the first block that is written
    * @returns the prediction of the offset after the last (R = 1)
    */
   async prefill(ids: Int32Array): Promise<Predictions> {
-    // Under block-causal attention a chunk that ended inside a block would cut that block's sight.
-    const { config } = this.model;
-    const { blockLength } = config;
-    const chunk = Math.ceil(PREFILL_CHUNK / blockLength) * blockLength;
-    const short = (blockLength - gridOrigin(config, ids.length)) % blockLength;
-    let start = this.cache.length;
-    for (let end = start + chunk - (start === 0 ? short : 0); end < ids.length; end += chunk) {
-      await this.turn();
-      await this.model.commit(ids.subarray(start, end), this.cache, { rows: 'last' });
-      start = end;
-    }
-    await this.turn();
-    const sampling = this.#draw(Int32Array.of(0));
-    const first = await this.#commit(ids.subarray(start), { rows: 'last', sampling });
+    const first = await this.#first(ids.subarray(this.cache.length));
     this.cache.share();
     return first;
   }
@@ -72,23 +48,18 @@ export class Forwards extends CountedForwards {
    */
   async judgePrompt(ids: Int32Array): Promise<JudgedPrompt> {
     if (this.cache.length > 0) throw new Error('tokens whose KV was reused cannot be judged');
-    const probs = new Float32Array(ids.length - 1);
-    const alternatives: (readonly Alternative[])[] = [];
-    for (let start = 0; start < probs.length; start += PREFILL_CHUNK) {
-      const targets = ids.subarray(start + 1, Math.min(start + PREFILL_CHUNK, probs.length) + 1);
-      await this.turn();
-      const judged = await this.#commit(ids.subarray(start, start + targets.length), { rows: 'all', targets });
-      probs.set(judged.targetProbs ?? [], start);
-      alternatives.push(...rowsOf(judged));
-    }
-    await this.turn();
-    const sampling = this.#draw(Int32Array.of(0));
-    const next = await this.#commit(ids.subarray(-1), { rows: 'last', sampling });
-    return { next, probs, alternatives };
+    if (ids.length === 1) return { next: await this.#first(ids), probs: new Float32Array(), alternatives: [] };
+    const ask = { rows: 'all' as const, targets: ids.subarray(1), positions: NO_IDS, alternatives: this.#alternatives };
+    const { committed } = await this.uncounted({ clean: ids.subarray(0, -1), block: NO_IDS, ask });
+    const { targetProbs = new Float32Array() } = committed;
+    return { next: await this.#first(ids.subarray(-1)), probs: targetProbs, alternatives: rowsOf(committed) };
   }
 
-  #commit(ids: Int32Array, ask: CommitAsk): Promise<Predictions> {
-    return this.model.commit(ids, this.cache, { ...ask, alternatives: this.#alternatives });
+  /** Commits the end of the prompt. @returns the prediction of offset 0 (R = 1) */
+  async #first(clean: Int32Array): Promise<Predictions> {
+    const sampling = this.#draw(Int32Array.of(0));
+    const ask = { rows: 'last' as const, sampling, positions: NO_IDS, alternatives: this.#alternatives };
+    return (await this.uncounted({ clean, block: NO_IDS, ask })).committed;
   }
 
   /**
@@ -97,10 +68,10 @@ export class Forwards extends CountedForwards {
    * @param offset completion offset of the id after the last
    * @param rows `all`: the prediction after each token (R = C); `last`: of `offset` alone (R = 1)
    */
-  commit(ids: Int32Array, offset: number, rows: 'last' | 'all'): Promise<Predictions> {
-    return this.counted(ids.length, () => {
-      return this.#commit(ids, { rows, sampling: this.#after(ids, offset, rows) });
-    });
+  async commit(ids: Int32Array, offset: number, rows: 'last' | 'all'): Promise<Predictions> {
+    const sampling = this.#after(ids, offset, rows);
+    const ask = { rows, sampling, positions: NO_IDS, alternatives: this.#alternatives };
+    return (await this.counted({ clean: ids, block: NO_IDS, ask })).committed;
   }
 
   /**
@@ -110,12 +81,10 @@ export class Forwards extends CountedForwards {
    * @param offset completion offset of the block's first position
    * @param stale what is kept of this forward's KV, and read of an earlier one's
    */
-  denoise(ids: Int32Array, positions: Int32Array, offset: number, stale: StaleTokens = {}): Promise<Predictions> {
-    return this.counted(ids.length, () => {
-      const sampling = this.#draw(positions.map((position) => offset + position));
-      const alternatives = this.#alternatives;
-      return this.model.denoise(ids, this.cache, { positions, sampling, alternatives, ...stale });
-    });
+  async denoise(ids: Int32Array, positions: Int32Array, offset: number, stale: StaleTokens = {}): Promise<Predictions> {
+    const blockSampling = this.#draw(positions.map((position) => offset + position));
+    const ask = { rows: 'none' as const, positions, blockSampling, alternatives: this.#alternatives, ...stale };
+    return (await this.counted({ clean: NO_IDS, block: ids, ask })).block;
   }
 
   /** Both at once: a commit of `ids` and a denoise of the block right after them, whose first offset is `offset`. */
@@ -126,12 +95,10 @@ export class Forwards extends CountedForwards {
     offset: number,
     rows: 'last' | 'all',
   ): Promise<Advanced> {
-    return this.counted(ids.length + block.length, () => {
-      const sampling = this.#after(ids, offset, rows);
-      const blockSampling = this.#draw(positions.map((position) => offset + position));
-      const alternatives = this.#alternatives;
-      return this.model.advance(ids, block, this.cache, { rows, sampling, positions, blockSampling, alternatives });
-    });
+    const sampling = this.#after(ids, offset, rows);
+    const blockSampling = this.#draw(positions.map((position) => offset + position));
+    const ask = { rows, sampling, positions, blockSampling, alternatives: this.#alternatives };
+    return this.counted({ clean: ids, block, ask });
   }
 
   /** Drops the KV of the last `tokens` tokens: drafts that did not hold, or what is to be run anew. */
@@ -152,7 +119,12 @@ export class Forwards extends CountedForwards {
 
   /** Positions of one forward at most. */
   get maxForward(): number {
-    return this.model.maxForward;
+    return this.lane.model.maxForward;
+  }
+
+  /** What other requests had in the last forward. */
+  get load(): Load {
+    return this.lane.load;
   }
 }
 

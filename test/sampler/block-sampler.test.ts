@@ -9,6 +9,7 @@ import type { LogitRules } from '../../src/sampler/logit-rules.ts';
 import { createPolicy, type Policy } from '../../src/sampler/policies/index.ts';
 import { uniform } from '../../src/sampler/random.ts';
 import { type Remasking, remask } from '../../src/sampler/remasking.ts';
+import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { blocks, grid, sliding, type Width } from '../../src/sampler/width.ts';
 import { EOS, MASK } from '../support/engines/byte-tokenizer.ts';
 import { chain, FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
@@ -39,7 +40,7 @@ async function sample(run: Run) {
   const cache = model.createCache(prompt.length + run.maxTokens);
   const { seed, logitRules = null } = run;
   const draw = createDraw({ temperature: seed === undefined ? 0 : 1, topP: 1, topK: 0, seed: seed ?? 0, logitRules });
-  const forwards = new Forwards(model, cache, draw, run.signal ?? new AbortController().signal);
+  const forwards = new Forwards(new Scheduler(model).join(cache), draw, run.signal ?? new AbortController().signal);
   const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
   const first = clean === 0 ? null : await forwards.prefill(Int32Array.from(prompt.slice(0, clean)));
   const prefills = model.forwards.length;
@@ -65,7 +66,7 @@ async function sample(run: Run) {
       end = event.end;
     }
   }
-  return { model, forwards, ids, steps, end, decodes: model.forwards.slice(prefills), cache };
+  return { model, prefills, forwards, ids, steps, end, decodes: model.forwards.slice(prefills), cache };
 }
 
 /** What one-at-a-time greedy decoding gives. */
@@ -233,14 +234,16 @@ describe('forwards', () => {
 
   it('prefills in chunks that end on block boundaries', async () => {
     const prompt = Array.from({ length: 150 }, (_, i) => i);
-    for (const [blockLength, chunks] of [
-      [8, [64, 64, 22]],
-      [24, [72, 72, 6]],
-      [200, [150]],
+    for (const [contextAttention, blockLength, chunks] of [
+      ['causal', 24, [64, 64, 22]],
+      ['block_causal', 8, [64, 64, 16]],
+      ['block_causal', 24, [48, 48, 48]],
     ] as const) {
-      const { model } = await sample({ model: { config: { blockLength } }, prompt, maxTokens: 1, blockLength: 1 });
-      expect(model.forwards.map(({ ids }) => ids.length)).toEqual(chunks);
-      expect(model.forwards.flatMap(({ ids }) => ids)).toEqual(prompt);
+      const config = { blockLength, contextAttention };
+      const { model, prefills } = await sample({ model: { config }, prompt, maxTokens: 1, blockLength: 1 });
+      const prefilled = model.forwards.slice(0, prefills).map(({ ids }) => ids);
+      expect(prefilled.map((ids) => ids.length)).toEqual(chunks);
+      expect(prefilled.flat()).toEqual(prompt.slice(0, prefilled.flat().length));
     }
   });
 

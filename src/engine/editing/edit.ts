@@ -38,8 +38,8 @@ export function editJob(request: EditRequest, model: DiffusionModel, tokenizer: 
   return {
     tokens,
     promptTokens: text.promptTokens,
-    run(cache, turn, signal) {
-      const forwards = new EditForwards(model, cache, request.settings.maxForwards, signal, turn);
+    run(lane, signal) {
+      const forwards = new EditForwards(lane, request.settings.maxForwards, signal);
       return runEdit(forwards, request, text, tokens);
     },
   };

@@ -1,9 +1,10 @@
 /** Runs an admitted request: the prefill, then blocks until the text ends. */
 import { type ModelConfig, uncommittedPrompt } from '../../model/config.ts';
-import type { DiffusionModel, KvCache } from '../../model/model.ts';
+import type { DiffusionModel } from '../../model/model.ts';
 import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts';
 import { createDraw } from '../../sampler/draw.ts';
 import { Forwards } from '../../sampler/forwards.ts';
+import type { Lane } from '../../sampler/scheduling/lane.ts';
 import type { Cost, GenerateEvent, GenerateRequest } from '../request.ts';
 import { textOf } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -29,23 +30,22 @@ export interface GenerationPlan {
  * `usage.completionTokens` counts the ids before an EOS, or those up to the one that completes a stop string.
  * `cost` milliseconds are spent in this generator, not in its consumer; a clock that stands still during computation
  * (deployed Workers) makes them 0.
- * @param cache with what was reused of the prompt; the caller frees it
- * @param turn awaited before each forward
+ * @param lane its cache has what was reused of the prompt; the caller frees it
  * @throws the signal's reason on abort, within one forward; and whatever the model throws
  */
 export async function* generate(
   model: DiffusionModel,
   tokenizer: Tokenizer,
   plan: GenerationPlan,
-  cache: KvCache,
-  turn: () => Promise<void>,
+  lane: Lane,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, void, void> {
   const { request, settings, prompt, promptTokens, beginning } = plan;
   const { stop, suffix, logprobs, maxTokens } = request;
+  const { cache } = lane;
   const cachedTokens = cache.length;
   const draw = createDraw(request, beginning?.lift, prompt);
-  const forwards = new Forwards(model, cache, draw, signal, turn, logprobs?.alternatives);
+  const forwards = new Forwards(lane, draw, signal, logprobs?.alternatives);
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
   const around = aroundText(request, tokenizer);
   const text = new CompletionText(tokenizer, stops, around, logprobs !== null, beginning?.bytes);

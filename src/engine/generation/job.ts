@@ -40,7 +40,7 @@ export function generationJob(
     // A token that was reused is not run, so it would have no probability.
     prefix: request.logprobs?.prompt ? undefined : { ids: prompt, key: request.cacheKey },
     promptTokens,
-    run: (cache, turn, signal) => generate(model, tokenizer, plan, cache, turn, signal),
+    run: (lane, signal) => generate(model, tokenizer, plan, lane, signal),
   };
 }
 

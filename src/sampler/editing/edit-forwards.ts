@@ -1,6 +1,9 @@
 /** One edit's way to the model: predictions together with the probabilities of the tokens that are there. */
-import type { DiffusionModel, KvCache, Predictions } from '../../model/model.ts';
+import type { Advanced, Predictions, SequenceForward } from '../../model/model.ts';
 import { CountedForwards } from '../counted-forwards.ts';
+import type { Lane } from '../scheduling/lane.ts';
+
+const NO_IDS = new Int32Array();
 
 /** Predictions with the probabilities of the targets that were asked for. */
 export type Judged = Predictions & { readonly targetProbs: Float32Array };
@@ -18,12 +21,9 @@ export class ForwardsSpent extends Error {
 export class EditForwards extends CountedForwards {
   readonly #most: number;
 
-  /**
-   * @param most forwards at most
-   * @param turn awaited before each forward; takes a macrotask at least
-   */
-  constructor(model: DiffusionModel, cache: KvCache, most: number, signal: AbortSignal, turn?: () => Promise<void>) {
-    super(model, cache, signal, turn);
+  /** @param most forwards at most */
+  constructor(lane: Lane, most: number, signal: AbortSignal) {
+    super(lane, signal);
     this.#most = most;
   }
 
@@ -33,12 +33,12 @@ export class EditForwards extends CountedForwards {
   }
 
   get maskTokenId(): number {
-    return this.model.config.maskTokenId;
+    return this.lane.model.config.maskTokenId;
   }
 
   /** Appends the KV of these tokens (C). */
   async append(ids: Int32Array): Promise<void> {
-    await this.counted(ids.length, () => this.model.commit(ids, this.cache, { rows: 'last' }));
+    await this.counted({ clean: ids, block: NO_IDS, ask: { rows: 'none', positions: NO_IDS } });
   }
 
   /**
@@ -46,22 +46,20 @@ export class EditForwards extends CountedForwards {
    * @param ids (C)
    * @param targets (C) the token after each
    */
-  judge(ids: Int32Array, targets: Int32Array): Promise<Judged> {
-    return this.counted(ids.length, async () =>
-      judged(await this.model.commit(ids, this.cache, { rows: 'all', targets })),
-    );
+  async judge(ids: Int32Array, targets: Int32Array): Promise<Judged> {
+    const ask = { rows: 'all' as const, targets, positions: NO_IDS };
+    return judged((await this.counted({ clean: ids, block: NO_IDS, ask })).committed);
   }
 
   /** Predicts positions (R) of a block (B) after the cache's last token. */
-  predict(block: Int32Array, positions: Int32Array): Promise<Predictions> {
-    return this.counted(block.length, () => this.model.denoise(block, this.cache, { positions }));
+  async predict(block: Int32Array, positions: Int32Array): Promise<Predictions> {
+    return (await this.counted({ clean: NO_IDS, block, ask: { rows: 'none', positions } })).block;
   }
 
   /** The same, with the probabilities of targets (R) there. */
-  judgeBlock(block: Int32Array, positions: Int32Array, targets: Int32Array): Promise<Judged> {
-    return this.counted(block.length, async () =>
-      judged(await this.model.denoise(block, this.cache, { positions, targets })),
-    );
+  async judgeBlock(block: Int32Array, positions: Int32Array, targets: Int32Array): Promise<Judged> {
+    const ask = { rows: 'none' as const, positions, blockTargets: targets };
+    return judged((await this.counted({ clean: NO_IDS, block, ask })).block);
   }
 
   /** Forgets the KV after the first `length` tokens. */
@@ -69,9 +67,9 @@ export class EditForwards extends CountedForwards {
     if (length < this.cache.length) this.cache.truncate(length);
   }
 
-  protected override async counted<T>(positions: number, forward: () => Promise<T>): Promise<T> {
+  protected override async counted(work: Omit<SequenceForward, 'cache'>): Promise<Advanced> {
     if (this.nfe >= this.#most) throw new ForwardsSpent(`${this.#most} forwards are used up`);
-    return super.counted(positions, forward);
+    return super.counted(work);
   }
 }
 

@@ -8,6 +8,7 @@ import { createDraw, type DrawSettings } from '../../../src/sampler/draw.ts';
 import { Forwards } from '../../../src/sampler/forwards.ts';
 import { createPolicy } from '../../../src/sampler/policies/index.ts';
 import { uniform } from '../../../src/sampler/random.ts';
+import { Scheduler } from '../../../src/sampler/scheduling/scheduler.ts';
 import { sliding } from '../../../src/sampler/width.ts';
 import { convertFixture, scalarModel, wasmModel } from '../../support/engines/models.ts';
 
@@ -18,7 +19,11 @@ const wasm = { relaxed: await wasmModel(source, 'relaxed-simd', 512), simd: awai
 
 async function sampled(model: DiffusionModel, prompt: Int32Array, block: number, settings: DrawSettings) {
   const cache = model.createCache(prompt.length + TOKENS);
-  const forwards = new Forwards(model, cache, createDraw(settings, null, prompt), new AbortController().signal);
+  const forwards = new Forwards(
+    new Scheduler(model).join(cache),
+    createDraw(settings, null, prompt),
+    new AbortController().signal,
+  );
   const first = await forwards.prefill(prompt);
   const plan = {
     maxTokens: TOKENS,
