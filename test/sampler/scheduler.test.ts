@@ -1,17 +1,11 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PROPORTIONAL } from '../../src/model/cost-curve.ts';
 import type { Advanced, KvCache, Predictions, SequenceForward } from '../../src/model/model.ts';
+import { nextMacrotask } from '../../src/sampler/macrotask.ts';
 import type { Lane } from '../../src/sampler/scheduling/lane.ts';
 import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { FakeCache, fakeConfig } from '../support/engines/fake-model.ts';
 
-// A request that the host has ended is one whose macrotasks no longer come.
-const host = vi.hoisted(() => ({ isGone: (): boolean => false }));
-vi.mock('../../src/sampler/macrotask.ts', () => ({
-  nextMacrotask: () => new Promise<void>((resolve) => void (host.isGone() || setImmediate(resolve))),
-}));
-
-const { nextMacrotask } = await import('../../src/sampler/macrotask.ts');
 const NEVER = new AbortController().signal;
 /** Of a forward in which VNNI multiplies (`src/model/stored-costs.ts`). */
 const COSTS = { source: 'stored' as const, positions: [1, 2, 3, 4, 8, 16], costs: [1, 1.16, 1.3, 1.5, 2.62, 4.95] };
@@ -61,12 +55,8 @@ async function take(lane: Lane, name: number, count: number, between = async () 
   }
 }
 
-/** Starts what the host ends at its first await. */
-function dropped(start: () => void): void {
-  host.isGone = () => true;
-  start();
-  host.isGone = () => false;
-}
+/** Macrotasks of a request that the host has ended. */
+const gone = () => new Promise<void>(() => {});
 
 async function away(): Promise<void> {
   for (let i = 0; i < 7; i++) await nextMacrotask();
@@ -111,8 +101,7 @@ describe('a runtime that takes one sequence at a time', () => {
   test('one that the runtime has dropped while it waits holds nobody up', async () => {
     const served = model(0);
     const scheduler = new Scheduler(served);
-    const lost = scheduler.join(cache());
-    dropped(() => void commit(lost, [9]));
+    void commit(scheduler.join(cache(), gone), [9]);
     await Promise.all([1, 2].map((name) => take(scheduler.join(cache()), name, 5)));
     expect(order(served)).toBe('12'.repeat(5));
   });
@@ -210,8 +199,8 @@ describe('a runtime that takes batches', () => {
   test('one that the runtime has dropped while it waits holds nobody up, and its work ends', async () => {
     const served = model(64);
     const scheduler = new Scheduler(served);
-    const lost = scheduler.join(cache());
-    dropped(() => void commit(lost, prompt(2000)));
+    const lost = scheduler.join(cache(), gone);
+    void commit(lost, prompt(2000));
     await take(scheduler.join(cache()), 1, 60);
     expect(served.batches.length).toBe(60);
     expect(lost.cache.length).toBeLessThan(2000);

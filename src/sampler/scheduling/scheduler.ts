@@ -35,9 +35,12 @@ export class Scheduler {
     this.#model = model;
   }
 
-  /** @param cache of the request; only its lane may use it from now on */
-  join(cache: KvCache): Lane {
-    const seat = new Seat(cache, this.#clock);
+  /**
+   * @param cache of the request; only its lane may use it from now on
+   * @param macrotask of the request: its host may let none come any more
+   */
+  join(cache: KvCache, macrotask = nextMacrotask): Lane {
+    const seat = new Seat(cache, this.#clock, macrotask);
     return {
       model: this.#model,
       cache,
@@ -55,7 +58,7 @@ export class Scheduler {
     try {
       for (let clock = -1, unchanged = 0; ; clock = this.#clock) {
         if (seat.rest) this.#waiting.add(seat);
-        await nextMacrotask();
+        await seat.macrotask();
         signal.throwIfAborted();
         seat.seen = this.#clock;
         unchanged = clock === this.#clock ? unchanged + 1 : 0;

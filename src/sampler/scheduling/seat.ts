@@ -23,9 +23,12 @@ export class Seat {
   failure: unknown = null;
   #committed: Predictions[] = [];
 
+  readonly macrotask: () => Promise<void>;
+
   /** @param now number of the last forward */
-  constructor(cache: KvCache, now: number) {
+  constructor(cache: KvCache, now: number, macrotask: () => Promise<void>) {
     this.cache = cache;
+    this.macrotask = macrotask;
     this.last = now;
     this.seen = now;
   }
