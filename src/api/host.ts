@@ -27,7 +27,8 @@ export interface ServedEngine {
    * Waits for room.
    * @throws RequestError, BusyError, or the signal's reason on abort, before any work
    */
-  admit(request: EngineRequest, signal: AbortSignal): Promise<HeldRequest>;
+  /** @param client has an equal share of places and memory. Opaque */
+  admit(request: EngineRequest, signal: AbortSignal, client: string): Promise<HeldRequest>;
   /** @throws RequestError for what `admit` would refuse for good; waits for nothing and takes nothing */
   check(request: EngineRequest): void;
   /** Cuts `maxTokens` to what the prompt leaves of the context. A prompt that leaves nothing is for `admit` to refuse. */

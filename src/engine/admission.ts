@@ -21,12 +21,18 @@ export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, pr
 }
 
 /**
+ * @param tokens at most, and `first` of them from the start
  * @param prefix without it nothing is shared with other requests
  * @returns null when the pool has no room now. The caller frees the cache.
  */
-export function createCacheIfRoom(model: DiffusionModel, tokens: number, prefix?: CachePrefix): KvCache | null {
+export function createCacheIfRoom(
+  model: DiffusionModel,
+  tokens: number,
+  prefix: CachePrefix | undefined,
+  first: number,
+): KvCache | null {
   try {
-    return model.createCache(tokens, prefix);
+    return model.createCache(tokens, prefix, first);
   } catch (error) {
     if (error instanceof OutOfMemoryError && error.retryable) return null;
     throw error;

@@ -4,6 +4,9 @@ import type { Lane } from '../sampler/scheduling/lane.ts';
 import type { EngineEvent, EngineJob } from './job.ts';
 import type { Place } from './queue.ts';
 
+/** How often a request says that it lives, while its client reads slowly. */
+const PULSE_MS = 1000;
+
 /** A request that has its memory. It ends with the events of `run` or with `release`, whichever comes first. */
 export class Admitted {
   /** Tokens of the prompt. The start token that stands in for an empty one is not counted. */
@@ -65,9 +68,12 @@ export class Admitted {
 
   async *#run(signal: AbortSignal): AsyncGenerator<EngineEvent, void, void> {
     this.#state = 'started';
+    // A host that ends a request ends its timers too.
+    const pulse = setInterval(() => this.#lane.see(), PULSE_MS);
     try {
       yield* this.#job.run(this.#lane, signal);
     } finally {
+      clearInterval(pulse);
       this.#free();
     }
   }

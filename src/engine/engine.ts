@@ -1,4 +1,5 @@
 import type { DiffusionModel } from '../model/model.ts';
+import { nextMacrotask } from '../sampler/macrotask.ts';
 import { Scheduler } from '../sampler/scheduling/scheduler.ts';
 import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom } from './admission.ts';
@@ -31,15 +32,31 @@ export class Engine {
   /**
    * Refuses what it must before any work, so that a server can still answer 4xx or 5xx. Then waits for room in the queue.
    * A caller that waits while it holds another request's memory can wait for itself.
+   * @param client whose request it is. Opaque; clients have equal shares of places and memory.
    * @returns the request with its memory; the caller runs or releases it
    * @throws what `check` does
    * @throws BusyError when too many wait already, or there is no room in time
    * @throws the signal's reason on abort while it waits
    */
-  async admit(request: EngineRequest, signal: AbortSignal = new AbortController().signal): Promise<Admitted> {
+  async admit(
+    request: EngineRequest,
+    signal: AbortSignal = new AbortController().signal,
+    client = '',
+  ): Promise<Admitted> {
     const job = this.#plan(request);
-    const place = await this.queue.enter(() => createCacheIfRoom(this.model, job.tokens, job.prefix), signal);
-    return new Admitted(place, job, this.#scheduler.join(place.room));
+    const take = (urgent: boolean) => {
+      if (urgent && !this.#scheduler.makeRoom(client, job.first)) return null;
+      return createCacheIfRoom(this.model, job.tokens, job.prefix, job.first);
+    };
+    const place = await this.queue.enter(take, signal, client);
+    const lane = this.#scheduler.join({
+      cache: place.room,
+      client,
+      macrotask: nextMacrotask,
+      gone: () => place.leave(),
+    });
+    place.onPause = (paused) => lane.pause(paused);
+    return new Admitted(place, job, lane);
   }
 
   /**

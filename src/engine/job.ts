@@ -10,8 +10,10 @@ export type EngineEvent = GenerateEvent | EditEvent;
 
 /** A request that can be served: the memory that it takes, and its work. */
 export interface EngineJob {
-  /** Room in the KV pool, in tokens. */
+  /** Room in the KV pool at most, in tokens. */
   readonly tokens: number;
+  /** The part of it that the request has from the start; it takes the rest as its text grows. */
+  readonly first: number;
   /** What it shares with other requests. Absent: nothing. */
   readonly prefix?: CachePrefix | undefined;
   readonly promptTokens: number;

@@ -128,6 +128,22 @@ export interface KvCache {
   readonly capacity: number;
   /** Position at which the first whole block begins. */
   readonly origin: number;
+  /** Tokens that it has room for now. */
+  readonly room: number;
+  /** Its room was given back. No forward may run until `restore`. */
+  readonly suspended: boolean;
+  /** Takes room for so many positions after the last token, up to the capacity. @returns false, with nothing taken, where there is none now */
+  reserve(positions: number): boolean;
+  /**
+   * Gives the room back. The tokens stay known and count in `length`, but their KV has to be computed again.
+   * @returns false, with nothing given, where that would not give the same KV, or the room cannot be given
+   */
+  suspend(): boolean;
+  /**
+   * Ends a suspension.
+   * @returns the tokens (L) to be committed next, with room that is reserved for them first: `length` is less by so many
+   */
+  restore(): Int32Array;
   /**
    * Forgets the tokens after the first `length`: drafts that were committed for verification and did not hold.
    * @throws RangeError when that cuts into shared tokens
@@ -147,9 +163,10 @@ export interface DiffusionModel {
   readonly runtime: RuntimeName;
   /**
    * @param prefix without it no KV is reused or kept for others; not every runtime reuses KV
-   * @throws OutOfMemoryError before any work when the pool has no room for `maxTokens`.
+   * @param first tokens that it has room for from the start; `reserve` takes more. Not every runtime can: it takes all at once.
+   * @throws OutOfMemoryError before any work when the pool has no room for `first` tokens, or could never have it for `maxTokens`
    */
-  createCache(maxTokens: number, prefix?: CachePrefix): KvCache;
+  createCache(maxTokens: number, prefix?: CachePrefix, first?: number): KvCache;
   /**
    * One forward over several sequences, each with a cache of its own. Weights are read once for all. A sequence's predictions
    * and KV are those of a forward of its own, bit for bit. A commit, a denoise and an advance are cases of it.

@@ -10,7 +10,8 @@ import { Decoder } from './decoder.ts';
 import { ModelLoadError } from './errors.ts';
 import { type Forward, PlannedModel, type Question } from './forward/planned-model.ts';
 import { cacheOrigin } from './forward/rows.ts';
-import { KvPool, PagedKvCache, pageTokensOf } from './kv-cache.ts';
+import { PagedKvCache } from './kv/paged-cache.ts';
+import { KvPool, pageTokensOf } from './kv/pool.ts';
 import type { Activations } from './linear.ts';
 import type { Manifest } from './manifest.ts';
 import { kernelTiming, measureCosts } from './measure-costs.ts';
@@ -122,8 +123,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     };
     // Blocks counted from a prompt's end do not line up with pages.
     const aligned = config.contextAttention !== 'block_causal' || config.grid === 'zero';
-    const context = options.prefixCache && aligned ? config.contextAttention : null;
-    const pool = new KvPool(kv, pages, page, pageTokens, context);
+    const pool = new KvPool(kv, pages, page, pageTokens, config.contextAttention, options.prefixCache && aligned);
     const dot = dotProduct(kernels);
     const costs = await timeLayers(config, decoder, pool, dot);
     return new WasmModel(config, decoder, pool, memory, dot, costs, crew ?? null);
@@ -162,8 +162,8 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     return this.#pool.maxTokens;
   }
 
-  createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
-    return this.#pool.create(maxTokens, prefix, cacheOrigin(this.config, prefix));
+  createCache(maxTokens: number, prefix?: CachePrefix, first?: number): KvCache {
+    return this.#pool.create(maxTokens, prefix, cacheOrigin(this.config, prefix), first);
   }
 
   protected override own(cache: KvCache): PagedKvCache {

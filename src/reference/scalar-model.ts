@@ -49,6 +49,25 @@ class ScalarCache implements KvCache {
     this.values = Array.from({ length: layers }, () => new Float32Array(capacity * width));
   }
 
+  /** All its room is there from the start. */
+  readonly suspended = false;
+
+  get room(): number {
+    return this.capacity;
+  }
+
+  reserve(): boolean {
+    return true;
+  }
+
+  suspend(): boolean {
+    return false;
+  }
+
+  restore(): Int32Array {
+    return new Int32Array();
+  }
+
   truncate(length: number): void {
     this.length = length;
   }

@@ -28,7 +28,7 @@ function setUp(total: number, limits: Partial<QueueLimits> = {}) {
       free += units;
       place.leave();
     };
-    return { room: place.room, leave };
+    return { ...place, leave };
   }
   return { queue, order, ask, free: () => free };
 }
@@ -217,4 +217,72 @@ it('passes over a waiter that the runtime has dropped', async () => {
   await vi.advanceTimersByTimeAsync(1100);
   await next;
   expect(order).toEqual(['a', 'next']);
+});
+
+describe('several clients', () => {
+  /** A queue of places alone; `ask` notes who was let in, and `paused` who has to pause. */
+  function places(limits: Partial<QueueLimits>) {
+    const queue = new RequestQueue({ concurrency: 2, waiting: 8, seconds: 30, ...limits });
+    const order: string[] = [];
+    const paused = new Set<string>();
+    async function ask(client: string, name: string): Promise<Place<string>> {
+      const place = await queue.enter(() => name, never, client);
+      order.push(name);
+      place.onPause = (now) => void (now ? paused.add(name) : paused.delete(name));
+      return place;
+    }
+    return { queue, order, paused, ask };
+  }
+
+  it('are served in turn, each in order of arrival', async () => {
+    const { order, ask } = places({ concurrency: 1 });
+    let running = await ask('many', 'a1');
+    const waiting = [ask('many', 'a2'), ask('many', 'a3'), ask('few', 'b1'), ask('few', 'b2')];
+    await settle();
+    for (const next of ['b1', 'a2', 'b2', 'a3']) {
+      running.leave();
+      await settle();
+      expect(order.at(-1)).toBe(next);
+      running = await waiting[['a2', 'a3', 'b1', 'b2'].indexOf(next)]!;
+    }
+  });
+
+  it('share the running places: who has more pauses, and goes on when there is a place again', async () => {
+    const { queue, order, paused, ask } = places({ concurrency: 2 });
+    const [first] = [await ask('many', 'a1'), await ask('many', 'a2')];
+    const waiting = ask('many', 'a3');
+    const other = await ask('few', 'b1');
+    expect([order, [...paused], queue.running]).toEqual([['a1', 'a2', 'b1'], ['a2'], 3]);
+    other.leave();
+    await settle();
+    expect([...paused]).toEqual([]);
+    first.leave();
+    (await waiting).leave();
+    expect(order).toEqual(['a1', 'a2', 'b1', 'a3']);
+  });
+
+  it('keep their places while each has its share', async () => {
+    const { order, paused, ask } = places({ concurrency: 2 });
+    await ask('one', 'a1');
+    await ask('two', 'b1');
+    void ask('three', 'c1');
+    void ask('one', 'a2');
+    await settle();
+    expect([order, [...paused]]).toEqual([['a1', 'b1'], []]);
+  });
+
+  it('share the places in the queue: the last of the longest line is refused', async () => {
+    const { queue, ask } = places({ concurrency: 1, waiting: 4 });
+    await ask('many', 'a0');
+    const many = [1, 2, 3, 4].map((i) => ask('many', `a${i}`).catch((error: unknown) => error));
+    await settle();
+    const few = [ask('few', 'b1'), ask('few', 'b2')];
+    await settle();
+    expect(await many[3]).toMatchObject({ name: 'BusyError', reason: 'full' });
+    expect(await many[2]).toMatchObject({ name: 'BusyError', reason: 'full' });
+    expect(queue.waiting).toBe(4);
+    await expect(ask('few', 'b3')).rejects.toMatchObject({ reason: 'full' });
+    await expect(ask('many', 'a5')).rejects.toMatchObject({ reason: 'full' });
+    for (const waiter of few) waiter.catch(() => {});
+  });
 });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Arena, align } from '../../src/kernels/arena.ts';
 import { instantiateKernels } from '../../src/kernels/kernels.ts';
 import { Decoder } from '../../src/model/decoder.ts';
-import { KvPool } from '../../src/model/kv-cache.ts';
+import { KvPool } from '../../src/model/kv/pool.ts';
 import { readModelConfig, type WeightSource } from '../../src/model/weight-source.ts';
 import { loadWeights, panelBytes, readManifest, weightBytes } from '../../src/model/weights.ts';
 import { createWorkspace, pageBytes, workspaceBytes } from '../../src/model/workspace.ts';

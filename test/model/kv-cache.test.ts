@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { OutOfMemoryError } from '../../src/model/errors.ts';
-import { KvPool } from '../../src/model/kv-cache.ts';
+import { KvPool } from '../../src/model/kv/pool.ts';
 
 test('pages are owned by one cache at a time and come back once', () => {
   const pool = new KvPool(1000, 5, 100, 8);

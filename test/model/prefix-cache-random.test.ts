@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { KvPool, type PagedKvCache } from '../../src/model/kv-cache.ts';
+import type { PagedKvCache } from '../../src/model/kv/paged-cache.ts';
+import { KvPool } from '../../src/model/kv/pool.ts';
 import { uniform } from '../../src/sampler/random.ts';
 
 const T = 4; // tokens a page
@@ -13,7 +14,7 @@ describe.each(['causal', 'block_causal'] as const)('random requests, %s', (conte
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('seed %i: all reuse is exact, no page is lost', (seed) => {
     let draws = 0;
     const random = (below: number) => Math.floor(uniform(seed, draws++) * below);
-    const shared = new KvPool(0, PAGES, 1, T, context);
+    const shared = new KvPool(0, PAGES, 1, T, context, true);
     const written = new Map<number, string>(); // page -> its KV: all ids up to each slot, as each saw them
     interface Running {
       readonly cache: PagedKvCache;

@@ -1,12 +1,12 @@
 /** Which pages outlive a request, who may read them, and that none is lost. */
 import { describe, expect, test } from 'vitest';
-import { KvPool } from '../../src/model/kv-cache.ts';
-import { PrefixCache } from '../../src/model/prefix-cache.ts';
+import { KvPool } from '../../src/model/kv/pool.ts';
+import { PrefixCache } from '../../src/model/kv/prefix-cache.ts';
 
 const T = 4; // tokens a page
 
 function pool(pages: number, context: 'causal' | 'block_causal' | null = 'causal') {
-  const made = new KvPool(0, pages, 1, T, context);
+  const made = new KvPool(0, pages, 1, T, context ?? 'causal', context !== null);
   /** A request that commits the ids which were not there. */
   const begin = (ids: readonly number[], key = '', tokens = ids.length) => {
     const prompt = Int32Array.from(ids);

@@ -4,8 +4,8 @@ import type { KvCache, Predictions } from '../../src/model/model.ts';
 import type { WasmModel } from '../../src/model/wasm-model.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
-import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { flavours } from '../support/engines/kernels.ts';
+import { loneLane } from '../support/engines/lone-lane.ts';
 import { convertFixture, type Dtype, wasmModel } from '../support/engines/models.ts';
 
 const B = 8; // tokens a page, and the block
@@ -18,7 +18,7 @@ const SEMANTICS = [{}, { contextAttention: 'block_causal' }] as const;
 
 /** What a request gets to see: the prediction after the prompt, of a masked block, and after that block's commit. */
 async function predictions(model: WasmModel, cache: KvCache, prompt: Int32Array): Promise<Predictions[]> {
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
   const first = await forwards.prefill(prompt);
   const block = new Int32Array(B).fill(model.config.maskTokenId, 1);
   block[0] = first.ids[0] ?? 0;
@@ -66,7 +66,7 @@ test('a longer prompt behind a shorter one runs the rest only', async () => {
     forward.mockClear();
     const ids = text.subarray(0, length);
     const cache = model.createCache(length + NEW, { ids, key });
-    const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+    const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
     await forwards.prefill(ids);
     cache.free();
     return forward.mock.calls.map(([sequences]) => sequences.reduce((rows, { ids }) => rows + ids.length, 0));
@@ -89,7 +89,7 @@ test('a cancelled request leaves what it had finished', async () => {
     forward(...args);
     if (++forwarded === 2) abort.abort(new Error('gone'));
   });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, abort.signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, abort.signal);
   await expect(forwards.prefill(text)).rejects.toThrow('gone');
   cache.free();
   const again = model.createCache(text.length, prefix);

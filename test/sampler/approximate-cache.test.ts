@@ -6,9 +6,9 @@ import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
 import { createPolicy } from '../../src/sampler/policies/index.ts';
 import { remask } from '../../src/sampler/remasking.ts';
-import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { blocks, grid } from '../../src/sampler/width.ts';
 import { chain, FakeModel } from '../support/engines/fake-model.ts';
+import { loneLane } from '../support/engines/lone-lane.ts';
 
 const PROMPT = Int32Array.of(5, 80, 33, 40, 41);
 const TOKENS = 12;
@@ -22,7 +22,7 @@ async function sample(
   const model = new FakeModel({ config: { contextAttention: 'full', logitShift } });
   const cache = model.createCache(PROMPT.length + TOKENS);
   const draw = createDraw({ temperature: seed === 0 ? 0 : 1, topP: 1, topK: 0, seed, logitRules: null });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
   const settings = {
     maxTokens: TOKENS,
     width: grid(Number.POSITIVE_INFINITY, block, 0),
@@ -106,7 +106,7 @@ test('a context with an exact cache is refused', async () => {
   const model = new FakeModel();
   const cache = model.createCache(32);
   const draw = createDraw({ temperature: 0, topP: 1, topK: 0, seed: 0, logitRules: null });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
   const approximateCache = { kind: 'prefix', refresh: null } as const;
   const settings = { maxTokens: 8, width: blocks(4), policy: oneAStep, verify: false, remasking: null };
   const events = sampleBlocks(forwards, model.config, { ...settings, approximateCache }, null);
@@ -117,7 +117,7 @@ test('a new block drops what was kept for the one before, and keeps up to itself
   const model = new FakeModel({ config: { contextAttention: 'full', logitShift: false } });
   const cache = model.createCache(8);
   const draw = createDraw({ temperature: 0, topP: 1, topK: 0, seed: 0, logitRules: null });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
   const reuse = new ApproximateCache(forwards, { kind: 'prefix', refresh: null });
   const { maskTokenId: mask } = model.config;
   const canvas = Int32Array.of(1, 2, mask, mask, mask, mask, mask, mask);

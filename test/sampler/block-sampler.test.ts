@@ -9,10 +9,10 @@ import type { LogitRules } from '../../src/sampler/logit-rules.ts';
 import { createPolicy, type Policy } from '../../src/sampler/policies/index.ts';
 import { uniform } from '../../src/sampler/random.ts';
 import { type Remasking, remask } from '../../src/sampler/remasking.ts';
-import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { blocks, grid, sliding, type Width } from '../../src/sampler/width.ts';
 import { EOS, MASK } from '../support/engines/byte-tokenizer.ts';
 import { chain, FakeModel, type FakeModelOptions } from '../support/engines/fake-model.ts';
+import { loneLane } from '../support/engines/lone-lane.ts';
 
 const PROMPT = [5, 80, 33];
 const sureAt = (threshold: number) => createPolicy({ policy: 'confidence', threshold }, 0);
@@ -40,7 +40,7 @@ async function sample(run: Run) {
   const cache = model.createCache(prompt.length + run.maxTokens);
   const { seed, logitRules = null } = run;
   const draw = createDraw({ temperature: seed === undefined ? 0 : 1, topP: 1, topK: 0, seed: seed ?? 0, logitRules });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, run.signal ?? new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, run.signal ?? new AbortController().signal);
   const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
   const first = clean === 0 ? null : await forwards.prefill(Int32Array.from(prompt.slice(0, clean)));
   const prefills = model.forwards.length;

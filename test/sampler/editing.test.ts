@@ -7,10 +7,10 @@ import { holes } from '../../src/sampler/editing/holes.ts';
 import { commitUpTo, localise } from '../../src/sampler/editing/localise.ts';
 import { propose } from '../../src/sampler/editing/propose.ts';
 import { DEFAULT_EDITING, type EditingSettings } from '../../src/sampler/editing/settings.ts';
-import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { EOS, START } from '../support/engines/byte-tokenizer.ts';
 import { FakeModel } from '../support/engines/fake-model.ts';
 import { KnowingModel } from '../support/engines/knowing-model.ts';
+import { loneLane } from '../support/engines/lone-lane.ts';
 
 const TEXT = 'const quick = brown(fox);\njumps[over] += lazy * dog;\n';
 const SETTINGS: EditingSettings = { ...DEFAULT_EDITING, tauSuspect: 0.01, tauMask: 0.01, tauRatio: 0.5 };
@@ -21,7 +21,7 @@ const textOf = (ids: Iterable<number>) => String.fromCharCode(...ids);
 const usable = (id: number) => id < 256;
 
 function forwardsOn(model: FakeModel, tokens: number, most = 1000) {
-  return new EditForwards(new Scheduler(model).join(model.createCache(tokens)), most, new AbortController().signal);
+  return new EditForwards(loneLane(model, model.createCache(tokens)), most, new AbortController().signal);
 }
 
 describe('acceptance', () => {

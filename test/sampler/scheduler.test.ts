@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PROPORTIONAL } from '../../src/model/cost-curve.ts';
-import type { Advanced, KvCache, Predictions, SequenceForward } from '../../src/model/model.ts';
+import type { Advanced, Predictions, SequenceForward } from '../../src/model/model.ts';
 import { nextMacrotask } from '../../src/sampler/macrotask.ts';
 import type { Lane } from '../../src/sampler/scheduling/lane.ts';
 import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
@@ -26,15 +26,15 @@ function model(batchRows: number, costs = PROPORTIONAL as typeof COSTS) {
     if (batchRows > 0) return answers(batch);
     return Promise.resolve().then(() => answers(batch));
   };
-  return { config: fakeConfig, maxForward: 64, batchRows, costs, forward, batches };
+  return { config: fakeConfig, maxForward: 64, freeTokens: 8192, maxTokens: 8192, batchRows, costs, forward, batches };
 }
 
 function answer(ids: Int32Array): Predictions {
   return { ids, probs: new Float32Array(ids.length), entropies: new Float32Array(ids.length) };
 }
 
-function cache(): KvCache {
-  return new FakeCache(4096, 0, () => {});
+function join(scheduler: Scheduler, macrotask = nextMacrotask, client = ''): Lane {
+  return scheduler.join({ cache: new FakeCache(4096, 0, () => {}), client, macrotask });
 }
 
 function commit(lane: Lane, ids: readonly number[], signal = NEVER): Promise<Advanced> {
@@ -69,14 +69,14 @@ describe('a runtime that takes one sequence at a time', () => {
   test('those that always want a turn go round in order of joining', async () => {
     const served = model(0);
     const scheduler = new Scheduler(served);
-    await Promise.all([1, 2, 3].map((name) => take(scheduler.join(cache()), name, 4)));
+    await Promise.all([1, 2, 3].map((name) => take(join(scheduler), name, 4)));
     expect(order(served)).toBe('123123123123');
   });
 
   test('one that works between turns is waited for by nobody, and goes first when it is back', async () => {
     const served = model(0);
     const scheduler = new Scheduler(served);
-    const [a, b, c] = [1, 2, 3].map(() => scheduler.join(cache()));
+    const [a, b, c] = [1, 2, 3].map(() => join(scheduler));
     await Promise.all([take(a!, 1, 20), take(b!, 2, 3, away), take(c!, 3, 20)]);
     const log = order(served);
     const gaps = log.split('2').map((gap) => gap.length);
@@ -90,10 +90,10 @@ describe('a runtime that takes one sequence at a time', () => {
   test('one that joins late gets as many turns from then on', async () => {
     const served = model(0);
     const scheduler = new Scheduler(served);
-    const early = [1, 2].map((name) => take(scheduler.join(cache()), name, 10));
+    const early = [1, 2].map((name) => take(join(scheduler), name, 10));
     while (served.batches.length < 8) await nextMacrotask();
     const from = served.batches.length;
-    await Promise.all([...early, take(scheduler.join(cache()), 3, 4)]);
+    await Promise.all([...early, take(join(scheduler), 3, 4)]);
     const round = [...order(served)].slice(from, from + 12);
     for (const name of ['1', '2', '3']) expect(round.filter((other) => other === name).length).toBe(4);
   });
@@ -101,8 +101,8 @@ describe('a runtime that takes one sequence at a time', () => {
   test('one that the runtime has dropped while it waits holds nobody up', async () => {
     const served = model(0);
     const scheduler = new Scheduler(served);
-    void commit(scheduler.join(cache(), gone), [9]);
-    await Promise.all([1, 2].map((name) => take(scheduler.join(cache()), name, 5)));
+    void commit(join(scheduler, gone), [9]);
+    await Promise.all([1, 2].map((name) => take(join(scheduler), name, 5)));
     expect(order(served)).toBe('12'.repeat(5));
   });
 });
@@ -110,7 +110,7 @@ describe('a runtime that takes one sequence at a time', () => {
 test.each([0, 64])(
   'every forward lets the event loop go round, for one request alone too, batches of %i',
   async (rows) => {
-    const lane = new Scheduler(model(rows)).join(cache());
+    const lane = join(new Scheduler(model(rows)));
     for (let i = 0; i < 5; i++) {
       let passed = false;
       void nextMacrotask().then(() => {
@@ -124,7 +124,7 @@ test.each([0, 64])(
 
 test.each([0, 64])('an abort takes the work back before it runs, batches of %i', async (rows) => {
   const served = model(rows);
-  const lane = new Scheduler(served).join(cache());
+  const lane = join(new Scheduler(served));
   const abort = new AbortController();
   const running = commit(lane, [1], abort.signal);
   abort.abort(new Error('gone'));
@@ -140,14 +140,14 @@ describe('a runtime that takes batches', () => {
   test('requests that decode share every forward', async () => {
     const served = model(64);
     const scheduler = new Scheduler(served);
-    await Promise.all([1, 2, 3].map((name) => take(scheduler.join(cache()), name, 4)));
+    await Promise.all([1, 2, 3].map((name) => take(join(scheduler), name, 4)));
     expect(sizes(served)).toEqual(new Array(4).fill([1, 1, 1]));
   });
 
   test('one that is away is missed once, and is in the next forward when it is back', async () => {
     const served = model(64);
     const scheduler = new Scheduler(served);
-    const [a, b] = [scheduler.join(cache()), scheduler.join(cache())];
+    const [a, b] = [join(scheduler), join(scheduler)];
     await Promise.all([take(a, 1, 40), take(b, 2, 3, away)]);
     const together = served.batches.flatMap((batch, i) => (batch.length === 2 ? [i] : []));
     expect(together.length).toBe(3);
@@ -157,18 +157,18 @@ describe('a runtime that takes batches', () => {
   test('one that joins is in the next forward', async () => {
     const served = model(64);
     const scheduler = new Scheduler(served);
-    const early = [1, 2].map((name) => take(scheduler.join(cache()), name, 10));
+    const early = [1, 2].map((name) => take(join(scheduler), name, 10));
     while (served.batches.length < 4) await nextMacrotask();
     const from = served.batches.length;
-    await Promise.all([...early, take(scheduler.join(cache()), 3, 2)]);
+    await Promise.all([...early, take(join(scheduler), 3, 2)]);
     expect(served.batches.slice(from, from + 2).map((batch) => batch.length)).toEqual([3, 3]);
   });
 
   test('pieces of a long prompt run beside tokens, at a cost that the curve bounds', async () => {
     const served = model(64, COSTS);
     const scheduler = new Scheduler(served);
-    const running = [1, 2].map((name) => take(scheduler.join(cache()), name, 30));
-    const long = scheduler.join(cache());
+    const running = [1, 2].map((name) => take(join(scheduler), name, 30));
+    const long = join(scheduler);
     const { committed } = await commit(long, prompt(300));
     await Promise.all(running);
     expect(committed.ids.length).toBe(1);
@@ -182,7 +182,7 @@ describe('a runtime that takes batches', () => {
   test('prompts alone fill the forward, first come first', async () => {
     const served = model(64, COSTS);
     const scheduler = new Scheduler(served);
-    await Promise.all([40, 40, 40].map((length) => commit(scheduler.join(cache()), prompt(length))));
+    await Promise.all([40, 40, 40].map((length) => commit(join(scheduler), prompt(length))));
     expect(sizes(served)).toEqual([
       [40, 24],
       [16, 40],
@@ -191,7 +191,7 @@ describe('a runtime that takes batches', () => {
 
   test('a request whose work fails fails alone', async () => {
     const scheduler = new Scheduler(model(64));
-    const works = [1, 13, 2].map((name) => take(scheduler.join(cache()), name, 3));
+    const works = [1, 13, 2].map((name) => take(join(scheduler), name, 3));
     const ends = await Promise.allSettled(works);
     expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
@@ -199,9 +199,9 @@ describe('a runtime that takes batches', () => {
   test('one that the runtime has dropped while it waits holds nobody up, and its work ends', async () => {
     const served = model(64);
     const scheduler = new Scheduler(served);
-    const lost = scheduler.join(cache(), gone);
+    const lost = join(scheduler, gone);
     void commit(lost, prompt(2000));
-    await take(scheduler.join(cache()), 1, 60);
+    await take(join(scheduler), 1, 60);
     expect(served.batches.length).toBe(60);
     expect(lost.cache.length).toBeLessThan(2000);
     expect(served.batches.at(-1)!.length).toBe(1);
@@ -209,7 +209,7 @@ describe('a runtime that takes batches', () => {
 
   test('a lane knows what the others had in the last forward', async () => {
     const scheduler = new Scheduler(model(64));
-    const lanes = [1, 2, 3].map(() => scheduler.join(cache()));
+    const lanes = [1, 2, 3].map(() => join(scheduler));
     expect(lanes[0]!.load).toEqual({ rows: 0, tokens: 0 });
     await Promise.all(lanes.map((lane, i) => commit(lane, prompt(i + 1))));
     expect(lanes.map(({ load }) => load)).toEqual([

@@ -17,9 +17,9 @@ import { sampleBlocks } from '../../src/sampler/block-sampler.ts';
 import { createDraw } from '../../src/sampler/draw.ts';
 import { Forwards } from '../../src/sampler/forwards.ts';
 import { createPolicy } from '../../src/sampler/policies/index.ts';
-import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
 import { sliding } from '../../src/sampler/width.ts';
 import { FakeCache, fakeConfig } from '../support/engines/fake-model.ts';
+import { loneLane } from '../support/engines/lone-lane.ts';
 
 const SYMBOLS = 4;
 
@@ -93,7 +93,7 @@ function drawn(distributions: readonly (readonly number[])[], sampling: Sampling
 async function sample(model: Chain, seed: number, length: number): Promise<{ ids: number[]; held: number }> {
   const cache = model.createCache(64);
   const draw = createDraw({ temperature: 1, topP: 1, topK: 0, seed, logitRules: null });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
   const first = await forwards.prefill(Int32Array.of(1));
   let held = 0;
   const width = {

@@ -32,7 +32,7 @@ export class Lease {
   async *run(request: EngineRequest): AsyncGenerator<EngineEvent, void, void> {
     const { cacheKey } = this.#call.client;
     const own = request.kind === 'generate' ? { ...request, cacheKey } : request;
-    const job = await this.#engine.admit(own, this.#over);
+    const job = await this.#engine.admit(own, this.#over, cacheKey);
     try {
       for await (const event of job.run(this.#over)) {
         this.#call.count(event);

@@ -37,6 +37,7 @@ export function editJob(request: EditRequest, model: DiffusionModel, tokenizer: 
   const tokens = Math.min(limit, text.ids.length + ROOM_TO_GROW);
   return {
     tokens,
+    first: tokens,
     promptTokens: text.promptTokens,
     run(lane, signal) {
       const forwards = new EditForwards(lane, request.settings.maxForwards, signal);

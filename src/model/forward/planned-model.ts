@@ -1,5 +1,6 @@
 /** Commits, denoises and advances as batches of one sequence. A runtime says how it runs a forward, and nothing else. */
 import type { ModelConfig } from '../config.ts';
+import { OutOfMemoryError } from '../errors.ts';
 import type {
   AdvanceAsk,
   Advanced,
@@ -18,7 +19,7 @@ import { committedVisible } from './visibility.ts';
 
 /** A cache that forwards can be planned for. */
 export interface SequenceCache extends KvCache {
-  /** @throws RangeError when `tokens` more do not fit, Error after `free` */
+  /** @throws RangeError when `tokens` more do not fit, Error after `free` and in a suspension */
   requireRoom(tokens: number): void;
 }
 
@@ -105,6 +106,7 @@ export abstract class PlannedModel<Cache extends SequenceCache>
     const { keep, ahead } = staleTokens(this.config, isBlock ? block.length : 0, ask);
     const ids = isBlock ? block : block.length === 0 ? clean : Int32Array.of(...clean, ...block); // (T)
     own.requireRoom(ids.length + ahead);
+    if (!own.reserve(ids.length + ahead)) throw new OutOfMemoryError('no page of the KV pool is free', true);
     const end = own.length + ids.length + ahead;
     const visible = new Int32Array(ids.length).fill(end);
     // A clean token sees the clean ones alone.

@@ -18,6 +18,25 @@ export class OnnxCache implements SequenceCache {
     this.#onFree = onFree;
   }
 
+  /** All its room is there from the start. */
+  readonly suspended = false;
+
+  get room(): number {
+    return this.capacity;
+  }
+
+  reserve(): boolean {
+    return true;
+  }
+
+  suspend(): boolean {
+    return false;
+  }
+
+  restore(): Int32Array {
+    return new Int32Array();
+  }
+
   get store(): KvStore {
     if (!this.#store || this.#freed) throw new Error('KV cache used after it was freed');
     return this.#store;

@@ -4,6 +4,7 @@ import { type CostCurve, costOf } from '../../model/cost-curve.ts';
 import { type Cut, cut } from '../../model/forward/pieces.ts';
 import type { DiffusionModel } from '../../model/model.ts';
 import { MAX_ROWS } from '../../model/workspace.ts';
+import type { Memory } from './memory.ts';
 import type { Seat } from './seat.ts';
 
 /** A part of a seat's work, in a forward. */
@@ -18,56 +19,79 @@ const STRETCH = 4;
 
 /**
  * What waits, as one batch: first the requests that decode, the one whose last forward is longest ago first; then pieces of
- * long work in order of arrival. Sarathi-Serve (Agrawal et al. 2024, arXiv 2403.02310), section 4.
+ * long work, clients by turns, and of one client in order of arrival. Sarathi-Serve (Agrawal et al. 2024, arXiv 2403.02310),
+ * section 4.
  * @param waiting seats with work
- * @returns one entry at least, if any seat waits
+ * @returns empty if all have to wait for memory
  */
 export function gather(
   model: Pick<DiffusionModel, 'config' | 'batchRows' | 'costs'>,
   waiting: Iterable<Seat>,
+  memory: Memory,
 ): Entry[] {
   const seats = [...waiting].sort((a, b) => a.last - b.last || a.posted - b.posted);
-  const oldest = seats[0];
-  if (!oldest) return [];
-  const { config, costs } = model;
   const most = model.batchRows;
-  // A canvas that cannot be cut, or a runtime that takes one sequence.
-  if (most === 0 || (oldest.size > most && !piece(config, oldest, most))) {
-    return [piece(config, oldest, MAX_ROWS) ?? whole(oldest)];
+  const [oldest] = seats;
+  // One sequence where the runtime takes one, or where a canvas fills a forward.
+  if (oldest && (most === 0 || isWhole(model.config, oldest, most))) {
+    const alone = new Batch(model, memory);
+    alone.add(oldest, MAX_ROWS);
+    if (most === 0 || alone.rows > 0) return alone.entries;
   }
-  const batch: Entry[] = [];
-  let rows = 0;
-  const take = (entry: Entry | null) => {
+  const batch = new Batch(model, memory);
+  const isShort = (seat: Seat) => seat.size <= SHORT && !seat.cache.suspended;
+  for (const seat of seats) if (isShort(seat)) batch.add(seat, most);
+  const long = byTurns(seats.filter((seat) => !isShort(seat)));
+  const end = batch.rows === 0 ? most : stretched(model.costs, batch.rows, most);
+  for (const seat of long) batch.add(seat, end);
+  return batch.entries;
+}
+
+/** Whether work has more positions than a batch, and cannot be cut. */
+function isWhole(config: ModelConfig, seat: Seat, most: number): boolean {
+  return seat.size > most && cut(config, seat.work, seat.cache.length, most) === null;
+}
+
+class Batch {
+  readonly entries: Entry[] = [];
+  rows = 0;
+  readonly #config: ModelConfig;
+  readonly #memory: Memory;
+  readonly #seats = new Set<Seat>();
+
+  constructor({ config }: Pick<DiffusionModel, 'config'>, memory: Memory) {
+    this.#config = config;
+    this.#memory = memory;
+  }
+
+  /** Adds as much of the seat's work as ends at row `end`, if there is memory for it. Alone, it may go past the end. */
+  add(seat: Seat, end: number): void {
+    const most = end - this.rows;
+    if (most <= 0) return;
+    if (seat.cache.suspended && !this.#memory.reserve(seat, Math.min(seat.size, most), this.#seats)) return;
+    const found = cut(this.#config, seat.work, seat.cache.length, most);
+    const whole = this.rows === 0 && end === MAX_ROWS ? { piece: seat.work, rest: null } : null;
+    const entry = found ?? whole;
     if (!entry) return;
-    batch.push(entry);
-    rows += positions(entry);
-  };
-  for (const seat of seats) if (seat.size <= SHORT && rows + seat.size <= most) take(whole(seat));
-  const long = seats.filter((seat) => seat.size > SHORT).sort((a, b) => a.posted - b.posted);
-  const end = rows === 0 ? most : Math.min(most, stretched(costs, rows, most));
-  for (const seat of long) {
-    take(piece(config, seat, end - rows) ?? (seat.size <= most - rows ? wholeCanvas(config, seat) : null));
+    // Work under full context reads KV of an earlier forward, after its own positions.
+    const ahead = entry.piece.ask.ahead ?? 0;
+    if (!this.#memory.reserve(seat, positions(entry) + ahead, this.#seats)) return;
+    this.entries.push({ seat, ...entry });
+    this.#seats.add(seat);
+    this.rows += positions(entry);
   }
-  return batch;
 }
 
 /** Positions of an entry in its forward. */
-export function positions({ piece }: Entry): number {
+export function positions({ piece }: Pick<Entry, 'piece'>): number {
   return piece.clean.length + piece.block.length;
 }
 
-function whole(seat: Seat): Entry {
-  return { seat, piece: seat.rest!, rest: null };
-}
-
-/** Work of which no piece can be run: nothing is committed under `full` context. */
-function wholeCanvas({ contextAttention }: ModelConfig, seat: Seat): Entry | null {
-  return contextAttention === 'full' ? whole(seat) : null;
-}
-
-function piece(config: ModelConfig, seat: Seat, most: number): Entry | null {
-  const found = most > 0 ? cut(config, seat.rest!, seat.cache.length, most) : null;
-  return found && { seat, ...found };
+/** The client whose long work ran longest ago goes first. */
+function byTurns(long: readonly Seat[]): Seat[] {
+  const last = new Map<string, number>();
+  for (const { client, last: own } of long) last.set(client, Math.max(last.get(client) ?? own, own));
+  return long.toSorted((a, b) => last.get(a.client)! - last.get(b.client)! || a.posted - b.posted);
 }
 
 /** The positions at which a forward costs `STRETCH` times what `rows` cost; at most `most`. */

@@ -19,6 +19,10 @@ export interface Lane {
    * @throws the signal's reason on abort, with nothing run since; whatever the model throws
    */
   forward(work: Omit<SequenceForward, 'cache'>, signal: AbortSignal): Promise<Advanced>;
+  /** Says that the request lives, where it asks for no forward for long: its client reads slowly. */
+  see(): void;
+  /** Stops its forwards, until it is called with false. Its memory may be given to others. */
+  pause(paused: boolean): void;
   /** The request has ended. Nobody waits for it any more. */
   leave(): void;
 }

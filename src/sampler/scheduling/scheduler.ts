@@ -1,16 +1,21 @@
 /** Lets the requests of one isolate share forwards. */
-import type { Advanced, DiffusionModel, KvCache, SequenceForward } from '../../model/model.ts';
-import { nextMacrotask } from '../macrotask.ts';
+import type { Advanced, DiffusionModel, SequenceForward } from '../../model/model.ts';
 import { type Entry, gather, positions } from './gather.ts';
 import type { Lane, Load } from './lane.ts';
-import { Seat } from './seat.ts';
+import { Memory, type Use } from './memory.ts';
+import { type Guest, Seat } from './seat.ts';
 
-type ServedModel = Pick<DiffusionModel, 'config' | 'maxForward' | 'batchRows' | 'costs' | 'forward'>;
+type ServedModel = Pick<
+  DiffusionModel,
+  'config' | 'maxForward' | 'batchRows' | 'costs' | 'forward' | 'freeTokens' | 'maxTokens'
+>;
 
 /** Looks at an unchanged clock before a request stops waiting for others. */
 const PATIENCE = 3;
 /** Forwards that a request with work may leave unseen. One that lives looks after every forward. */
 const MOST_UNSEEN = 16;
+/** Without work a request is seen once a second at least (`Lane.see`). */
+const MOST_UNSEEN_MS = 10_000;
 
 /**
  * Every request has a seat. It leaves its work there, and looks at the seat on macrotasks of its own. Whoever looks first
@@ -24,32 +29,40 @@ const MOST_UNSEEN = 16;
  */
 export class Scheduler {
   readonly #model: ServedModel;
+  readonly #memory: Memory;
+  readonly #seats = new Set<Seat>();
   readonly #waiting = new Set<Seat>();
   /** Seats that had an answer from the last forward and have not been heard of since: they may be about to ask again. */
-  #expected = new Set<Seat>();
+  readonly #expected = new Set<Seat>();
   /** Forwards so far. */
   #clock = 0;
   #posted = 0;
+  #joined = 0;
 
   constructor(model: ServedModel) {
     this.#model = model;
+    this.#memory = new Memory(model, this.#seats, (seat) => this.#useOf(seat));
   }
 
-  /**
-   * @param cache of the request; only its lane may use it from now on
-   * @param macrotask of the request: its host may let none come any more
-   */
-  join(cache: KvCache, macrotask = nextMacrotask): Lane {
-    const seat = new Seat(cache, this.#clock, macrotask);
+  join(guest: Guest): Lane {
+    const seat = new Seat(guest, this.#joined++, this.#clock);
+    this.#seats.add(seat);
     return {
       model: this.#model,
-      cache,
+      cache: guest.cache,
       get load(): Load {
         return seat.load;
       },
-      forward: (work, signal) => this.#forward(seat, { ...work, cache }, signal),
+      forward: (work, signal) => this.#forward(seat, { ...work, cache: seat.cache }, signal),
+      see: () => seat.see(this.#clock),
+      pause: (paused) => this.#pause(seat, paused),
       leave: () => this.#forget(seat),
     };
+  }
+
+  /** Room for a request that is about to join, where its client holds less than its share. */
+  makeRoom(client: string, tokens: number): boolean {
+    return this.#memory.makeRoom(client, tokens);
   }
 
   async #forward(seat: Seat, work: SequenceForward, signal: AbortSignal): Promise<Advanced> {
@@ -57,26 +70,28 @@ export class Scheduler {
     seat.post(work, this.#posted++);
     try {
       for (let clock = -1, unchanged = 0; ; clock = this.#clock) {
-        if (seat.rest) this.#waiting.add(seat);
+        if (seat.isBusy) this.#waiting.add(seat);
         await seat.macrotask();
         signal.throwIfAborted();
-        seat.seen = this.#clock;
+        seat.see(this.#clock);
         unchanged = clock === this.#clock ? unchanged + 1 : 0;
-        if (seat.rest && this.#isReady(seat, unchanged >= PATIENCE)) await this.#run(seat);
+        const running = seat.isBusy && this.#isReady(seat, unchanged >= PATIENCE) ? this.#run(seat) : undefined;
+        if (running) await running;
         if (seat.failure !== null) throw seat.failure;
         if (seat.answer) return seat.answer;
       }
     } finally {
       this.#waiting.delete(seat);
-      seat.withdraw();
+      seat.clear();
     }
   }
 
   /** Whether this seat runs the next forward now. @param patient it has waited long enough for those who have not come */
   #isReady(seat: Seat, patient: boolean): boolean {
     if (patient) this.#passOver(seat);
+    if (seat.paused) return false;
     if (this.#model.batchRows > 0) return this.#expected.size === 0;
-    for (const other of this.#waiting) if (other.last < seat.last) return false;
+    for (const other of this.#waiting) if (!other.paused && other.last < seat.last) return false;
     return true;
   }
 
@@ -87,26 +102,41 @@ export class Scheduler {
     for (const other of this.#waiting) if (other.last < seat.last) this.#waiting.delete(other);
   }
 
-  /** A runtime that computes synchronously has returned when this comes to its first await. */
-  async #run(runner: Seat): Promise<void> {
-    const batch = gather(this.#model, this.#model.batchRows > 0 ? this.#waiting : [runner]);
+  /** @returns nothing where the runtime computes synchronously: all is done then */
+  #run(runner: Seat): Promise<void> | undefined {
+    const seats = this.#model.batchRows > 0 ? [...this.#waiting].filter(({ paused }) => !paused) : [runner];
+    const batch = gather(this.#model, seats, this.#memory);
+    if (batch.length === 0) return undefined;
     this.#clock += 1;
     for (const { seat } of batch) {
       seat.last = this.#clock;
       this.#waiting.delete(seat);
     }
-    await this.#execute(batch);
+    return this.#execute(batch);
   }
 
-  async #execute(batch: readonly Entry[]): Promise<void> {
+  #execute(batch: readonly Entry[]): Promise<void> | undefined {
+    let running: ReturnType<ServedModel['forward']>;
     try {
-      const running = this.#model.forward(batch.map(({ piece }) => piece));
-      this.#deliver(batch, running instanceof Promise ? await running : running);
+      running = this.#model.forward(batch.map(({ piece }) => piece));
     } catch (error) {
-      // One request's fault is not the others': each runs alone.
-      if (batch.length === 1) batch[0]!.seat.fail(error);
-      else for (const entry of batch) await this.#execute([entry]);
+      this.#fail(batch, error);
+      return undefined;
     }
+    if (!(running instanceof Promise)) {
+      this.#deliver(batch, running);
+      return undefined;
+    }
+    return running.then(
+      (answers) => this.#deliver(batch, answers),
+      (error) => this.#fail(batch, error),
+    );
+  }
+
+  /** One request's fault is not the others': each runs alone. */
+  #fail(batch: readonly Entry[], error: unknown): void {
+    if (batch.length === 1) batch[0]!.seat.fail(error);
+    else for (const entry of batch) void this.#execute([entry]);
   }
 
   #deliver(batch: readonly Entry[], answers: readonly Advanced[]): void {
@@ -116,18 +146,32 @@ export class Scheduler {
       const { seat, piece } = entry;
       seat.load = { rows: rows - positions(entry), tokens: decoding - (piece.ask.rows !== 'none' ? 1 : 0) };
       seat.take(entry, answers[i]!);
-      if (seat.rest) this.#waiting.add(seat);
+      if (seat.isBusy) this.#waiting.add(seat);
       else if (this.#model.batchRows > 0) this.#expected.add(seat);
     }
-    this.#dropUnseen();
+    for (const seat of this.#seats) if (this.#useOf(seat) === 'gone') this.#drop(seat);
   }
 
-  /** Requests that the host has ended while they waited: nobody runs their work any more. */
-  #dropUnseen(): void {
-    for (const seat of this.#waiting) if (this.#clock - seat.seen > MOST_UNSEEN) this.#waiting.delete(seat);
+  #useOf(seat: Seat): Use {
+    const unseen = this.#clock - seat.seen > MOST_UNSEEN;
+    if (unseen && (seat.isLooking || performance.now() - seat.seenMs > MOST_UNSEEN_MS)) return 'gone';
+    return seat.isLooking || this.#expected.has(seat) ? 'busy' : 'idle';
+  }
+
+  /** Its work no longer runs, and its pages are free. A request that lives after all has its tokens run again. */
+  #drop(seat: Seat): void {
+    this.#waiting.delete(seat);
+    seat.cache.suspend();
+    seat.drop();
+  }
+
+  #pause(seat: Seat, paused: boolean): void {
+    seat.paused = paused;
+    if (paused) this.#expected.delete(seat);
   }
 
   #forget(seat: Seat): void {
+    this.#seats.delete(seat);
     this.#waiting.delete(seat);
     this.#expected.delete(seat);
   }

@@ -4,61 +4,120 @@ import type { Advanced, KvCache, Predictions, SequenceForward } from '../../mode
 import type { Load } from './lane.ts';
 
 const ALONE: Load = { rows: 0, tokens: 0 };
+const NO_IDS = new Int32Array();
+
+/** Who a seat is for. */
+export interface Guest {
+  /** Only the request's lane and the scheduler use it from now on. */
+  readonly cache: KvCache;
+  /** Opaque. Clients have equal shares. */
+  readonly client: string;
+  /** Takes a macrotask of the request: its host may let none come any more. */
+  readonly macrotask: () => Promise<void>;
+  /** Called when the host has ended the request, as far as one can tell. */
+  readonly gone?: () => void;
+}
 
 /** What the scheduler knows of one request: its work, and the answer once all of it has run. */
 export class Seat {
   readonly cache: KvCache;
+  readonly client: string;
+  readonly macrotask: () => Promise<void>;
+  /** Tells that its request is gone. */
+  readonly drop: () => void;
+  /** Order in which requests came. */
+  readonly joined: number;
   /** Number of the last forward that it took part in; of the last before it joined, until then. */
   last: number;
-  /** Number of the last forward that it has seen: its request lived then. */
+  /** Number of the last forward that its request has seen, and when that was: it lived then. */
   seen: number;
+  seenMs: number;
   /** Order of its work among all seats' work. */
   posted = 0;
+  /** Not to be run now: others of its client have its place. */
+  paused = false;
   load: Load = ALONE;
-  /** What is left to run; null when it asks for nothing. */
-  rest: SequenceForward | null = null;
   /** The whole work, answered. */
   answer: Advanced | null = null;
   /** Why the work failed. An error, so never null. */
   failure: unknown = null;
+  /** What is left to run; null when it asks for nothing. */
+  #rest: SequenceForward | null = null;
+  /** Tokens whose KV was given back: they run before the rest. */
+  #lost: SequenceForward | null = null;
   #committed: Predictions[] = [];
 
-  readonly macrotask: () => Promise<void>;
-
   /** @param now number of the last forward */
-  constructor(cache: KvCache, now: number, macrotask: () => Promise<void>) {
+  constructor({ cache, client, macrotask, gone }: Guest, joined: number, now: number) {
+    this.drop = gone ?? (() => {});
     this.cache = cache;
+    this.client = client;
     this.macrotask = macrotask;
+    this.joined = joined;
     this.last = now;
     this.seen = now;
+    this.seenMs = performance.now();
   }
 
-  /** Positions that are left to run. */
+  get isBusy(): boolean {
+    return this.#rest !== null;
+  }
+
+  /** Whether its request looks at it after every forward, if it lives. */
+  get isLooking(): boolean {
+    return this.#rest !== null || this.answer !== null || this.failure !== null;
+  }
+
+  /** What runs next. Only while it is busy. */
+  get work(): SequenceForward {
+    return this.#lost ?? this.#rest!;
+  }
+
+  /** Positions of `work`. */
   get size(): number {
-    return this.rest ? this.rest.clean.length + this.rest.block.length : 0;
+    return this.work.clean.length + this.work.block.length;
+  }
+
+  /** The request lives. @param now number of the last forward */
+  see(now: number): void {
+    this.seen = now;
+    this.seenMs = performance.now();
   }
 
   post(work: SequenceForward, order: number): void {
-    this.rest = work;
+    this.#rest = work;
     this.posted = order;
-    this.answer = null;
-    this.failure = null;
     this.#committed = [];
   }
 
-  /** Takes the answer to the piece of a cut. */
+  /** Ends a suspension of the cache: tokens without KV run first. */
+  recover(): void {
+    // A suspension may end another's recovery.
+    const lost = Int32Array.of(...this.cache.restore(), ...(this.#lost?.clean ?? NO_IDS)); // (L)
+    const ask = { rows: 'none' as const, positions: NO_IDS };
+    this.#lost = lost.length > 0 ? { cache: this.cache, clean: lost, block: NO_IDS, ask } : null;
+  }
+
+  /** Takes the answer to the piece of a cut of its work. */
   take({ rest }: Pick<Cut, 'rest'>, { committed, block }: Advanced): void {
-    this.rest = rest;
+    if (this.#lost) {
+      this.#lost = rest;
+      return;
+    }
+    this.#rest = rest;
     this.#committed.push(committed);
     if (!rest) this.answer = { committed: joinRows(this.#committed), block };
   }
 
   fail(error: unknown): void {
-    this.rest = null;
+    this.#rest = null;
     this.failure = error;
   }
 
-  withdraw(): void {
-    this.rest = null;
+  /** The request has its answer, or takes the work back. */
+  clear(): void {
+    this.#rest = null;
+    this.answer = null;
+    this.failure = null;
   }
 }

@@ -8,8 +8,8 @@ import { createDraw, type DrawSettings } from '../../../src/sampler/draw.ts';
 import { Forwards } from '../../../src/sampler/forwards.ts';
 import { createPolicy } from '../../../src/sampler/policies/index.ts';
 import { uniform } from '../../../src/sampler/random.ts';
-import { Scheduler } from '../../../src/sampler/scheduling/scheduler.ts';
 import { sliding } from '../../../src/sampler/width.ts';
+import { loneLane } from '../../support/engines/lone-lane.ts';
 import { convertFixture, scalarModel, wasmModel } from '../../support/engines/models.ts';
 
 const TOKENS = 20;
@@ -20,7 +20,7 @@ const wasm = { relaxed: await wasmModel(source, 'relaxed-simd', 512), simd: awai
 async function sampled(model: DiffusionModel, prompt: Int32Array, block: number, settings: DrawSettings) {
   const cache = model.createCache(prompt.length + TOKENS);
   const forwards = new Forwards(
-    new Scheduler(model).join(cache),
+    loneLane(model, cache),
     createDraw(settings, null, prompt),
     new AbortController().signal,
   );

@@ -7,9 +7,9 @@ import { createDraw } from '../../../src/sampler/draw.ts';
 import { Forwards } from '../../../src/sampler/forwards.ts';
 import { createPolicy } from '../../../src/sampler/policies/index.ts';
 import { uniform } from '../../../src/sampler/random.ts';
-import { Scheduler } from '../../../src/sampler/scheduling/scheduler.ts';
 import { sliding } from '../../../src/sampler/width.ts';
 import { completeGreedily, openEngine } from '../../support/engines/engine.ts';
+import { loneLane } from '../../support/engines/lone-lane.ts';
 import { convertFixture, wasmModel } from '../../support/engines/models.ts';
 
 const quantized = await convertFixture('tiny-llama', 'int4');
@@ -23,7 +23,7 @@ async function generate(model: DiffusionModel, prompt: Int32Array, blockLength: 
     seed: seed ?? 0,
     logitRules: null,
   });
-  const forwards = new Forwards(new Scheduler(model).join(cache), draw, new AbortController().signal);
+  const forwards = new Forwards(loneLane(model, cache), draw, new AbortController().signal);
   const first = await forwards.prefill(prompt);
   const policy = createPolicy({ policy: 'confidence', threshold: 0 }, 0);
   const settings = {

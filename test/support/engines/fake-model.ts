@@ -319,6 +319,25 @@ export class FakeCache implements KvCache {
     return this.ids.length;
   }
 
+  /** All its room is there from the start. */
+  readonly suspended = false;
+
+  get room(): number {
+    return this.capacity;
+  }
+
+  reserve(): boolean {
+    return true;
+  }
+
+  suspend(): boolean {
+    return false;
+  }
+
+  restore(): Int32Array {
+    return new Int32Array();
+  }
+
   truncate(length: number): void {
     breach(this.busy || length > this.ids.length, 'truncate during a forward, or past the end');
     breach(length < this.#final, 'truncate of what was shared');

@@ -3,7 +3,7 @@
 import { provideWebGpu } from '../../../src/hosts/node/host/onnx.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { PROPORTIONAL } from '../../../src/model/cost-curve.ts';
-import { PagedKvCache } from '../../../src/model/kv-cache.ts';
+import { PagedKvCache } from '../../../src/model/kv/paged-cache.ts';
 import type { DiffusionModel, KvCache } from '../../../src/model/model.ts';
 import { loadOnnxModel } from '../../../src/model/onnx/load.ts';
 import { OnnxCache } from '../../../src/model/onnx/onnx-cache.ts';

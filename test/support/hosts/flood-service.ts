@@ -36,7 +36,7 @@ export function floodService() {
   const engine: ServedEngine = {
     ...fake,
     async admit(request, signal) {
-      const admitted = await fake.admit(request, signal);
+      const admitted = await fake.admit(request, signal, '');
       if (request.kind === 'edit' || request.prompt !== FLOOD) return admitted;
       return { release: () => admitted.release(), run: (signal) => inflated(admitted.run(signal)) };
     },
