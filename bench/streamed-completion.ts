@@ -3,6 +3,7 @@ import type OpenAI from 'openai';
 import { DEFAULT_MODEL } from './settings.ts';
 
 export interface StreamedCompletion {
+  readonly text: string;
   readonly promptTokens: number;
   readonly tokens: number;
   /** Forwards after the prefill, as the server counts them. */
@@ -16,10 +17,12 @@ export interface StreamedCompletion {
 export interface CompletionAsk {
   readonly prompt: string;
   readonly maxTokens: number;
+  /** Absent: as the server decodes by default. */
+  readonly blockLength?: number | undefined;
 }
 
 /**
- * Greedy, decoded as the server does by default. Token healing is off: it would take the last token of a prompt back, and
+ * Greedy. Token healing is off: it would take the last token of a prompt back, and
  * a bench that asks for a prompt of N tokens wants N prefilled.
  * @throws where the server refuses it
  */
@@ -33,18 +36,22 @@ export async function streamCompletion(client: OpenAI, ask: CompletionAsk): Prom
     stream: true,
     stream_options: { include_usage: true },
     token_healing: false,
+    ...(ask.blockLength !== undefined && { decoding: { block_length: ask.blockLength } }),
   } as const;
   const stream = await client.completions.create(body);
+  let text = '';
   let firstMs = Number.NaN;
   let usage: OpenAI.CompletionUsage | undefined;
   let nfe = Number.NaN;
   for await (const chunk of stream) {
-    if (Number.isNaN(firstMs) && chunk.choices[0]?.text) firstMs = performance.now() - start;
+    text += chunk.choices[0]?.text ?? '';
+    if (Number.isNaN(firstMs) && text !== '') firstMs = performance.now() - start;
     usage = chunk.usage ?? usage;
     nfe = (chunk as { seedling?: { nfe: number } }).seedling?.nfe ?? nfe;
   }
   if (!usage) throw new Error('the stream ended without its usage');
   return {
+    text,
     promptTokens: usage.prompt_tokens,
     tokens: usage.completion_tokens,
     nfe,

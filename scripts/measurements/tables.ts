@@ -79,9 +79,11 @@ function serve(result: Json): string {
   const row = (name: string, cell: (clients: string) => string) => [name, ...clients.map(cell)];
   const last = clients.at(-1)!;
   return table(
-    ['`npm run bench -- serve`, workerd, 24 + 32 tokens', ...clients.map((count) => `${count} at once`)],
+    ['`npm run bench -- serve`, workerd, 24 + 96 tokens', ...clients.map((count) => `${count} at once`)],
     [
       row('together, tokens/s', (count) => figure(at(result, `aggregate.${count}`), 1)),
+      row('of one client at block length 1', (count) => figure(at(result, `ratio_single.${count}`), 2)),
+      row('the same after the first token', (count) => figure(at(result, `ratio_single_decoding.${count}`), 2)),
       row('first token, p50 / p95, ms', (count) => {
         return `${figure(at(result, `ttft_p50_ms.${count}`))} / ${figure(at(result, `ttft_p95_ms.${count}`))}`;
       }),
