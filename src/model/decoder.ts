@@ -6,11 +6,11 @@ import type { ModelConfig } from './config.ts';
 import { type DecoderWeights, decoderWeights } from './decoder-weights.ts';
 import { DraftProducts, maskRuns, type RowRange } from './forward/draft-products.ts';
 import type { Question } from './forward/planned-model.ts';
-import { type RowSpan, type SequenceRows, spansOf, spansWithin } from './forward/sequence-rows.ts';
+import { type SequenceRows, spansOf, type Tile, tilesOf } from './forward/sequence-rows.ts';
 import { Head } from './head.ts';
 import { type Activations, Linear } from './linear.ts';
 import type { Tensors } from './weights.ts';
-import { type KvNumbers, MAX_ROWS, type Workspace } from './workspace.ts';
+import type { KvNumbers, Workspace } from './workspace.ts';
 
 const NONE: readonly RowRange[] = [];
 
@@ -65,21 +65,16 @@ export class Decoder {
     const at = this.#at;
     const { hiddenSize } = this.#config;
     const spans = spansOf(sequences, this.#writePages(sequences));
+    this.#writeVisible(sequences);
     const ids = Int32Array.from(sequences.flatMap((sequence) => Array.from(sequence.ids))); // (T)
     const rows = ids.length;
     for (let row = 0; row < rows; row++) this.#embed(at.x + row * hiddenSize * 4, ids[row]!);
     const masks = this.#drafts ? maskRuns(ids, this.#config.maskTokenId) : NONE;
+    const tiles = tilesOf(spans, 0, rows);
+    const wanted = tilesOf(spans, from, rows);
     for (let l = top; l < bottom; l++) {
-      for (let tile = 0; tile < rows; tile += MAX_ROWS) {
-        const end = Math.min(tile + MAX_ROWS, rows);
-        this.#project(l, tile, end - tile, spansWithin(spans, tile, end), masks, pageTokens);
-      }
-      const wanted = l === bottom - 1 ? from : 0;
-      for (let tile = 0; tile < rows; tile += MAX_ROWS) {
-        const first = Math.max(tile, wanted);
-        const end = Math.min(tile + MAX_ROWS, rows);
-        if (first < end) this.#mix(l, first, end - first, spansWithin(spans, first, end), masks, pageTokens);
-      }
+      for (const tile of tiles) this.#project(l, tile, masks, pageTokens);
+      for (const tile of l === bottom - 1 ? wanted : tiles) this.#mix(l, tile, masks, pageTokens);
     }
   }
 
@@ -104,6 +99,15 @@ export class Decoder {
     else this.arena.f32(y, k).set(this.arena.f32(part.data + row * k * 4, k));
   }
 
+  /** Writes how many positions each row attends to. */
+  #writeVisible(sequences: readonly SequenceRows[]): void {
+    let row = 0;
+    for (const { visible } of sequences) {
+      this.arena.i32(this.#at.visible + row * 4, visible.length).set(visible);
+      row += visible.length;
+    }
+  }
+
   /** Writes the page table of each sequence. @returns their addresses */
   #writePages(sequences: readonly SequenceRows[]): number[] {
     const { pages } = this.#at;
@@ -117,14 +121,7 @@ export class Decoder {
   }
 
   /** Queries of a tile's rows, and their KV, which goes to the pages. */
-  #project(
-    l: number,
-    tile: number,
-    rows: number,
-    spans: readonly RowSpan[],
-    masks: readonly RowRange[],
-    pageTokens: number,
-  ): void {
+  #project(l: number, { first: tile, rows, spans }: Tile, masks: readonly RowRange[], pageTokens: number): void {
     const k = this.#kernels;
     const at = this.#at;
     const linear = this.#linear;
@@ -171,14 +168,7 @@ export class Decoder {
   }
 
   /** Attention over the KV that `project` has stored, then the MLP, of rows `first` on. */
-  #mix(
-    l: number,
-    first: number,
-    count: number,
-    spans: readonly RowSpan[],
-    masks: readonly RowRange[],
-    pageTokens: number,
-  ): void {
+  #mix(l: number, { first, rows: count, spans }: Tile, masks: readonly RowRange[], pageTokens: number): void {
     const at = this.#at;
     const linear = this.#linear;
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim } = this.#config;
@@ -188,12 +178,11 @@ export class Decoder {
     const x = at.x + first * hiddenSize * 4;
     const attention = this.kv === 'int8' ? this.#kernels.attention : this.#kernels.attention_i16;
     for (const span of spans) {
-      this.arena.i32(at.visible, span.rows).set(span.visible);
       attention(
         at.normed + (span.row - first) * qWidth * 4,
         at.qkv + span.row * qkvWidth * 4,
         qkvWidth,
-        at.visible,
+        at.visible + span.row * 4,
         span.pages,
         l,
         span.rows,

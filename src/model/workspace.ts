@@ -22,7 +22,7 @@ export interface Workspace {
   readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
   readonly act: number; // (MAX_ROWS, intermediate)
   readonly logits: number; // (HEAD_ROWS, V + 3): shares the bytes of gateUp, act and pages, never live together
-  readonly visible: number; // (MAX_ROWS) i32
+  readonly visible: number; // (most rows) i32
   readonly pages: number; // (MAX_ROWS sequences, pages of the largest cache) u32, after act: written anew for each forward
   readonly attention: number; // scratch of `attention`, or of `attention_i16`
   readonly rope: number; // (maxTokens, d)
@@ -86,7 +86,7 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
     panel: panelScratchBytes(config),
     qkv: rows * (numHeads + 2 * numKvHeads) * headDim * 4,
     feedForward: Math.max(gateUp + act + pages, logits),
-    visible: MAX_ROWS * 4,
+    visible: rows * 4,
     attention: attentionScratchBytes(numHeads / numKvHeads, headDim, maxTokens, pageTokens),
     rope: maxTokens * headDim * 4,
     drafts: 3 * MAX_ROWS * drafts * 4,
