@@ -1,7 +1,7 @@
 import type { DiffusionModel } from '../model/model.ts';
+import { DraftAcceptance } from '../sampler/drafts/learned.ts';
 import { nextMacrotask } from '../sampler/macrotask.ts';
 import { Scheduler } from '../sampler/scheduling/scheduler.ts';
-import { Acceptance } from '../sampler/width.ts';
 import { createCacheIfRoom } from './admission.ts';
 import { Admitted } from './admitted.ts';
 import { editJob } from './editing/edit.ts';
@@ -11,16 +11,13 @@ import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { GenerateRequest } from './request.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
-/** Share of drafts that a new engine expects to hold. */
-const DRAFTS_HOLD = 0.5;
-
 /** Text in, events out, on one model. */
 export class Engine {
   readonly model: DiffusionModel;
   readonly queue: RequestQueue;
   readonly tokenizer: Tokenizer;
   readonly #scheduler: Scheduler;
-  readonly #acceptance = new Acceptance(DRAFTS_HOLD);
+  readonly #acceptance = new DraftAcceptance();
 
   constructor(model: DiffusionModel, tokenizer: Tokenizer, limits: QueueLimits) {
     this.model = model;

@@ -1,6 +1,8 @@
 /** What the API hands to the engine, and what it gets back. Every field is resolved: no defaults below this line. */
 
 import type { ApproximateCacheSettings } from '../sampler/approximate-cache.ts';
+import type { DraftCounts } from '../sampler/drafts/counts.ts';
+import type { DraftSource } from '../sampler/drafts/drafter.ts';
 import type { StepEvent } from '../sampler/events.ts';
 import type { LogitRules } from '../sampler/logit-rules.ts';
 import type { PolicySettings } from '../sampler/policies/index.ts';
@@ -8,6 +10,7 @@ import type { RemaskingSettings } from '../sampler/remasking.ts';
 import type { LineBreak } from './generation/line-breaks.ts';
 import type { TextKind } from './tokenizer/tokenizer.ts';
 
+export { DRAFT_SOURCES } from '../sampler/drafts/drafter.ts';
 export type { LogitRules } from '../sampler/logit-rules.ts';
 export {
   type ParameterName,
@@ -27,6 +30,11 @@ export type Decoding = PolicySettings & {
   readonly blockLength: number | null;
   /** Decided ids are drafts that a causal forward has to confirm: the text is that of block length 1. */
   readonly verify: boolean;
+  /**
+   * Where drafts are from, only with `verify`: as many as pay on this host, windows of masks of `blockLength` at most. Null:
+   * masks alone, in windows of `blockLength`, or from everywhere where that is null too.
+   */
+  readonly drafts: readonly DraftSource[] | null;
   /** Null: what is decided stays. Not with `verify`. */
   readonly remasking: RemaskingSettings | null;
   /** Null: every forward runs the whole canvas. Only under `full` context, where nothing else is exact. */
@@ -42,6 +50,8 @@ export interface GenerateRequest {
   readonly textKind: TextKind;
   /** A prompt that is text may end inside a token: what is written then begins with its last one. */
   readonly tokenHealing: boolean;
+  /** What the text is expected to be, in whole or in parts; empty: nothing is. It never changes the text. */
+  readonly prediction: string;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
   readonly suffix: string | null;
   /**
@@ -100,6 +110,16 @@ interface Usage {
   readonly cachedTokens: number;
   /** Ids before the EOS, or up to the one that completes a stop string. */
   readonly completionTokens: number;
+  /** Null where no text was predicted. */
+  readonly prediction: PredictionUsage | null;
+}
+
+/** Tokens of a predicted text. */
+interface PredictionUsage {
+  /** That stand in the completion. */
+  readonly accepted: number;
+  /** The others. */
+  readonly rejected: number;
 }
 
 /** What a request cost. */
@@ -108,6 +128,8 @@ export interface Cost {
   readonly nfe: number;
   /** Positions run through the model after the prefill, all forwards together. */
   readonly positionForwards: number;
+  /** Drafts that were checked, by source; only sources that had one. */
+  readonly drafts: DraftCounts['all'];
   /** Spent in the engine, not in its consumer; 0 where the clock stands still during computation (deployed Workers). */
   readonly prefillMs: number;
   /** The same after the prefill; of an edit, all of its time. */

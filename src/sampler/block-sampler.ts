@@ -121,6 +121,7 @@ class BlockLoop {
 
   async *forward(): AsyncGenerator<SamplerEvent, void, void> {
     const { width, verify: verified } = this.#settings;
+    if (verified) width.draft(this.#canvas, this.#finalEnd, this.#draftRoom(), this.#forwards.load);
     const plan = this.#plan();
     const block = width.blockOf(Math.max(plan.start, 0));
     const { committed, drafted } = await this.#run(plan);
@@ -128,6 +129,12 @@ class BlockLoop {
     else if (this.#check(committed, plan)) this.#decide(plan, lastRow(committed), drafted);
     if (committed || drafted) this.#step += 1;
     yield* this.#report(block);
+  }
+
+  /** The last id is never committed, so nothing checks a draft in its place before it is there anyway. */
+  #draftRoom(): number {
+    const final = this.#finalEnd - this.#committedEnd;
+    return Math.min(this.#forwards.maxForward - final, this.#canvas.length - 1 - this.#finalEnd);
   }
 
   #plan(): Plan {
@@ -140,7 +147,7 @@ class BlockLoop {
     const commitEnd = this.#commitsWholeBlocks ? together : Math.min(prefix, maxTokens - 1);
     const pending = canvas.slice(this.#committedEnd, commitEnd);
     if (complete || verified) {
-      this.#blockEnd = Math.min(width.end(prefix, pending.length), maxTokens);
+      this.#blockEnd = Math.min(width.end(prefix, pending.length, this.#forwards.load), maxTokens);
     }
     const open = canvas.filled(commitEnd);
     const partEnd = Math.min(width.partEnd(open), this.#blockEnd);
@@ -186,7 +193,9 @@ class BlockLoop {
   #check(causal: Predictions, { pending, start }: Plan): boolean {
     const from = start - pending.length;
     const result: HeldDrafts = checkDrafts(this.#canvas, from, causal);
-    if (result.offered > 0) this.#settings.width.observe(result.held, result.offered);
+    const { held, offered } = result;
+    this.#forwards.drafts.add(offered, held);
+    if (offered.length > 0) this.#settings.width.observe(held, offered.length);
     this.#finalEnd = result.finalEnd;
     this.#committedEnd = Math.min(start, result.finalEnd - (result.intact ? 0 : 1));
     if (this.#committedEnd < start) this.#forwards.forget(start - this.#committedEnd);

@@ -4,6 +4,7 @@
  */
 import type { ModelConfig } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
+import type { DraftSource } from './drafts/drafter.ts';
 import type { Alternative, StepEvent } from './events.ts';
 
 export class Canvas {
@@ -14,8 +15,12 @@ export class Canvas {
   readonly #mask: number;
   readonly #eos: readonly number[];
   readonly #alternatives = new Map<number, readonly Alternative[]>(); // offset -> best first
-  #changed = new Map<number, { readonly revised: boolean }>();
-  #remasked = new Set<number>();
+  /** Drafts that no mask was predicted for, until they are checked. */
+  readonly #looked = new Map<number, DraftSource>(); // offset -> source
+  /** Ids as the steps so far told them. */
+  readonly #told: Int32Array; // (maxTokens)
+  /** Offsets that may have changed since the last step. */
+  #touched = new Set<number>();
 
   /** @param lead (T) the prompt's last tokens, none of them committed */
   constructor(maxTokens: number, config: ModelConfig, lead: Int32Array = new Int32Array()) {
@@ -26,6 +31,7 @@ export class Canvas {
     this.#ids = new Int32Array(lead.length + maxTokens).fill(config.maskTokenId);
     this.#ids.set(lead);
     this.#probs = new Float32Array(maxTokens);
+    this.#told = new Int32Array(maxTokens).fill(config.maskTokenId);
   }
 
   /** Id at an offset; past the end, the mask token. */
@@ -84,14 +90,38 @@ export class Canvas {
     const id = predictions.ids[row]!;
     if (id === this.#mask) throw new Error('the model predicted the mask token');
     if (this.at(offset) === id) return;
-    this.#changed.set(offset, { revised: !this.isMask(offset) });
-    this.#remasked.delete(offset);
+    this.#touched.add(offset);
     this.#ids[offset + this.#lead] = id;
     this.judge(offset, predictions, row);
   }
 
-  /** Takes the probability and the alternatives of an offset from this row. The id stays. */
+  /** How many of these ids, from the first on, are neither a mask nor an EOS: those may be proposed. */
+  plain(ids: Int32Array): number {
+    const special = ids.findIndex((id) => id === this.#mask || this.#eos.includes(id));
+    return special < 0 ? ids.length : special;
+  }
+
+  /**
+   * Writes drafts from elsewhere at masks. A forward has to check them before the next step is told: nobody knows how
+   * probable they are.
+   * @param ids plain ones
+   */
+  propose(start: number, ids: Int32Array, source: DraftSource): void {
+    for (const [i, id] of ids.entries()) {
+      this.#ids[start + i + this.#lead] = id;
+      this.#looked.set(start + i, source);
+      this.#touched.add(start + i);
+    }
+  }
+
+  /** Where the draft at an offset is from. */
+  source(offset: number): DraftSource {
+    return this.#looked.get(offset) ?? 'mask';
+  }
+
+  /** Takes the probability and the alternatives of an offset from this row. The id stays, and is no draft any more. */
   judge(offset: number, { ids, probs, topIds, topProbs }: Predictions, row: number): void {
+    this.#looked.delete(offset);
     this.#probs[offset] = probs[row]!;
     if (!topIds || !topProbs) return;
     const count = topIds.length / ids.length;
@@ -115,8 +145,8 @@ export class Canvas {
   remask(offset: number): void {
     if (this.isMask(offset)) return;
     this.#ids[offset + this.#lead] = this.#mask;
-    this.#changed.delete(offset);
-    this.#remasked.add(offset);
+    this.#looked.delete(offset);
+    this.#touched.add(offset);
   }
 
   /** Masks everything from `start` on. */
@@ -126,18 +156,21 @@ export class Canvas {
 
   /** Changes since the last call. */
   takeStep(block: number): StepEvent {
-    const positions = Int32Array.from(this.#changed.keys()).sort();
+    const changed = Int32Array.from(this.#touched)
+      .filter((offset) => this.#told[offset] !== this.at(offset))
+      .sort();
+    const positions = changed.filter((offset) => !this.isMask(offset));
     const step: StepEvent = {
       type: 'step',
       block,
       positions,
       ids: positions.map((offset) => this.at(offset)),
       probs: Float32Array.from(positions, (offset) => this.prob(offset)),
-      revised: positions.filter((offset) => this.#changed.get(offset)?.revised),
-      remasked: Int32Array.from(this.#remasked).sort(),
+      revised: positions.filter((offset) => this.#told[offset] !== this.#mask),
+      remasked: changed.filter((offset) => this.isMask(offset)),
     };
-    this.#changed = new Map();
-    this.#remasked = new Set();
+    for (const offset of changed) this.#told[offset] = this.at(offset);
+    this.#touched = new Set();
     return step;
   }
 }

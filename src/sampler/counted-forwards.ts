@@ -1,4 +1,5 @@
 import type { Advanced, KvCache, SequenceForward } from '../model/model.ts';
+import { DraftCounts } from './drafts/counts.ts';
 import type { Lane } from './scheduling/lane.ts';
 
 /** One request's forwards: each waits for its turn, is refused after an abort, and is counted. */
@@ -7,6 +8,8 @@ export class CountedForwards {
   nfe = 0;
   /** Positions in those forwards, all together. */
   positionForwards = 0;
+  /** Drafts that they checked. */
+  readonly drafts = new DraftCounts();
 
   protected readonly lane: Lane;
   readonly #signal: AbortSignal;

@@ -1,12 +1,13 @@
 /** Checks drafts against the causal predictions of the forward that commits them. */
 import type { Predictions } from '../model/model.ts';
 import type { Canvas } from './canvas.ts';
+import type { DraftSource } from './drafts/drafter.ts';
 
 export interface HeldDrafts {
   /** Drafts that agreed with the causal predictions. */
   readonly held: number;
-  /** Drafts that were checked: all up to the first that did not hold. */
-  readonly offered: number;
+  /** Where the drafts are from that were checked: all up to the first that did not hold. */
+  readonly offered: readonly DraftSource[];
   /** The first offset that is not final. */
   readonly finalEnd: number;
   /** No draft was wrong: the predictions of the same forward after them may be used. */
@@ -25,11 +26,11 @@ export interface HeldDrafts {
  */
 export function checkDrafts(canvas: Canvas, start: number, causal: Predictions): HeldDrafts {
   let held = 0;
-  let offered = 0;
+  const offered: DraftSource[] = [];
   for (let row = 0; row < causal.ids.length; row++) {
     const offset = start + row + 1;
     if (!canvas.isMask(offset)) {
-      offered += 1;
+      offered.push(canvas.source(offset));
       if (canvas.at(offset) === causal.ids[row]) {
         held += 1;
         canvas.judge(offset, causal, row);

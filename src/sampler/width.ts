@@ -1,16 +1,26 @@
 /** Decides how far ahead a forward looks: where its window of masks ends. */
 import { type CostCurve, costOf } from '../model/cost-curve.ts';
+import type { Canvas } from './canvas.ts';
+import type { Acceptance } from './drafts/acceptance.ts';
+import type { Load } from './scheduling/lane.ts';
 
 /** The window of masks that a forward predicts. */
 export interface Width {
   /** Tokens per block. A step's block number counts in these blocks. */
   readonly blockLength: number;
   /**
+   * Writes drafts after the final text, or drops some that are there, before a forward is planned. With verification only.
+   * @param final the first offset that is not final
+   * @param room drafts that the forward may check at most
+   */
+  draft(canvas: Canvas, final: number, room: number, load: Load): void;
+  /**
    * @param from the first undecided offset
    * @param pending clean tokens that the same forward commits
+   * @param load absent: no other request shares the forward
    * @returns the offset after the window's last position, more than `from`
    */
-  end(from: number, pending: number): number;
+  end(from: number, pending: number, load?: Load): number;
   /**
    * @param from the first mask
    * @returns the offset before which positions may be decided now
@@ -40,6 +50,7 @@ export function grid(blockLength: number, part: number, phase: number): Width {
     end: (from) => boundary(from, blockLength),
     partEnd: (from) => boundary(from, part),
     blockOf: (offset) => Math.floor((offset + phase) / blockLength),
+    draft() {},
     observe() {},
   };
 }
@@ -50,43 +61,17 @@ export function sliding(blockLength: number): Width {
 }
 
 /** All positions of a window may be decided at once. Block numbers count in windows of the longest length. */
-function wholeWindow(blockLength: number) {
+export function wholeWindow(blockLength: number) {
   return {
     blockLength,
+    draft() {},
     partEnd: () => Number.POSITIVE_INFINITY,
     blockOf: (offset: number) => Math.floor(offset / blockLength),
   };
 }
 
-/** How often drafts hold. The requests of an engine share it, so a short request starts with the rate of earlier ones. */
-export class Acceptance {
-  #held: number;
-  #offered: number;
-
-  /** @param prior share of drafts expected to hold before any was seen, in (0, 1) */
-  constructor(prior: number) {
-    this.#held = PRIOR_WEIGHT * prior;
-    this.#offered = PRIOR_WEIGHT;
-  }
-
-  /** Probability that one more draft holds. */
-  get rate(): number {
-    return this.#held / this.#offered;
-  }
-
-  observe(held: number, offered: number): void {
-    this.#held = this.#held * MEMORY + held;
-    this.#offered = this.#offered * MEMORY + offered;
-  }
-}
-
-/** Weight of the prior, in drafts. */
-const PRIOR_WEIGHT = 8;
-/** Share of the counts that remains after one verification. */
-const MEMORY = 0.97;
 /** If a window would pay at this rate, a narrow one is tried now and then. */
 const HOPEFUL = 0.95;
-const WORTH_PROBING = 1.1;
 const PROBE_EVERY = 64;
 const PROBE_WIDTH = 3;
 
@@ -97,41 +82,43 @@ const PROBE_WIDTH = 3;
  */
 export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: number): Width {
   let forwards = 0;
-  const probes = gain(costs, HOPEFUL, bestWindow(costs, HOPEFUL, longest)) >= WORTH_PROBING;
   return {
     ...wholeWindow(longest),
-    end(from) {
+    end(from, _, load = ALONE) {
       forwards += 1;
-      const width = bestWindow(costs, acceptance.rate, longest);
-      if (width === 1 && probes && forwards % PROBE_EVERY === 0) return from + Math.min(PROBE_WIDTH, longest);
-      return from + width;
+      const width = bestWindow(costs, acceptance.rate, longest, load);
+      if (width > 1 || forwards % PROBE_EVERY !== 0) return from + width;
+      const hopeful = bestWindow(costs, HOPEFUL, longest, load);
+      return from + (hopeful > 1 ? Math.min(PROBE_WIDTH, longest) : 1);
     },
     observe: (held, offered) => acceptance.observe(held, offered),
   };
 }
 
-/** Gain of a window at least: the cost curve is noisy and leaves out the head's rows. */
+/** Gain of a window at least, for a lone request: the cost curve is noisy and leaves out the head's rows. */
 const WORTH_WIDENING = 1.1;
+const ALONE: Load = { rows: 0, tokens: 0 };
 
 /** The window with the highest gain; 1 if no gain is high enough. */
-export function bestWindow(costs: CostCurve, rate: number, longest: number): number {
+export function bestWindow(costs: CostCurve, rate: number, longest: number, load = ALONE): number {
   let best = 1;
-  let highest = WORTH_WIDENING;
+  // What one request gains is a share of what the batch decodes.
+  let highest = 1 + (WORTH_WIDENING - 1) / (load.tokens + 1);
   for (let window = 2; window <= longest; window++) {
-    const value = gain(costs, rate, window);
+    const value = gain(costs, rate, window, load);
     if (value > highest) [best, highest] = [window, value];
   }
   return best;
 }
 
 /**
- * Tokens per unit of cost with a window of W positions, relative to one at a time, when each draft holds with
- * probability r given that those before it did.
+ * Tokens of the batch per unit of its cost with a window of W positions, relative to one position, when each draft holds
+ * with probability r given that those before it did.
  *
  * A window of W drafts k = W - 1 ids. A forward that checks k drafts gives 1 + sum r^i tokens. With probability r^k all
  * drafts hold, and the next forward has drafts again. Otherwise a forward without drafts comes first; it gives one token.
  */
-export function gain(costs: CostCurve, rate: number, window: number): number {
+export function gain(costs: CostCurve, rate: number, window: number, { rows, tokens }: Load = ALONE): number {
   const drafts = window - 1;
   let held = 0;
   let all = 1;
@@ -139,7 +126,8 @@ export function gain(costs: CostCurve, rate: number, window: number): number {
     all *= rate;
     held += all;
   }
-  const checking = costOf(costs, 1 + 2 * drafts);
-  const drafting = costOf(costs, 1 + drafts);
-  return (1 + held + (1 - all)) / (checking + (1 - all) * drafting);
+  const checking = costOf(costs, rows + 1 + 2 * drafts);
+  const drafting = costOf(costs, rows + 1 + drafts);
+  const value = (tokens + 1 + held + (1 - all) * (tokens + 1)) / (checking + (1 - all) * drafting);
+  return (value * costOf(costs, rows + 1)) / (tokens + 1);
 }

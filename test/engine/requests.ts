@@ -14,6 +14,7 @@ const DECODING = {
   threshold: 0.8,
   blockLength: 8,
   verify: false,
+  drafts: null,
   remasking: null,
   approximateCache: null,
 } satisfies GenerateRequest['decoding'];
@@ -25,6 +26,7 @@ export function request(overrides: Overrides = {}): GenerateRequest {
     prompt: 'let x',
     textKind: 'prompt',
     tokenHealing: true,
+    prediction: '',
     suffix: null,
     maxTokens: 20,
     temperature: 0,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type CostCurve, costOf } from '../../src/model/cost-curve.ts';
 import { KERNEL_TIMING, measureCosts } from '../../src/model/measure-costs.ts';
-import { Acceptance, adaptive, bestWindow, blocks, gain, sliding } from '../../src/sampler/width.ts';
+import { Acceptance } from '../../src/sampler/drafts/acceptance.ts';
+import { adaptive, bestWindow, blocks, gain, sliding } from '../../src/sampler/width.ts';
 
 const curve = (...points: [number, number][]): CostCurve => ({
   source: 'measured',

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import {
+  DRAFT_SOURCES,
   MOST_STEPS,
   type ParameterName,
   policyNames,
@@ -41,6 +42,10 @@ export const decodingSchema = z
     verify: z.boolean().optional().openapi({
       description:
         'Decided ids are drafts that the next forward checks causally: the text is that of block length 1, a forward decides several tokens where drafts hold. Default: true where the model can.',
+    }),
+    drafts: z.array(z.enum(DRAFT_SOURCES)).max(DRAFT_SOURCES.length).optional().openapi({
+      description:
+        "With `verify`: where drafts are from, as many as pay on this host. `prediction`: the text of the request's `prediction`. `lookup`: what followed the last tokens where they stood before, in the prompt, the suffix, other files or the text. `mask`: masks after the text, in windows of `block_length` at most. An empty list: one token a forward. Default: all of them, or with a `block_length` masks alone, in windows of that length.",
     }),
     remasking: z
       .strictObject({

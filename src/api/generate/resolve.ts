@@ -24,6 +24,8 @@ export interface GenerationFields extends SamplingFields {
   readonly max_tokens?: number | null | undefined;
   readonly stop?: string | string[] | null | undefined;
   readonly decoding?: DecodingFields | null | undefined;
+  /** The text of `prediction`, where the endpoint has it. */
+  readonly predicted?: string;
 }
 
 /** What some clients send for an empty suffix. */
@@ -47,6 +49,7 @@ export function resolveRequest(
     context: withLineFeeds(body.context ?? ''),
     textKind: body.textKind ?? 'prompt',
     prompt: typeof prompt === 'string' ? prompt : idsOf(prompt, maxTokens, model),
+    prediction: withLineFeeds(body.predicted ?? ''),
     suffix: suffix || null,
     ...(lineBreak !== undefined && lineBreak !== '\n' && { lineBreak }),
     maxTokens,
@@ -69,7 +72,7 @@ function fileOf({ suffix: sent, textKind, lineBreak }: GenerationFields, prompt:
 }
 
 function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
-  const { policy, block_length, verify, remasking, approximate_cache, ...parameters } = fields;
+  const { policy, block_length, verify, drafts, remasking, approximate_cache, ...parameters } = fields;
   const verified = verify ?? (remasking === undefined && predictsNext(config));
   const own = config.subBlockLength ?? config.blockLength;
   const blockLength = block_length ?? (verified ? null : own);
@@ -87,6 +90,7 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
     ...resolvePolicy(chosen, { ...defaults, ...parameters }, verified),
     blockLength,
     verify: verified,
+    drafts: drafts ?? null,
     remasking: remasking
       ? {
           strategy: remasking.strategy ?? DEFAULTS.remasking.strategy,

@@ -75,8 +75,8 @@ async function* runEdit(
         type: 'done',
         finishReason: 'stop',
         stopString: null,
-        usage: { promptTokens: text.promptTokens, cachedTokens: 0, completionTokens },
-        cost: { nfe, positionForwards, prefillMs: 0, decodeMs },
+        usage: { promptTokens: text.promptTokens, cachedTokens: 0, completionTokens, prediction: null },
+        cost: { nfe, positionForwards, drafts: {}, prefillMs: 0, decodeMs },
         result: asResult(request, text, event, spans),
       };
       return;

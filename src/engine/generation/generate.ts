@@ -2,6 +2,7 @@
 import { type ModelConfig, uncommittedPrompt } from '../../model/config.ts';
 import type { DiffusionModel } from '../../model/model.ts';
 import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts';
+import { PredictedText } from '../../sampler/drafts/predicted-text.ts';
 import { createDraw } from '../../sampler/draw.ts';
 import { Forwards } from '../../sampler/forwards.ts';
 import type { Lane } from '../../sampler/scheduling/lane.ts';
@@ -20,6 +21,8 @@ export interface GenerationPlan {
   readonly settings: BlockSettings;
   /** What is committed first. */
   readonly prompt: Int32Array; // (P), P > 0
+  /** What the reader expects to be written. */
+  readonly prediction: Int32Array; // (N)
   /** Tokens that were sent: without a start token, with one that is written again. */
   readonly promptTokens: number;
   /** The end of the prompt that is written again, as the beginning of the first token. */
@@ -40,7 +43,7 @@ export async function* generate(
   lane: Lane,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, void, void> {
-  const { request, settings, prompt, promptTokens, beginning } = plan;
+  const { request, settings, prompt, prediction, promptTokens, beginning } = plan;
   const { stop, suffix, logprobs, maxTokens } = request;
   const { cache } = lane;
   const cachedTokens = cache.length;
@@ -50,12 +53,23 @@ export async function* generate(
   const around = aroundText(request, tokenizer);
   const text = new CompletionText(tokenizer, stops, around, logprobs !== null, beginning?.bytes);
 
+  const predicted = prediction.length > 0 ? new PredictedText(prediction) : null;
   const end = (finishReason: 'stop' | 'length', cost: Pick<Cost, 'prefillMs' | 'decodeMs'>): GenerateEvent => ({
     type: 'done',
     finishReason,
     stopString: text.stopString,
-    usage: { promptTokens, cachedTokens, completionTokens: text.tokens },
-    cost: { nfe: forwards.nfe, positionForwards: forwards.positionForwards, ...cost },
+    usage: {
+      promptTokens,
+      cachedTokens,
+      completionTokens: text.tokens,
+      prediction: predicted && { accepted: predicted.accepted, rejected: predicted.rejected },
+    },
+    cost: {
+      nfe: forwards.nfe,
+      positionForwards: forwards.positionForwards,
+      drafts: forwards.drafts.all,
+      ...cost,
+    },
   });
 
   const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
@@ -85,7 +99,9 @@ export async function* generate(
       };
     } else {
       const late = event.end === null && isLate(text.hasNewLine);
+      const before = text.tokens;
       const { text: delta, tokens } = text.push(event, event.end !== null || late);
+      predicted?.push(event.ids.subarray(0, text.tokens - before));
       if (delta !== '' || tokens.length > 0) yield { type: 'block', block: event.block, text: delta, tokens };
       if (event.end !== null || late || text.stopped) {
         yield end(text.stopped || event.end === 'eos' ? 'stop' : 'length', { prefillMs, decodeMs });

@@ -1,6 +1,6 @@
 /** From a request for text to a job: its prompt as ids, its blocks, and the room that they take. */
 import type { DiffusionModel } from '../../model/model.ts';
-import type { Acceptance } from '../../sampler/width.ts';
+import type { DraftAcceptance } from '../../sampler/drafts/learned.ts';
 import { tokensNeeded } from '../admission.ts';
 import type { EngineJob } from '../job.ts';
 import type { GenerateRequest } from '../request.ts';
@@ -27,14 +27,15 @@ export function generationJob(
   request: GenerateRequest,
   model: DiffusionModel,
   tokenizer: Tokenizer,
-  acceptance: Acceptance,
+  acceptance: DraftAcceptance,
 ): EngineJob {
   const { ids, tokens: promptTokens, beginning } = promptOf(request, model, tokenizer);
   // Something has to predict the first id.
   const prompt = ids.length > 0 ? ids : Int32Array.of(model.config.startTokenId);
-  const settings = planBlocks(request, model, acceptance, prompt.length);
+  const prediction = predictionOf(request, beginning, model, tokenizer);
+  const settings = planBlocks(request, model, acceptance, { prompt, prediction });
   const tokens = tokensNeeded(model, request, prompt.length);
-  const plan = { request, settings, prompt, promptTokens, beginning };
+  const plan = { request, settings, prompt, prediction, promptTokens, beginning };
   return {
     tokens,
     // Where a commit of the same tokens would not always write the same KV, nothing can be run again, so all is taken now.
@@ -77,6 +78,23 @@ function promptOf(request: GenerateRequest, model: DiffusionModel, tokenizer: To
   };
   const ids = framed();
   return { ids, tokens: ids.length + sent.length - prefix.length, beginning };
+}
+
+/**
+ * The ids of the predicted text, those of it that the context could hold. It is text alone: what looks like a special token
+ * is none.
+ */
+function predictionOf(
+  { prediction }: GenerateRequest,
+  beginning: Beginning | null,
+  model: DiffusionModel,
+  tokenizer: Tokenizer,
+): Int32Array {
+  if (prediction === '') return new Int32Array();
+  requireMayFit(prediction, 'prediction', { model, tokenizer });
+  // The completion begins with what was taken back of the prompt.
+  const begun = beginning ? new TextDecoder().decode(beginning.bytes) : '';
+  return tokenizer.encode(begun + prediction, 'content').slice(0, contextLimit({ model }));
 }
 
 function healed(

@@ -2,25 +2,38 @@
 import { type ModelConfig, predictsNext, uncommittedPrompt } from '../../model/config.ts';
 import type { DiffusionModel } from '../../model/model.ts';
 import type { BlockSettings } from '../../sampler/block-sampler.ts';
+import { DRAFT_SOURCES, type Drafter } from '../../sampler/drafts/drafter.ts';
+import { Drafts } from '../../sampler/drafts/drafts.ts';
+import type { DraftAcceptance } from '../../sampler/drafts/learned.ts';
+import { LookupDrafts } from '../../sampler/drafts/lookup.ts';
+import { MaskDrafts } from '../../sampler/drafts/mask.ts';
+import { PredictionDrafts } from '../../sampler/drafts/prediction.ts';
 import { createPolicy } from '../../sampler/policies/index.ts';
 import { remask } from '../../sampler/remasking.ts';
-import { type Acceptance, adaptive, blocks, grid, sliding, type Width } from '../../sampler/width.ts';
+import { blocks, grid, sliding, type Width } from '../../sampler/width.ts';
 import { type GenerateRequest, RequestError } from '../request.ts';
 
-/** Positions that an adaptive window looks ahead at most: models are trained on blocks of 4 to 32. */
+/** Positions that a chosen window of masks looks ahead at most: models are trained on blocks of 4 to 32. */
 const LONGEST_WINDOW = 16;
+
+/** What a request is drafted from. */
+export interface PlannedText {
+  /** Prompt, suffix and other files, as they are run. */
+  readonly prompt: Int32Array; // (P)
+  /** What the reader expects to be written; empty for nothing. */
+  readonly prediction: Int32Array; // (N)
+}
 
 /**
  * @param acceptance how often drafts have been holding on this engine
- * @param prompt tokens of the prompt
  * @throws RequestError `unsupported_parameter` for `decoding.verify` on a model that cannot, and with `remasking`, and for
  *   `decoding.approximate_cache` on one whose cache is exact; `invalid_value` for a block length that does not fit the model's blocks
  */
 export function planBlocks(
   request: GenerateRequest,
   model: DiffusionModel,
-  acceptance: Acceptance,
-  prompt: number,
+  acceptance: DraftAcceptance,
+  text: PlannedText,
 ): BlockSettings {
   const { maxTokens, decoding, seed } = request;
   const { verify, remasking, approximateCache } = decoding;
@@ -44,7 +57,7 @@ export function planBlocks(
   }
   return {
     maxTokens,
-    width: chooseWidth(request, model, acceptance, prompt),
+    width: chooseWidth(request, model, acceptance, text),
     policy: createPolicy(decoding, seed),
     verify,
     remasking: remasking && remask(remasking, seed),
@@ -53,18 +66,38 @@ export function planBlocks(
 }
 
 function chooseWidth(
-  { decoding }: GenerateRequest,
+  request: GenerateRequest,
   model: DiffusionModel,
-  acceptance: Acceptance,
-  prompt: number,
+  acceptance: DraftAcceptance,
+  text: PlannedText,
 ): Width {
-  const { verify, blockLength } = decoding;
+  const { verify, blockLength, drafts } = request.decoding;
   const { config } = model;
-  if (verify) return blockLength === null ? adaptive(model.costs, acceptance, LONGEST_WINDOW) : sliding(blockLength);
+  if (verify) {
+    if (drafts === null && blockLength !== null) return sliding(blockLength);
+    return chooseDrafts(request, model, acceptance, text);
+  }
   const length = blockLength ?? config.subBlockLength ?? config.blockLength;
   if (config.contextAttention === 'causal') return blocks(length);
   if (config.contextAttention === 'full') return grid(Number.POSITIVE_INFINITY, length, 0);
-  return grid(config.blockLength, partOf(length, config), uncommittedPrompt(config, prompt));
+  return grid(config.blockLength, partOf(length, config), uncommittedPrompt(config, text.prompt.length));
+}
+
+function chooseDrafts(
+  { decoding, maxTokens }: GenerateRequest,
+  { costs }: DiffusionModel,
+  acceptance: DraftAcceptance,
+  { prompt, prediction }: PlannedText,
+): Width {
+  const sources = decoding.drafts ?? DRAFT_SOURCES;
+  const drafters: Drafter[] = [];
+  if (sources.includes('prediction') && prediction.length > 0) {
+    drafters.push(new PredictionDrafts(prediction, acceptance.prediction));
+  }
+  if (sources.includes('lookup')) drafters.push(new LookupDrafts(prompt, maxTokens, acceptance.lookup));
+  const longest = decoding.blockLength ?? LONGEST_WINDOW;
+  const masks = sources.includes('mask') ? new MaskDrafts(costs, acceptance.mask, longest) : null;
+  return new Drafts(costs, drafters, masks, longest);
 }
 
 /** @throws RequestError unless the part divides the blocks that the model attends in, which no request can change */
