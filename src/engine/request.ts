@@ -31,10 +31,10 @@ export type Decoding = PolicySettings & {
   /** Decided ids are drafts that a causal forward has to confirm: the text is that of block length 1. */
   readonly verify: boolean;
   /**
-   * Where drafts are from, only with `verify`: as many as pay on this host, windows of masks of `blockLength` at most. Null:
-   * masks alone, in windows of `blockLength`, or from everywhere where that is null too.
+   * Where drafts are from, only with `verify`: as many as pay on this host, windows of masks of `blockLength` at most.
+   * Absent: masks alone, in windows of `blockLength`, or from everywhere where that is null.
    */
-  readonly drafts: readonly DraftSource[] | null;
+  readonly drafts?: readonly DraftSource[] | undefined;
   /** Null: what is decided stays. Not with `verify`. */
   readonly remasking: RemaskingSettings | null;
   /** Null: every forward runs the whole canvas. Only under `full` context, where nothing else is exact. */
@@ -50,8 +50,8 @@ export interface GenerateRequest {
   readonly textKind: TextKind;
   /** A prompt that is text may end inside a token: what is written then begins with its last one. */
   readonly tokenHealing: boolean;
-  /** What the text is expected to be, in whole or in parts; empty: nothing is. It never changes the text. */
-  readonly prediction: string;
+  /** What the text is expected to be, in whole or in parts. It never changes the text. Absent: nothing is expected. */
+  readonly prediction?: string | undefined;
   /** What follows the text to be written: the prompt is then the prefix of a hole. Null: nothing does. */
   readonly suffix: string | null;
   /**
@@ -110,8 +110,8 @@ interface Usage {
   readonly cachedTokens: number;
   /** Ids before the EOS, or up to the one that completes a stop string. */
   readonly completionTokens: number;
-  /** Null where no text was predicted. */
-  readonly prediction: PredictionUsage | null;
+  /** Absent where no text was predicted. */
+  readonly prediction?: PredictionUsage;
 }
 
 /** Tokens of a predicted text. */

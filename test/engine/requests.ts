@@ -14,7 +14,6 @@ const DECODING = {
   threshold: 0.8,
   blockLength: 8,
   verify: false,
-  drafts: null,
   remasking: null,
   approximateCache: null,
 } satisfies GenerateRequest['decoding'];
@@ -26,7 +25,6 @@ export function request(overrides: Overrides = {}): GenerateRequest {
     prompt: 'let x',
     textKind: 'prompt',
     tokenHealing: true,
-    prediction: '',
     suffix: null,
     maxTokens: 20,
     temperature: 0,

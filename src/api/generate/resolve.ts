@@ -49,7 +49,7 @@ export function resolveRequest(
     context: withLineFeeds(body.context ?? ''),
     textKind: body.textKind ?? 'prompt',
     prompt: typeof prompt === 'string' ? prompt : idsOf(prompt, maxTokens, model),
-    prediction: withLineFeeds(body.predicted ?? ''),
+    ...(body.predicted !== undefined && { prediction: withLineFeeds(body.predicted) }),
     suffix: suffix || null,
     ...(lineBreak !== undefined && lineBreak !== '\n' && { lineBreak }),
     maxTokens,
@@ -90,7 +90,7 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
     ...resolvePolicy(chosen, { ...defaults, ...parameters }, verified),
     blockLength,
     verify: verified,
-    drafts: drafts ?? null,
+    ...(drafts && { drafts }),
     remasking: remasking
       ? {
           strategy: remasking.strategy ?? DEFAULTS.remasking.strategy,

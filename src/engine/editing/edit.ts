@@ -75,7 +75,7 @@ async function* runEdit(
         type: 'done',
         finishReason: 'stop',
         stopString: null,
-        usage: { promptTokens: text.promptTokens, cachedTokens: 0, completionTokens, prediction: null },
+        usage: { promptTokens: text.promptTokens, cachedTokens: 0, completionTokens },
         cost: { nfe, positionForwards, drafts: {}, prefillMs: 0, decodeMs },
         result: asResult(request, text, event, spans),
       };

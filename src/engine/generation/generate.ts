@@ -62,7 +62,7 @@ export async function* generate(
       promptTokens,
       cachedTokens,
       completionTokens: text.tokens,
-      prediction: predicted && { accepted: predicted.accepted, rejected: predicted.rejected },
+      ...(predicted && { prediction: { accepted: predicted.accepted, rejected: predicted.rejected } }),
     },
     cost: {
       nfe: forwards.nfe,

@@ -85,7 +85,7 @@ function promptOf(request: GenerateRequest, model: DiffusionModel, tokenizer: To
  * is none.
  */
 function predictionOf(
-  { prediction }: GenerateRequest,
+  { prediction = '' }: GenerateRequest,
   beginning: Beginning | null,
   model: DiffusionModel,
   tokenizer: Tokenizer,

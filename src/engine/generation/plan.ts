@@ -74,7 +74,7 @@ function chooseWidth(
   const { verify, blockLength, drafts } = request.decoding;
   const { config } = model;
   if (verify) {
-    if (drafts === null && blockLength !== null) return sliding(blockLength);
+    if (drafts === undefined && blockLength !== null) return sliding(blockLength);
     return chooseDrafts(request, model, acceptance, text);
   }
   const length = blockLength ?? config.subBlockLength ?? config.blockLength;

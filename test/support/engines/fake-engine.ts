@@ -192,7 +192,7 @@ export function createFakeEngine({
       type: 'done',
       finishReason: 'length',
       stopString: null,
-      usage: { promptTokens, cachedTokens: FAKE_CACHED_TOKENS, completionTokens: maxTokens, prediction: null },
+      usage: { promptTokens, cachedTokens: FAKE_CACHED_TOKENS, completionTokens: maxTokens },
       cost: { nfe: maxTokens + 1, positionForwards: maxTokens * blockLength, drafts: {}, prefillMs: 1, decodeMs: 2 },
     };
   }
@@ -259,7 +259,7 @@ async function* runFakeEdit(
     type: 'done',
     finishReason: 'stop',
     stopString: null,
-    usage: { promptTokens: code.length, cachedTokens: 0, completionTokens: edits.length, prediction: null },
+    usage: { promptTokens: code.length, cachedTokens: 0, completionTokens: edits.length },
     cost: { nfe: 3, positionForwards: 30, drafts: {}, prefillMs: 0, decodeMs: 4 },
     result: { text, diff: at < 0 ? '' : '--- a/code\n+++ b/code\n', edits, spans, passes: 1, complete: true },
   };
