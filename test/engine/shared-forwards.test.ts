@@ -6,10 +6,10 @@ import { type GenerateRequest, policyNames, resolvePolicy } from '../../src/engi
 import { PagedKvCache } from '../../src/model/kv/paged-cache.ts';
 import { WasmModel } from '../../src/model/wasm-model.ts';
 import { readModelConfig } from '../../src/model/weight-source.ts';
+import { DraftAcceptance } from '../../src/sampler/drafts/learned.ts';
 import { nextMacrotask } from '../../src/sampler/macrotask.ts';
 import { uniform } from '../../src/sampler/random.ts';
 import { Scheduler } from '../../src/sampler/scheduling/scheduler.ts';
-import { Acceptance } from '../../src/sampler/width.ts';
 import { ByteTokenizer } from '../support/engines/byte-tokenizer.ts';
 import { kernelModules } from '../support/engines/kernels.ts';
 import { convertFixture } from '../support/engines/models.ts';
@@ -145,7 +145,7 @@ const LANES = Array.from({ length: 16 }, (_, i) =>
 
 /** Starts a lane without an engine. @param macrotask which the host may let come no more */
 function start(scheduler: Scheduler, model: WasmModel, asked: GenerateRequest, macrotask = nextMacrotask) {
-  const job = generationJob(asked, model, new ByteTokenizer(), new Acceptance(0.5));
+  const job = generationJob(asked, model, new ByteTokenizer(), new DraftAcceptance());
   const cache = model.createCache(job.tokens, job.prefix, job.first);
   const lane = scheduler.join({ cache, client: '', macrotask });
   return { lane, cache, events: job.run(lane, new AbortController().signal) };
