@@ -11,6 +11,12 @@ const chat = user('a');
 const fim = { prompt: 'a', suffix: 'b' };
 const infill = { input_prefix: 'a', input_suffix: 'b' };
 const edit = { code: 'a' };
+const MISSING = 'missing_required_parameter';
+const predicting = (content: unknown) => ({ ...chat, prediction: { type: 'content', content } });
+const unchecked = (decoding: object, content?: string) => ({
+  ...(content === undefined ? chat : predicting(content)),
+  decoding: { ...decoding, verify: false },
+});
 const image = { type: 'image_url', image_url: { url: 'data:,' } };
 
 const TABLES: Readonly<Record<string, readonly Row[]>> = {
@@ -26,6 +32,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     ['n', { ...fim, n: 2 }, 'unsupported_parameter', 'n'],
     ['diffusing without a stream', { ...fim, diffusing: true }, 'invalid_value', 'diffusing'],
     ['a lone surrogate', { ...fim, suffix: '\ud800' }, 'invalid_value', 'suffix'],
+    ['a prediction', { ...fim, prediction: { type: 'content' } }, 'unsupported_parameter', 'prediction'],
   ],
   '/v1/chat/completions': [
     ['no messages', {}, 'missing_required_parameter', 'messages'],
@@ -48,7 +55,25 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     ['functions', { ...chat, functions: [{}] }, 'unsupported_parameter', 'functions'],
     ['JSON mode', { ...chat, response_format: { type: 'json_object' } }, 'unsupported_parameter', 'response_format'],
     ['audio', { ...chat, modalities: ['text', 'audio'] }, 'unsupported_parameter', 'modalities'],
-    ['a prediction', { ...chat, prediction: { type: 'content' } }, 'unsupported_parameter', 'prediction'],
+    ['an empty prediction', { ...chat, prediction: { type: 'content' } }, MISSING, 'prediction.content'],
+    ['a predicted image', predicting([image]), 'invalid_value', 'prediction.content.0.type'],
+    ['a predicted number', predicting(5), 'invalid_value', 'prediction.content'],
+    [
+      'another kind of prediction',
+      { ...chat, prediction: { type: 'x', content: 'a' } },
+      'invalid_value',
+      'prediction.type',
+    ],
+    ['a prediction in text', { ...chat, prediction: 'a' }, 'invalid_type', 'prediction'],
+    ['a prediction that nothing checks', unchecked({}, 'a'), 'unsupported_parameter', 'prediction'],
+    ['drafts that nothing checks', unchecked({ drafts: ['lookup'] }), 'unsupported_parameter', 'decoding.drafts'],
+    ['strange drafts', { ...chat, decoding: { drafts: ['guess'] } }, 'invalid_value', 'decoding.drafts.0'],
+    [
+      'no room for masks',
+      { ...chat, decoding: { drafts: ['mask'], block_length: 1 } },
+      'invalid_value',
+      'decoding.drafts',
+    ],
     ['a grammar', { ...chat, grammar: 'root ::= "a"' }, 'unsupported_parameter', 'grammar'],
     ['reasoning of the wrong type', { ...chat, reasoning_effort: 5 }, 'invalid_type', 'reasoning_effort'],
     ['max_tokens 0', { ...chat, max_tokens: 0 }, 'invalid_value', 'max_tokens'],

@@ -4,6 +4,7 @@ import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
 import { contentOf } from '../fields/messages.ts';
+import { predictedBy } from '../fields/prediction.ts';
 import { copiesOf, resolveRequest } from '../generate/resolve.ts';
 import type { Endpoint } from '../generate/route.ts';
 import type { ApiSettings, ServedEngine } from '../host.ts';
@@ -51,7 +52,9 @@ function resolveChat(body: ChatRequest, engine: ServedEngine, settings: ApiSetti
   const left = contextLimit(engine) - ids.length;
   const max_tokens = given > 0 ? given : Math.max(Math.min(defaultMaxTokens('chat', settings.maxTokens), left), 1);
   const logprobs = body.logprobs ? { alternatives: body.top_logprobs ?? DEFAULTS.alternatives, prompt: false } : null;
-  return engine.fit({ ...resolveRequest({ ...body, ...prompt, suffix: null, max_tokens }, model, settings), logprobs });
+  const predicted = predictedBy(body.prediction);
+  const fields = { ...body, ...prompt, suffix: null, max_tokens, predicted };
+  return engine.fit({ ...resolveRequest(fields, model, settings), logprobs });
 }
 
 function endingOf(body: ChatRequest): ChatEnding {

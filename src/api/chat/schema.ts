@@ -5,6 +5,7 @@ import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fiel
 import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
 import { messagesField } from '../fields/messages.ts';
+import { predictionField } from '../fields/prediction.ts';
 import { checkNames, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
 import { modelField, stopField } from '../fields/text.ts';
@@ -32,6 +33,7 @@ export const chatRequestSchema = z
       .openapi({ description: `Choices, one after another. Default ${DEFAULTS.n}.` }),
     ...samplingFields,
     stop: stopField,
+    prediction: predictionField,
     ...streamFields,
     logprobs: z.boolean().nullish().openapi({ description: 'Log-probabilities of the tokens of the answer.' }),
     top_logprobs: z.int().min(0).max(20).nullish().openapi({

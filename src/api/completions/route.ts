@@ -2,6 +2,7 @@
 import { DEFAULTS } from '../../engine/defaults.ts';
 import type { GenerateRequest } from '../../engine/request.ts';
 import { textOf } from '../../engine/tokenizer/detokenizer.ts';
+import { predictedBy } from '../fields/prediction.ts';
 import { type OnePrompt, promptsOf } from '../fields/prompt.ts';
 import { templatedHole } from '../generate/fim-prompt.ts';
 import { copiesOf, resolveRequest } from '../generate/resolve.ts';
@@ -46,7 +47,8 @@ function candidates(
   ranked: boolean,
 ): GenerateRequest[] {
   const { logprobs, echo } = body;
-  const request = resolveRequest({ ...body, ...holeOf(prompt, body, engine) }, engine.model, settings);
+  const fields = { ...body, ...holeOf(prompt, body, engine), predicted: predictedBy(body.prediction) };
+  const request = resolveRequest(fields, engine.model, settings);
   const asked = logprobs ?? null;
   const judged =
     asked !== null || ranked

@@ -4,6 +4,7 @@ import { DEFAULTS } from '../../engine/defaults.ts';
 import { costSchema, finishReasonSchema, stepSchema, usageSchema } from '../fields/answers.ts';
 import { compatibleFields } from '../fields/compatible.ts';
 import { decodingSchema } from '../fields/decoding.ts';
+import { predictionField } from '../fields/prediction.ts';
 import { promptField, promptsOf } from '../fields/prompt.ts';
 import { checkNames, samplingFields } from '../fields/sampling.ts';
 import { checkStreamFields, streamFields } from '../fields/stream.ts';
@@ -27,6 +28,7 @@ export const completionRequestSchema = z
       }),
     ...samplingFields,
     stop: stopField,
+    prediction: predictionField,
     ...streamFields,
     decoding: decodingSchema.nullish(),
     n: z

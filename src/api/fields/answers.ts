@@ -21,7 +21,18 @@ export const usageSchema = z.object({
       .int()
       .openapi({ description: 'Tokens of the prompt that an earlier request had left in the cache.' }),
   }),
+  completion_tokens_details: z
+    .object({
+      accepted_prediction_tokens: z.int().openapi({ description: 'Tokens of the prediction that the text has.' }),
+      rejected_prediction_tokens: z
+        .int()
+        .openapi({ description: 'Its other tokens. They are no part of `completion_tokens`.' }),
+    })
+    .optional()
+    .openapi({ description: 'With `prediction`.' }),
 });
+
+const draftCountSchema = z.object({ offered: z.int(), held: z.int() });
 
 export const costSchema = z
   .object({
@@ -29,6 +40,16 @@ export const costSchema = z
     tokens_per_forward: z.number(),
     position_forwards: z.int(),
     position_forwards_per_token: z.number(),
+    drafts: z
+      .object({
+        prediction: draftCountSchema.optional(),
+        lookup: draftCountSchema.optional(),
+        mask: draftCountSchema.optional(),
+      })
+      .optional()
+      .openapi({
+        description: 'Drafts that were checked, and those that the causal predictions agreed with, by source.',
+      }),
     prefill_ms: z.number(),
     decode_ms: z.number(),
     seed: z.int(),

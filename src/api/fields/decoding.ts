@@ -87,6 +87,10 @@ export const decodingSchema = z
     if (value.verify && value.remasking) {
       context.addIssue({ code: 'custom', path: ['remasking'], message: "applies only without 'verify'" });
     }
+    if (value.drafts?.includes('mask') && value.block_length === 1) {
+      const message = "must not name 'mask' with a 'block_length' of 1, which leaves no mask to predict";
+      context.addIssue({ code: 'custom', path: ['drafts'], message });
+    }
     for (const name of Object.keys(policyParameters) as ParameterName[]) {
       const readers = readersOf(name);
       if (value[name] === undefined || readers.includes(policy)) continue;

@@ -24,6 +24,12 @@ export const llamaFields = {
     description:
       'Ends the text when it takes longer than this, counted from the first token, once it has a line break.',
   }),
+  'speculative.n_max': z.int().min(0).nullish().openapi({
+    description:
+      '0: no drafts, one token a forward. Any other number has no effect: as many drafts are checked as pay on this host.',
+  }),
+  'speculative.n_min': accepted('as many drafts are checked as pay on this host.'),
+  'speculative.p_min': accepted('a draft is checked where it pays on this host.'),
   n_indent: accepted('indentation is up to the model.'),
   n_keep: accepted('a prompt that does not fit is refused, or for `/infill` cut at its far ends.'),
   n_discard: accepted('nothing of the context is ever dropped while a text is written.'),

@@ -13,19 +13,22 @@ const textPart = z.object({
 const content = z.union([text, z.array(textPart)], { error: 'must be a text, or an array of text parts' });
 const nothing = neutral((value) => Array.isArray(value) && value.length === 0, 'nothing');
 
+/** A text, or parts of one. `contentOf` reads it. */
+export const contentField = z.unknown().superRefine((value, context) => {
+  const parsed = content.safeParse(value);
+  if (parsed.success) return;
+  // A union says only that none of its options fits. The caller needs to know which part is wrong, and why.
+  const list = Array.isArray(value) ? z.array(textPart).safeParse(value) : parsed;
+  for (const issue of list.error?.issues.slice(0, 1) ?? []) {
+    context.addIssue({ code: 'custom', path: [...issue.path], message: issue.message });
+  }
+});
+
 export const messageSchema = z.object({
   role: z.enum(['system', 'developer', 'user', 'assistant'], {
     error: "must be 'system', 'developer', 'user' or 'assistant': this model calls no tools",
   }),
-  content: z.unknown().superRefine((value, context) => {
-    const parsed = content.safeParse(value);
-    if (parsed.success) return;
-    // A union says only that none of its options fits; which part is wrong, and why, is what the caller needs.
-    const list = Array.isArray(value) ? z.array(textPart).safeParse(value) : parsed;
-    for (const issue of list.error?.issues.slice(0, 1) ?? []) {
-      context.addIssue({ code: 'custom', path: [...issue.path], message: issue.message });
-    }
-  }),
+  content: contentField,
   name: text.nullish().openapi({ description: 'Handed to the chat template.' }),
   prefix: z.boolean({ error: 'must be true or false' }).nullish().openapi({
     description:

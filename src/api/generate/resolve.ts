@@ -25,7 +25,7 @@ export interface GenerationFields extends SamplingFields {
   readonly stop?: string | string[] | null | undefined;
   readonly decoding?: DecodingFields | null | undefined;
   /** The text of `prediction`, where the endpoint has it. */
-  readonly predicted?: string;
+  readonly predicted?: string | undefined;
 }
 
 /** What some clients send for an empty suffix. */
@@ -57,7 +57,7 @@ export function resolveRequest(
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     logprobs: null,
     timeLimitMs: null,
-    decoding: resolveDecoding(body.decoding ?? {}, model.config),
+    decoding: resolveDecoding(body.decoding ?? {}, body.predicted !== undefined, model.config),
     cacheKey: '',
   };
 }
@@ -71,9 +71,12 @@ function fileOf({ suffix: sent, textKind, lineBreak }: GenerationFields, prompt:
   return { prompt: file.prefix, suffix: file.suffix, lineBreak: file.lineBreak };
 }
 
-function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding {
+/** @param predicted the reader has sent a text to draft from */
+function resolveDecoding(fields: DecodingFields, predicted: boolean, config: ModelConfig): Decoding {
   const { policy, block_length, verify, drafts, remasking, approximate_cache, ...parameters } = fields;
   const verified = verify ?? (remasking === undefined && predictsNext(config));
+  if (!verified && drafts?.length) throw unchecked('decoding.drafts', config);
+  if (!verified && predicted) throw unchecked('prediction', config);
   const own = config.subBlockLength ?? config.blockLength;
   const blockLength = block_length ?? (verified ? null : own);
   const { steps } = parameters;
@@ -105,6 +108,17 @@ function resolveDecoding(fields: DecodingFields, config: ModelConfig): Decoding 
         }
       : null,
   };
+}
+
+/** A draft that nothing checks would change the text. */
+function unchecked(param: string, config: ModelConfig): ApiError {
+  const why = predictsNext(config) ? "'decoding' turns 'verify' off" : `${config.name} has no causal context`;
+  return new ApiError(
+    400,
+    `Invalid '${param}': nothing checks drafts here, as ${why}.`,
+    'unsupported_parameter',
+    param,
+  );
 }
 
 /** Checked as numbers: an id that does not fit 32 bits would become another one. */

@@ -1,5 +1,5 @@
 /** Sums the tokens and costs of all completions of a request. */
-import type { DoneEvent } from '../../engine/request.ts';
+import { type DoneEvent, DRAFT_SOURCES } from '../../engine/request.ts';
 
 /** @param perPrompt completions of each prompt, which counts once */
 export function usageOf(dones: readonly DoneEvent[], perPrompt = 1) {
@@ -11,7 +11,31 @@ export function usageOf(dones: readonly DoneEvent[], perPrompt = 1) {
     completion_tokens,
     total_tokens: prompt_tokens + completion_tokens,
     prompt_tokens_details: { cached_tokens: sum(first, ({ usage }) => usage.cachedTokens) },
+    ...predictionDetails(dones.flatMap(({ usage }) => usage.prediction ?? [])),
   };
+}
+
+/** OpenAI's counts of a prediction, for all completions; nothing where nothing was predicted. */
+function predictionDetails(predictions: readonly { readonly accepted: number; readonly rejected: number }[]) {
+  if (predictions.length === 0) return {};
+  return {
+    completion_tokens_details: {
+      accepted_prediction_tokens: predictions.reduce((total, { accepted }) => total + accepted, 0),
+      rejected_prediction_tokens: predictions.reduce((total, { rejected }) => total + rejected, 0),
+    },
+  };
+}
+
+/** Of all completions, by source; nothing where nothing was drafted. */
+function draftsOf(dones: readonly DoneEvent[]) {
+  const counted = DRAFT_SOURCES.flatMap((source) => {
+    const counts = dones.flatMap(({ cost }) => cost.drafts[source] ?? []);
+    if (counts.length === 0) return [];
+    const offered = counts.reduce((total, count) => total + count.offered, 0);
+    const held = counts.reduce((total, count) => total + count.held, 0);
+    return [[source, { offered, held }]];
+  });
+  return counted.length === 0 ? {} : { drafts: Object.fromEntries(counted) };
 }
 
 export function generationCost(dones: readonly DoneEvent[], seed: number) {
@@ -23,6 +47,7 @@ export function generationCost(dones: readonly DoneEvent[], seed: number) {
     tokens_per_forward: ratio(tokens, nfe),
     position_forwards,
     position_forwards_per_token: ratio(position_forwards, tokens),
+    ...draftsOf(dones),
     prefill_ms: sum(dones, ({ cost }) => cost.prefillMs),
     decode_ms: sum(dones, ({ cost }) => cost.decodeMs),
     seed,

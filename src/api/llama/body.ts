@@ -68,6 +68,15 @@ function settingsOf(request: GenerateRequest | undefined): LlamaCompletion['gene
   return { n_predict: maxTokens, seed, temperature, top_k: topK, top_p: topP, stop: [...stop] };
 }
 
+/** Nothing where nothing was drafted, as in llama.cpp's server. */
+function draftsOf(counts: readonly { readonly offered: number; readonly held: number }[]) {
+  if (counts.length === 0) return {};
+  return {
+    draft_n: counts.reduce((total, { offered }) => total + offered, 0),
+    draft_n_accepted: counts.reduce((total, { held }) => total + held, 0),
+  };
+}
+
 function timingsOf({ usage, cost }: DoneEvent): LlamaCompletion['timings'] {
   const prompt_n = usage.promptTokens - usage.cachedTokens;
   const predicted_n = usage.completionTokens;
@@ -81,5 +90,6 @@ function timingsOf({ usage, cost }: DoneEvent): LlamaCompletion['timings'] {
     predicted_ms: cost.decodeMs,
     predicted_per_token_ms: ratio(cost.decodeMs, predicted_n),
     predicted_per_second: ratio(predicted_n * 1000, cost.decodeMs),
+    ...draftsOf(Object.values(cost.drafts)),
   };
 }

@@ -118,7 +118,8 @@ function asked(
   prompt: string,
   truncated: boolean,
 ): Asked {
-  const resolved = resolveRequest(fields, engine.model, host.settings);
+  const none = body['speculative.n_max'] === 0 && { decoding: { ...body.decoding, drafts: [] } };
+  const resolved = resolveRequest({ ...fields, ...none }, engine.model, host.settings);
   const request = {
     ...resolved,
     // A request that warms the cache has to begin as the holes that come after it do.

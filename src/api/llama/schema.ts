@@ -87,6 +87,8 @@ export const llamaCompletionSchema = z
       predicted_ms: z.number(),
       predicted_per_token_ms: z.number(),
       predicted_per_second: z.number(),
+      draft_n: z.int().optional().openapi({ description: 'Drafts that were checked, where there were any.' }),
+      draft_n_accepted: z.int().optional(),
     }),
   })
   .openapi('LlamaCompletion');

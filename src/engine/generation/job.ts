@@ -33,9 +33,11 @@ export function generationJob(
   // Something has to predict the first id.
   const prompt = ids.length > 0 ? ids : Int32Array.of(model.config.startTokenId);
   const prediction = predictionOf(request, beginning, model, tokenizer);
-  const settings = planBlocks(request, model, acceptance, { prompt, prediction });
+  const planned = () => planBlocks(request, model, acceptance, { prompt, prediction });
+  // Refuses what cannot be planned. Each run plans anew, since its drafts follow its text.
+  planned();
   const tokens = tokensNeeded(model, request, prompt.length);
-  const plan = { request, settings, prompt, prediction, promptTokens, beginning };
+  const plan = { request, prompt, prediction, promptTokens, beginning };
   return {
     tokens,
     // Where a commit of the same tokens would not always write the same KV, nothing can be run again, so all is taken now.
@@ -43,7 +45,7 @@ export function generationJob(
     // A token that was reused is not run, so it would have no probability.
     prefix: request.logprobs?.prompt ? undefined : { ids: prompt, key: request.cacheKey },
     promptTokens,
-    run: (lane, signal) => generate(model, tokenizer, plan, lane, signal),
+    run: (lane, signal) => generate(model, tokenizer, { ...plan, settings: planned() }, lane, signal),
   };
 }
 
