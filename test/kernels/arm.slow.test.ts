@@ -1,6 +1,6 @@
 /**
- * The kernels in Node for ARM, which qemu runs on x64: the probe's third answer, and the bits of x64. Debian has what it needs
- * in qemu-user-static, libc6-arm64-cross, libstdc++6-arm64-cross and libgcc-s1-arm64-cross.
+ * The kernels in Node for ARM, which qemu runs on x64: the probe's third answer, and the bits of x64 for products and for
+ * attention. Debian has what it needs in qemu-user-static, libc6-arm64-cross, libstdc++6-arm64-cross and libgcc-s1-arm64-cross.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -37,6 +37,8 @@ test.skipIf(missing.length > 0)('ARM: 32-bit sums by sdot, and the bits of x64',
     expect(there).toMatchObject({ dot: 'sdot', answer: -508, sums: 32 });
     expect(Object.keys(there.hashes)).toEqual(['chosen', 'sums16', 'sums32', 'plain']);
     expect(new Set([here, there].flatMap(({ hashes }) => Object.values(hashes))).size).toBe(1);
+    expect(Object.keys(there.attention)).toEqual(['chosen', 'sums16', 'sums32', 'plain']);
+    expect(new Set([here, there].flatMap(({ attention }) => Object.values(attention))).size).toBe(1);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

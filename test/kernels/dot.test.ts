@@ -53,5 +53,6 @@ describe('the probe', () => {
     const [here, without] = await Promise.all([run(), run('--no-enable-avx-vnni')]);
     expect(without).toMatchObject({ dot: 'vpmaddubsw', answer: 65534, sums: 16 });
     expect(new Set([here, without].flatMap(({ hashes }) => Object.values(hashes))).size).toBe(1);
+    expect(new Set([here, without].flatMap(({ attention }) => Object.values(attention))).size).toBe(1);
   });
 });
