@@ -13,10 +13,12 @@ export const PROPORTIONAL: CostCurve = { source: 'stored', positions: [1], costs
 
 /** Cost of a forward of `positions` (1 or more): linear between the measured points, proportional past the last. */
 export function costOf({ positions: at, costs }: CostCurve, positions: number): number {
-  const above = at.findIndex((p) => p >= positions);
-  if (above === -1) return (costs.at(-1)! * positions) / at.at(-1)!;
+  // No closures and no pairs: a window is chosen from dozens of costs, at every step of every request.
+  let above = 0;
+  while (above < at.length && at[above]! < positions) above++;
+  if (above === at.length) return (costs.at(-1)! * positions) / at.at(-1)!;
   if (above === 0) return costs[0]!;
-  const [left, right] = [at[above - 1]!, at[above]!];
-  const [low, high] = [costs[above - 1]!, costs[above]!];
-  return low + ((high - low) * (positions - left)) / (right - left);
+  const left = at[above - 1]!;
+  const low = costs[above - 1]!;
+  return low + ((costs[above]! - low) * (positions - left)) / (at[above]! - left);
 }
