@@ -13,12 +13,17 @@ import type { Host } from './host.ts';
 import { type AccessSettings, requireAccess } from './middleware/access.ts';
 import type { Patience } from './middleware/call.ts';
 import type { Drain } from './middleware/drain.ts';
+import { ownPagesOnly } from './middleware/own-pages.ts';
 import { limitRate, type RateLimiter } from './middleware/rate-limit.ts';
 import { type Files, registerFiles } from './models/files.ts';
 import { type Metrics, registerMetrics } from './models/metrics.ts';
 
 export interface ServiceSettings {
-  readonly access: AccessSettings & { readonly corsOrigins: readonly string[] };
+  readonly access: AccessSettings & {
+    readonly corsOrigins: readonly string[];
+    /** Names besides `localhost` under which a server with open access may be asked. */
+    readonly allowedHosts: readonly string[];
+  };
   readonly patience: Patience;
 }
 
@@ -37,6 +42,7 @@ export function createService(host: Host, settings: ServiceSettings, platform: P
   const { limiter, drain } = platform;
   // The page of another origin reads answers by CORS alone.
   const front = [secureHeaders()];
+  if (access.open) front.push(ownPagesOnly(access));
   if (access.corsOrigins.length > 0) front.push(allowOrigins(access.corsOrigins));
   front.push(turnAwayWhileDraining(host.modelName, drain), requireAccess(access));
   if (limiter !== null) front.push(limitRate(limiter));

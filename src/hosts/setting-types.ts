@@ -50,6 +50,22 @@ export const origins = z
   })
   .default([]);
 
+const HOST_NAME = /^(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
+
+/** A list of host names, in lower case. */
+export const hostNames = z
+  .string('must be text')
+  .transform((text, context): readonly string[] => {
+    const list = pieces(text);
+    if (list.every((name) => HOST_NAME.test(name))) return list.map((name) => name.toLowerCase());
+    context.addIssue({
+      code: 'custom',
+      message: 'must list host names such as models.example.com, without a scheme, a port or *',
+    });
+    return z.NEVER;
+  })
+  .default([]);
+
 /** Some of `words`, or `none`. */
 export function someOf<const Word extends string>(words: readonly Word[], fallback: readonly NoInfer<Word>[]) {
   return z

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ApiKey } from '../api/middleware/api-keys.ts';
 import { PUBLIC_AREAS, type PublicArea } from '../api/middleware/area.ts';
 import type { Activations } from '../model/linear.ts';
-import { apiKeys, count, origins, someOf } from './setting-types.ts';
+import { apiKeys, count, hostNames, origins, someOf } from './setting-types.ts';
 
 const MIB = 1024 * 1024;
 
@@ -43,6 +43,8 @@ const variablesSchema = z.object({
   PUBLIC: someOf(PUBLIC_AREAS, ['docs', 'models', 'page']),
   /** Other sites whose pages may call the API. */
   CORS_ORIGINS: origins,
+  /** Where access is open: names besides `localhost` under which the server may be asked. */
+  ALLOWED_HOSTS: hostNames,
   /** Most requests in `RATE_SECONDS` for each key, or for each address if access is open. 0: no limit. */
   RATE_LIMIT: count(0, 1_000_000, 240),
   RATE_SECONDS: count(1, 3600, 60),
@@ -77,6 +79,8 @@ export interface Settings {
     readonly keys: readonly ApiKey[];
     readonly public: readonly PublicArea[];
     readonly corsOrigins: readonly string[];
+    /** Host names besides `localhost`. Empty with keys. */
+    readonly allowedHosts: readonly string[];
   };
   readonly rate: {
     /** 0: no limit. */
@@ -121,6 +125,11 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
       'Setting ACCESS is open, but API_KEYS are set, which it would ignore: drop one of the two.',
     );
   }
+  if (values.ACCESS === 'keys' && values.ALLOWED_HOSTS.length > 0) {
+    throw new SettingsError(
+      'Setting ALLOWED_HOSTS has names, but ACCESS is keys, which would ignore them: drop one of the two.',
+    );
+  }
   const given = givenSizes(known);
   if (given.has('MAX_TOKENS') && given.has('KV_TOKENS') && values.MAX_TOKENS > values.KV_TOKENS) {
     throw new SettingsError(
@@ -142,6 +151,7 @@ export function readSettings(variables: Readonly<Record<string, unknown>>): Sett
       keys: values.API_KEYS,
       public: values.PUBLIC,
       corsOrigins: values.CORS_ORIGINS,
+      allowedHosts: values.ALLOWED_HOSTS,
     },
     rate: { requests: values.RATE_LIMIT, seconds: values.RATE_SECONDS },
     patience: {

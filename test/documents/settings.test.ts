@@ -43,6 +43,7 @@ test('every host', () => {
     '`API_KEYS`': 'none',
     '`PUBLIC`': code(access.public.join(',')),
     '`CORS_ORIGINS`': 'none',
+    '`ALLOWED_HOSTS`': 'none',
     '`RATE_LIMIT`': `${rate.requests}`,
     '`RATE_SECONDS`': `${rate.seconds}`,
     '`REQUEST_SECONDS`': `${patience.requestSeconds}`,

@@ -13,7 +13,7 @@ test('defaults', () => {
     bodyLimitBytes: 1024 * 1024,
     queue: { concurrency: 16, waiting: 32, seconds: 30 },
     prefixCache: true,
-    access: { open: false, keys: [], public: ['docs', 'models', 'page'], corsOrigins: [] },
+    access: { open: false, keys: [], public: ['docs', 'models', 'page'], corsOrigins: [], allowedHosts: [] },
     rate: { requests: 240, seconds: 60 },
     patience: { requestSeconds: 120, keepAliveSeconds: 15, stallSeconds: 30 },
     runtime: 'wasm',
@@ -54,6 +54,11 @@ test('lists of origins and of public areas', () => {
   expect(readSettings({ PUBLIC: 'weights,metrics' }).access.public).toEqual(['weights', 'metrics']);
 });
 
+test('names of a host lose their case', () => {
+  const { access } = readSettings({ ACCESS: 'open', ALLOWED_HOSTS: 'Models.Example, box' });
+  expect(access.allowedHosts).toEqual(['models.example', 'box']);
+});
+
 test('wrangler.toml sets what the code takes for granted, and its binding keeps the rate that it names', async () => {
   const text = await readFile(new URL('../../wrangler.toml', import.meta.url), 'utf8');
   const section = (name: string) => new RegExp(`^\\[+${name}\\]+\\n([^[]*)`, 'm').exec(text)?.[1] ?? '';
@@ -76,6 +81,10 @@ test.each([
   [{ PUBLIC: 'docs,all' }, /^Setting PUBLIC must list some of docs, .*but is "docs,all"\.$/],
   [{ CORS_ORIGINS: '*' }, /^Setting CORS_ORIGINS must list origins such as .*but is "\*"\.$/],
   [{ CORS_ORIGINS: 'https://a.example/path' }, /^Setting CORS_ORIGINS must list origins/],
+  [{ ALLOWED_HOSTS: 'https://a.example' }, /^Setting ALLOWED_HOSTS must list host names such as .*but is "https:/],
+  [{ ALLOWED_HOSTS: 'a.example:80', ACCESS: 'open' }, /^Setting ALLOWED_HOSTS must list host names/],
+  [{ ALLOWED_HOSTS: '*', ACCESS: 'open' }, /^Setting ALLOWED_HOSTS must list host names/],
+  [{ ALLOWED_HOSTS: 'a.example' }, /^Setting ALLOWED_HOSTS has names, but ACCESS is keys/],
   [{ RATE_LIMIT: '-1' }, 'Setting RATE_LIMIT must be at least 0, but is "-1".'],
   [{ RATE_SECONDS: '0' }, 'Setting RATE_SECONDS must be at least 1, but is "0".'],
   [{ REQUEST_SECONDS: '0' }, 'Setting REQUEST_SECONDS must be at least 1, but is "0".'],

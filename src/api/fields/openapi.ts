@@ -35,6 +35,7 @@ const failure = (description: string) => ({
 /** What every route may answer. */
 export const refusals = {
   401: failure('The server has keys, and the request brought none of them.'),
+  403: failure('Access is open, and the name of the server or the origin of the page is not allowed.'),
   405: failure('The path takes another method: `allow` names it.'),
 };
 

@@ -30,9 +30,9 @@ export class Lease {
    * @throws what `Engine.admit` and `Admitted.run` throw; ApiError 504 after the deadline
    */
   async *run(request: EngineRequest): AsyncGenerator<EngineEvent, void, void> {
-    const { cacheKey } = this.#call.client;
+    const { cacheKey, shareKey } = this.#call.client;
     const own = request.kind === 'generate' ? { ...request, cacheKey } : request;
-    const job = await this.#engine.admit(own, this.#over, cacheKey);
+    const job = await this.#engine.admit(own, this.#over, shareKey);
     try {
       for await (const event of job.run(this.#over)) {
         this.#call.count(event);

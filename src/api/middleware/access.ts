@@ -22,7 +22,7 @@ export function requireAccess({ open, keys, public: areas }: AccessSettings): Mi
   return async function access(c, next) {
     const call = c.get('call');
     if (open) {
-      call.client = everybody(call.address);
+      call.client = everybody(call.address, c.req.header('origin'));
       return next();
     }
     const area = areaOf(c);
@@ -38,7 +38,11 @@ export function requireAccess({ open, keys, public: areas }: AccessSettings): Mi
   };
 }
 
-/** Where everybody is let in, addresses stand in for keys: neighbours do not share a cache either. */
-function everybody(address: string): Client {
-  return { keyName: null, cacheKey: `address ${address}` };
+/**
+ * Where everybody is let in, addresses stand in for keys: neighbours do not share a cache either. A page does not share
+ * that of the editor beside it, or it could ask what was typed there.
+ */
+function everybody(address: string, origin: string | undefined): Client {
+  const shareKey = `address ${address}`;
+  return { keyName: null, cacheKey: origin === undefined ? shareKey : `${shareKey} page ${origin}`, shareKey };
 }

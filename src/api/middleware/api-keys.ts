@@ -28,5 +28,7 @@ export async function clientOf(sent: string, keys: readonly ApiKey[]): Promise<C
   // All of them: the time says nothing about which key, or how much of it, was right.
   const equal = await Promise.all(keys.map((key) => timingSafeEqual(key.sha256, hash)));
   const found = keys[equal.lastIndexOf(true)];
-  return found === undefined ? null : { keyName: found.name, cacheKey: `key ${found.sha256}` };
+  if (found === undefined) return null;
+  const cacheKey = `key ${found.sha256}`;
+  return { keyName: found.name, cacheKey, shareKey: cacheKey };
 }

@@ -7,10 +7,12 @@ export interface Client {
   readonly keyName: string | null;
   /** `GenerateRequest.cacheKey`. No two clients share it, so neither can tell what the other has asked. */
   readonly cacheKey: string;
+  /** Whose share of places and memory its requests take. A client may have several caches and has one share. */
+  readonly shareKey: string;
 }
 
 /** The client of a call until access is decided, and in a public area. */
-const NOBODY: Client = { keyName: null, cacheKey: '' };
+const NOBODY: Client = { keyName: null, cacheKey: '', shareKey: '' };
 
 /** How long the service waits for what, in seconds. */
 export interface Patience {
