@@ -1,6 +1,7 @@
 /** A greedy completion of the own engine, timed: in Node and in a page. */
 
 import { completionRequestSchema } from '../src/api/completions/schema.ts';
+import { predictedBy } from '../src/api/fields/prediction.ts';
 import { resolveRequest } from '../src/api/generate/resolve.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import type { Cost } from '../src/engine/request.ts';
@@ -18,17 +19,23 @@ export interface OwnCompletion {
   readonly cost: Cost;
 }
 
-/** The same as such a request on a server, without the server. @throws ZodError on a decoding that the API does not know */
+/**
+ * The same as such a request on a server, without the server.
+ * @param fields more of the request's
+ * @throws ZodError on a decoding that the API does not know
+ */
 export async function completeTimed(
   engine: Engine,
   prompt: string,
   maxTokens: number,
   decoding: DecodingFields,
+  fields: object = {},
 ): Promise<OwnCompletion> {
-  const body = completionRequestSchema.parse({ prompt, max_tokens: maxTokens, temperature: 0, decoding });
+  const body = completionRequestSchema.parse({ prompt, max_tokens: maxTokens, temperature: 0, decoding, ...fields });
+  const request = { ...body, predicted: predictedBy(body.prediction) };
   const watch = new Stopwatch();
   let text = '';
-  for await (const event of engine.generate(resolveRequest(body, engine.model, settings))) {
+  for await (const event of engine.generate(resolveRequest(request, engine.model, settings))) {
     if (event.type === 'block') {
       watch.token();
       text += event.text;

@@ -24,8 +24,8 @@ const suites = {
     () => import('./serve.ts'),
   ),
   drafts: suite(
-    'tokens a forward of verified mask drafts, beside block length 1',
-    ['MODEL', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'SEEDLING_EVAL'],
+    'speed and tokens a forward with each source of drafts, beside block length 1',
+    ['MODEL', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'BENCH_KINDS', 'BENCH_DRAWINGS', 'BENCH_VNNI', 'SEEDLING_EVAL'],
     () => import('./drafts/drafts.ts'),
   ),
   roofline: suite(

@@ -17,7 +17,9 @@ export const BENCH_SETTINGS = {
   BENCH_KERNELS: 'the build that profile runs: relaxed-simd or simd (what the host has)',
   BENCH_LARGE: 'a folder in which large keeps its checkpoint and model, to use them again (none is kept)',
   BENCH_REHEARSAL: '1: large runs on two narrow layers, whose figures say nothing',
-  BENCH_DRAWINGS: 'the folder of the drawings of roofline and policies (docs)',
+  BENCH_DRAWINGS: 'the folder of the drawings of roofline, policies and drafts (docs)',
+  BENCH_KINDS: 'some of plain, repetition, edits, between commas: what drafts decodes (all)',
+  BENCH_VNNI: '0: drafts runs as on a processor without VNNI',
   SEEDLING_EVAL: 'the folder of evaluation sets, for the prompts of drafts (own prompts)',
   SEEDLING_CACHE: 'the folder of held-out tokens and of the peers (~/.cache/seedling)',
 } as const;

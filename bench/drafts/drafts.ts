@@ -1,73 +1,129 @@
 /**
- * What mask drafts are worth: verified greedy decoding at block lengths 2 to 4 beside block length 1 of the same weights, on the
- * same prompts by turns. The texts must be equal. The prompts are the first of the evaluation set `complete`, or the bench's
- * own where SEEDLING_EVAL names no folder.
+ * What drafts are worth: greedy decoding with each source of drafts, and with their mixes, beside block length 1, on the same
+ * prompts by turns. The texts must be equal. Draws docs/drafts.svg.
  */
-import { COMPLETE, readProblems } from '../../eval/sets.ts';
-import { readEvalSettings } from '../../eval/settings.ts';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { kernelFlavour } from '../../src/kernels/kernels.ts';
 import { openEngine } from '../../test/support/engines/engine.ts';
 import { completeTimed, type OwnCompletion } from '../complete-timed.ts';
 import { median, percentile, round } from '../median.ts';
-import { promptsUpTo } from '../prompts.ts';
 import { modelName, setting, size } from '../settings.ts';
-import { tokensPerSecond } from '../timed-completion.ts';
+import { drawDrafts } from './drawing.ts';
+import { type Kind, readKinds, type Task } from './tasks.ts';
+import { runWithoutVnni } from './without-vnni.ts';
 
-const BLOCKS = [1, 2, 3, 4] as const;
 const MAX_TOKENS = 96;
 const PROMPTS = 20;
-/** The speed of a shorter completion is not counted. */
+/** The speed of a shorter text is not counted. */
 const LEAST_TOKENS = 16;
 
-export async function run(): Promise<object> {
-  const model = modelName();
-  const tokens = size('BENCH_TOKENS', MAX_TOKENS);
-  const { name, prompts } = await plainPrompts(size('BENCH_PROMPTS', PROMPTS));
-  const engine = await openEngine(model);
-  console.log(`${model}, ${kernelFlavour()} kernels, ${prompts.length} prompts (${name}) x ${tokens} tokens`);
-  const complete = (prompt: string, block: number) =>
-    completeTimed(engine, prompt, tokens, block === 1 ? { block_length: 1 } : { block_length: block, verify: true });
-  // The WASM engine compiles the kernels again once they are hot.
-  for (const block of BLOCKS) await complete(prompts[0]!, block);
+const ONE = { block_length: 1 };
+const MIXES: Readonly<Record<string, { readonly decoding: object; readonly predicts?: boolean }>> = {
+  'block length 1': { decoding: ONE },
+  mask: { decoding: { drafts: ['mask'] } },
+  lookup: { decoding: { drafts: ['lookup'] } },
+  prediction: { decoding: { drafts: ['prediction'] }, predicts: true },
+  default: { decoding: {} },
+};
 
-  const runs = new Map<number, OwnCompletion[]>(BLOCKS.map((block) => [block, []]));
-  const speedUps = new Map<number, number[]>(BLOCKS.map((block) => [block, []]));
-  let unequal = 0;
-  for (const prompt of prompts) {
-    const one = await complete(prompt, 1);
-    for (const block of BLOCKS) {
-      const own = block === 1 ? one : await complete(prompt, block);
-      runs.get(block)!.push(own);
-      if (own.timed.text !== one.timed.text) unequal++;
-      if (own.timed.tokens >= LEAST_TOKENS) {
-        speedUps.get(block)!.push(tokensPerSecond(own.timed) / tokensPerSecond(one.timed));
-      }
-    }
-  }
-  const rows = BLOCKS.map((block) => {
-    const all = runs.get(block)!;
-    const sum = (of: (run: OwnCompletion) => number) => all.reduce((total, run) => total + of(run), 0);
-    const decided = sum((run) => run.timed.tokens);
-    const ratios = speedUps.get(block)!;
-    return {
-      block_length: block,
-      tokens_per_forward: round(decided / sum((run) => run.cost.nfe), 3),
-      positions_per_token: round(sum((run) => run.cost.positionForwards) / decided),
-      speed_of_one: ratios.length > 0 ? round(median(ratios)) : null,
-      speed_of_one_tenth: ratios.length > 0 ? round(percentile(ratios, 0.1)) : null,
-    };
-  });
-  for (const row of rows) console.log(row);
-  console.log(`${unequal} texts differ from block length 1`);
-  return { model, prompts: prompts.length, set: name, tokens, unequal, rows };
+/** A mix on the tasks of one kind. */
+export interface DraftRow {
+  readonly kind: string;
+  readonly mix: string;
+  readonly tokens_per_forward: number;
+  readonly positions_per_token: number;
+  readonly ms_per_token: number;
+  /** Speed of block length 1 in the same run is 1; the median of the prompts, and the tenth percentile. */
+  readonly speed: number;
+  readonly speed_tenth: number;
+  /** Share of the checked drafts that held, by source. */
+  readonly held: Readonly<Record<string, number>>;
+  /** Of each prompt, ascending. */
+  readonly speeds: readonly number[];
 }
 
-/** The prompts, and where they are from. */
-async function plainPrompts(count: number): Promise<{ name: string; prompts: readonly string[] }> {
-  if (!setting('SEEDLING_EVAL')) {
-    console.log('SEEDLING_EVAL names no folder of evaluation sets: own prompts');
-    return { name: 'own', prompts: promptsUpTo(count) };
+export async function run(): Promise<object> {
+  const without = await runWithoutVnni();
+  if (without) return without;
+  const model = modelName();
+  const engine = await openEngine(model);
+  const kinds = await readKinds(engine, size('BENCH_PROMPTS', PROMPTS), size('BENCH_TOKENS', MAX_TOKENS));
+  const costs = engine.model.costs.costs.map((cost) => round(cost));
+  console.log(`${model}, ${kernelFlavour()} kernels, ${engine.model.dot}; cost by rows ${costs.join(' ')}`);
+  const complete = ({ prompt, tokens, fields }: Task, decoding: object) =>
+    completeTimed(engine, prompt, tokens, { ...decoding }, fields);
+  // The WASM engine compiles the kernels again once they are hot.
+  for (const { decoding } of Object.values(MIXES)) await complete(kinds[0]!.tasks[0]!, decoding);
+  const rows: DraftRow[] = [];
+  let unequal = 0;
+  for (const kind of kinds) {
+    const measured = await measure(kind, complete);
+    unequal += measured.unequal;
+    for (const row of measured.rows) console.log(shown(row));
+    rows.push(...measured.rows);
   }
-  const problems = await readProblems(COMPLETE, { ...readEvalSettings(process.env), limit: count });
-  return { name: COMPLETE.file, prompts: problems.map(({ prompt }) => prompt.trimEnd()) };
+  console.log(`${unequal} texts differ from those of block length 1`);
+  const drawings = setting('BENCH_DRAWINGS') ?? 'docs';
+  await mkdir(drawings, { recursive: true });
+  await writeFile(join(drawings, 'drafts.svg'), drawDrafts(rows));
+  const sets = Object.fromEntries(kinds.map(({ name, set, tasks }) => [name, `${tasks.length} of ${set}`]));
+  return { model, dot: engine.model.dot, costs, sets, unequal, rows: rows.map(({ speeds: _, ...row }) => row) };
+}
+
+async function measure(kind: Kind, complete: (task: Task, decoding: object) => Promise<OwnCompletion>) {
+  const mixes = Object.entries(MIXES).filter(([, { predicts }]) => !predicts || kind.name.startsWith('edits'));
+  const runs = new Map<string, OwnCompletion[]>(mixes.map(([mix]) => [mix, []]));
+  let unequal = 0;
+  for (const task of kind.tasks) {
+    let text: string | undefined;
+    for (const [mix, { decoding }] of mixes) {
+      const own = await complete(task, decoding);
+      text ??= own.timed.text;
+      if (own.timed.text !== text) unequal++;
+      if (own.timed.tokens >= LEAST_TOKENS) runs.get(mix)!.push(own);
+    }
+  }
+  const single = runs.get('block length 1')!;
+  return { unequal, rows: mixes.map(([mix]) => rowOf(kind.name, mix, runs.get(mix)!, single)) };
+}
+
+function rowOf(kind: string, mix: string, runs: readonly OwnCompletion[], single: readonly OwnCompletion[]): DraftRow {
+  const sum = (of: (run: OwnCompletion) => number) => runs.reduce((total, run) => total + of(run), 0);
+  const tokens = sum(({ timed }) => timed.tokens);
+  const speeds = runs.map((run, i) => single[i]!.cost.decodeMs / run.cost.decodeMs).sort((a, b) => a - b);
+  const sources = ['prediction', 'lookup', 'mask'] as const;
+  const held = sources.flatMap((source) => {
+    const offered = sum(({ cost }) => cost.drafts[source]?.offered ?? 0);
+    return offered === 0 ? [] : [[source, round(sum(({ cost }) => cost.drafts[source]?.held ?? 0) / offered)]];
+  });
+  return {
+    kind,
+    mix,
+    tokens_per_forward: round(tokens / sum(({ cost }) => cost.nfe)),
+    positions_per_token: round(sum(({ cost }) => cost.positionForwards) / tokens),
+    ms_per_token: round(sum(({ cost }) => cost.decodeMs) / tokens),
+    speed: round(median(speeds)),
+    speed_tenth: round(percentile(speeds, 0.1)),
+    held: Object.fromEntries(held),
+    speeds,
+  };
+}
+
+function shown({
+  kind,
+  mix,
+  speed,
+  speed_tenth,
+  tokens_per_forward,
+  positions_per_token,
+  ms_per_token,
+  held,
+}: DraftRow) {
+  const sources = Object.entries(held).map(([source, share]) => `${source} ${share}`);
+  return [
+    `${kind}, ${mix}: speed ${speed}, tenth ${speed_tenth}`,
+    `${tokens_per_forward} tokens a forward, ${positions_per_token} positions a token, ${ms_per_token} ms a token`,
+    ...(sources.length > 0 ? [`held ${sources.join(', ')}`] : []),
+  ].join('; ');
 }

@@ -124,11 +124,19 @@ class BlockLoop {
     if (verified) width.draft(this.#canvas, this.#finalEnd, this.#draftRoom(), this.#forwards.load);
     const plan = this.#plan();
     const block = width.blockOf(Math.max(plan.start, 0));
-    const { committed, drafted } = await this.#run(plan);
+    const { committed, drafted } = await this.#timed(plan);
     if (!verified || !committed) this.#decide(plan, committed, drafted);
     else if (this.#check(committed, plan)) this.#decide(plan, lastRow(committed), drafted);
     if (committed || drafted) this.#step += 1;
     yield* this.#report(block);
+  }
+
+  async #timed(plan: Plan) {
+    const start = performance.now();
+    const predicted = await this.#run(plan);
+    const rows = plan.pending.length + (plan.positions.length > 0 ? plan.window.length : 0);
+    if (this.#forwards.load.rows === 0) this.#settings.width.took(rows, performance.now() - start);
+    return predicted;
   }
 
   /** The last id is never committed, so nothing checks a draft in its place before it is there anyway. */

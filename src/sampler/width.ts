@@ -28,6 +28,8 @@ export interface Width {
   partEnd(from: number): number;
   /** Grid block of a completion offset. */
   blockOf(offset: number): number;
+  /** A forward of so many rows took so long, with no other request in it. */
+  took(rows: number, ms: number): void;
   /** Of `offered` drafts, `held` agreed with the causal predictions. Called after each verification. */
   observe(held: number, offered: number): void;
 }
@@ -51,6 +53,7 @@ export function grid(blockLength: number, part: number, phase: number): Width {
     partEnd: (from) => boundary(from, part),
     blockOf: (offset) => Math.floor((offset + phase) / blockLength),
     draft() {},
+    took() {},
     observe() {},
   };
 }
@@ -65,6 +68,7 @@ export function wholeWindow(blockLength: number) {
   return {
     blockLength,
     draft() {},
+    took() {},
     partEnd: () => Number.POSITIVE_INFINITY,
     blockOf: (offset: number) => Math.floor(offset / blockLength),
   };

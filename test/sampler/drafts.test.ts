@@ -7,6 +7,7 @@ import type { Drafter } from '../../src/sampler/drafts/drafter.ts';
 import { Drafts } from '../../src/sampler/drafts/drafts.ts';
 import { LookupDrafts } from '../../src/sampler/drafts/lookup.ts';
 import { MaskAcceptance, MaskDrafts } from '../../src/sampler/drafts/mask.ts';
+import { MeasuredCosts } from '../../src/sampler/drafts/measured-costs.ts';
 import { PredictedText } from '../../src/sampler/drafts/predicted-text.ts';
 import { PredictionDrafts } from '../../src/sampler/drafts/prediction.ts';
 import { worthChecking, worthPredicting } from '../../src/sampler/drafts/worth.ts';
@@ -223,6 +224,46 @@ describe('what drafts are worth', () => {
   });
 });
 
+describe('costs', () => {
+  it('follow the forwards that are timed, by one factor', () => {
+    const costs = new MeasuredCosts(core);
+    for (let i = 0; i < 200; i++) {
+      costs.observe(1, 10);
+      costs.observe(2, 12.4);
+      costs.observe(4, 19);
+    }
+    // Rows beside the first cost twice what was measured at load.
+    expect(costs.costs[1]).toBeCloseTo(1.24, 2);
+    expect(costs.costs[2]).toBeCloseTo(1.9, 2);
+    expect(costs.costs[0]).toBe(1);
+  });
+
+  it('stay as they were loaded where the clock stands still, or is too coarse', () => {
+    for (const ms of [0, 0.4]) {
+      const costs = new MeasuredCosts(core);
+      for (let i = 0; i < 100; i++) {
+        costs.observe(1, ms);
+        costs.observe(4, ms * 3);
+      }
+      expect(costs.costs).toEqual(core.costs);
+    }
+  });
+
+  it('bear a pause of the host, and nonsense', () => {
+    const costs = new MeasuredCosts(core);
+    for (let i = 0; i < 50; i++) {
+      costs.observe(1, 10);
+      costs.observe(4, 14.5);
+    }
+    costs.observe(4, 5000);
+    expect(costs.costs[2]).toBeLessThan(1.5);
+    for (let i = 0; i < 1000; i++) costs.observe(4, 1);
+    expect(costs.costs[2]).toBeGreaterThan(1.2);
+    for (let i = 0; i < 1000; i++) costs.observe(4, 5000);
+    expect(costs.costs[2]).toBeLessThan(3);
+  });
+});
+
 describe('rates', () => {
   it("a request's begins with its engine's, which learns from it", () => {
     const engine = new Acceptance(0.5);
@@ -274,7 +315,7 @@ describe('drafts of one text', () => {
 
   it('shows a drafter the final text, writes what pays, and tells it what held', () => {
     const own = drafter(ids('xyz'), 0.9);
-    const drafts = new Drafts(core, [own], null, 16);
+    const drafts = new Drafts(new MeasuredCosts(core), [own], null, 16);
     const canvas = canvasOf('ab');
     drafts.draft(canvas, 2, 30, alone);
     expect(own.seen).toBe('ab');
@@ -294,7 +335,7 @@ describe('drafts of one text', () => {
       [Int32Array.of(EOS), 30, 0],
     ] as const) {
       const canvas = canvasOf('ab');
-      new Drafts(core, [drafter(says, 0.99)], null, 16).draft(canvas, 2, room, alone);
+      new Drafts(new MeasuredCosts(core), [drafter(says, 0.99)], null, 16).draft(canvas, 2, room, alone);
       expect(canvas.filled(2) - 2).toBe(count);
     }
   });
@@ -302,7 +343,7 @@ describe('drafts of one text', () => {
   it('checks what does not pay now and then, only where it could', () => {
     const offers = (costs: CostCurve) => {
       const own = drafter(ids('x'), 0.01);
-      const drafts = new Drafts(costs, [own], null, 16);
+      const drafts = new Drafts(new MeasuredCosts(costs), [own], null, 16);
       let offered = 0;
       for (let i = 0; i < 256; i++) {
         const canvas = canvasOf('ab');

@@ -85,7 +85,7 @@ function chooseWidth(
 
 function chooseDrafts(
   { decoding, maxTokens }: GenerateRequest,
-  { costs }: DiffusionModel,
+  model: DiffusionModel,
   acceptance: DraftAcceptance,
   { prompt, prediction }: PlannedText,
 ): Width {
@@ -95,6 +95,7 @@ function chooseDrafts(
     drafters.push(new PredictionDrafts(prediction, acceptance.prediction));
   }
   if (sources.includes('lookup')) drafters.push(new LookupDrafts(prompt, maxTokens, acceptance.lookup));
+  const costs = acceptance.costs(model.costs);
   const longest = decoding.blockLength ?? LONGEST_WINDOW;
   const masks = sources.includes('mask') ? new MaskDrafts(costs, acceptance.mask, longest) : null;
   return new Drafts(costs, drafters, masks, longest);

@@ -1,10 +1,10 @@
 /** Chooses drafts for one text, forward by forward: from where, how many, and how many masks after them. */
-import type { CostCurve } from '../../model/cost-curve.ts';
 import type { Canvas } from '../canvas.ts';
 import type { Load } from '../scheduling/lane.ts';
 import { type Width, wholeWindow } from '../width.ts';
 import type { Drafter } from './drafter.ts';
 import type { MaskDrafts } from './mask.ts';
+import type { MeasuredCosts } from './measured-costs.ts';
 import { type Worth, worthChecking } from './worth.ts';
 
 /** Drafts of one forward at most. */
@@ -38,7 +38,7 @@ export class Drafts implements Width {
   readonly blockLength: number;
   readonly partEnd: Width['partEnd'];
   readonly blockOf: Width['blockOf'];
-  readonly #costs: CostCurve;
+  readonly #costs: MeasuredCosts;
   readonly #sources: readonly Source[];
   readonly #masks: MaskDrafts | null;
   /** Offsets before this one were shown to the drafters. */
@@ -52,7 +52,7 @@ export class Drafts implements Width {
    * @param masks null: no mask is predicted for a draft
    * @param longest windows of masks at most: steps number their blocks in these
    */
-  constructor(costs: CostCurve, drafters: readonly Drafter[], masks: MaskDrafts | null, longest: number) {
+  constructor(costs: MeasuredCosts, drafters: readonly Drafter[], masks: MaskDrafts | null, longest: number) {
     this.#costs = costs;
     this.#sources = drafters.map((drafter) => ({ drafter, refused: 0 }));
     this.#masks = masks;
@@ -84,6 +84,10 @@ export class Drafts implements Width {
 
   end(from: number): number {
     return from + this.#window;
+  }
+
+  took(rows: number, ms: number): void {
+    this.#costs.observe(rows, ms);
   }
 
   observe(held: number, offered: number): void {
