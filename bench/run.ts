@@ -23,6 +23,11 @@ const suites = {
     ['BENCH_ROUNDS', 'BENCH_REQUESTS', 'BENCH_TOKENS'],
     () => import('./serve.ts'),
   ),
+  fairness: suite(
+    'two keys in workerd: short requests beside many long ones',
+    ['BENCH_REQUESTS'],
+    () => import('./fairness.ts'),
+  ),
   drafts: suite(
     'speed and tokens a forward with each source of drafts, beside block length 1',
     ['MODEL', 'BENCH_PROMPTS', 'BENCH_TOKENS', 'BENCH_KINDS', 'BENCH_DRAWINGS', 'BENCH_VNNI', 'SEEDLING_EVAL'],

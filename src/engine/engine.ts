@@ -42,7 +42,7 @@ export class Engine {
   ): Promise<Admitted> {
     const job = this.#plan(request);
     const take = (urgent: boolean) => {
-      if (urgent && !this.#scheduler.makeRoom(client, job.first)) return null;
+      if (!this.#scheduler.hasRoom(client, job.first, urgent)) return null;
       return createCacheIfRoom(this.model, job.tokens, job.prefix, job.first);
     };
     const place = await this.queue.enter(take, signal, client);

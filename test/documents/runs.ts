@@ -165,6 +165,7 @@ const NODE_RUNS: readonly Run[] = [
   bench('decode', { BENCH_PEERS: 'none', BENCH_TOKENS: '20' }),
   bench('drafts'),
   bench('serve'),
+  bench('fairness', { BENCH_REQUESTS: '4' }),
   bench('roofline'),
   bench('profile'),
   bench('threads'),

@@ -16,6 +16,8 @@ export interface Entry extends Cut {
 const SHORT = 16;
 /** A forward with a piece of a prefill costs at most so many times what its decoding rows cost alone. */
 const STRETCH = 4;
+/** The same where several clients have work: a client's prompts hold up its own streams more than those of others. */
+const STRETCH_OF_OTHERS = 2;
 
 /**
  * What waits, as one batch: first the requests that decode, the one whose last forward is longest ago first; then pieces of
@@ -42,7 +44,8 @@ export function gather(
   const isShort = (seat: Seat) => seat.size <= SHORT && !seat.cache.suspended;
   for (const seat of seats) if (isShort(seat)) batch.add(seat, most);
   const long = byTurns(seats.filter((seat) => !isShort(seat)));
-  const end = batch.rows === 0 ? most : stretched(model.costs, batch.rows, most);
+  const stretch = new Set(seats.map(({ client }) => client)).size > 1 ? STRETCH_OF_OTHERS : STRETCH;
+  const end = batch.rows === 0 ? most : stretched(model.costs, batch.rows, most, stretch);
   for (const seat of long) batch.add(seat, end);
   return batch.entries;
 }
@@ -94,9 +97,9 @@ function byTurns(long: readonly Seat[]): Seat[] {
   return long.toSorted((a, b) => last.get(a.client)! - last.get(b.client)! || a.posted - b.posted);
 }
 
-/** The positions at which a forward costs `STRETCH` times what `rows` cost; at most `most`. */
-function stretched(costs: CostCurve, rows: number, most: number): number {
-  const limit = STRETCH * costOf(costs, rows);
+/** The positions at which a forward costs `stretch` times what `rows` cost; at most `most`. */
+function stretched(costs: CostCurve, rows: number, most: number, stretch: number): number {
+  const limit = stretch * costOf(costs, rows);
   let end = rows;
   while (end < most && costOf(costs, end + 1) <= limit) end++;
   return end;

@@ -5,6 +5,12 @@ import type { Seat } from './seat.ts';
 /** What a seat's memory is for now. */
 export type Use = 'busy' | 'idle' | 'gone';
 
+/**
+ * Share of the pool that a client leaves free when it has a request already: a short request of somebody else then finds
+ * room, and one that gave its pages back does not take them only to give them back again.
+ */
+const HEADROOM = 1 / 16;
+
 type Pool = Pick<DiffusionModel, 'freeTokens' | 'maxTokens'>;
 
 /**
@@ -39,18 +45,32 @@ export class Memory {
       while (!cache.reserve(positions)) if (!this.#takeFrom(seat, kept)) return false;
       return true;
     }
-    while (this.#pool.freeTokens < Math.min(cache.length + positions, cache.capacity)) {
-      if (!this.#takeFrom(seat, kept)) return false;
-    }
+    const wanted = Math.min(cache.length + positions, cache.capacity);
+    if (this.#takesHeadroom(seat.client, wanted)) return false;
+    while (this.#pool.freeTokens < wanted) if (!this.#takeFrom(seat, kept)) return false;
     seat.recover();
     return cache.reserve(seat.size);
   }
 
-  /** Room for a request that is not admitted yet. @returns false where that would take from clients with no more than their share */
-  makeRoom(client: string, tokens: number): boolean {
+  /**
+   * Room for a request that is not admitted yet.
+   * @param urgent others make way for it, if its client has no more than its share
+   */
+  hasRoom(client: string, tokens: number, urgent: boolean): boolean {
+    if (this.#takesHeadroom(client, tokens)) return false;
     const newest = { client, joined: Number.POSITIVE_INFINITY };
-    while (this.#pool.freeTokens < tokens) if (!this.#takeFrom(newest, NOBODY, tokens)) return false;
+    while (this.#pool.freeTokens < tokens) if (!urgent || !this.#takeFrom(newest, NOBODY, tokens)) return false;
     return true;
+  }
+
+  /** Whether so many tokens would be the last free ones, for a client that has work with memory already. */
+  #takesHeadroom(client: string, tokens: number): boolean {
+    const left = this.#pool.freeTokens - tokens;
+    if (left < 0 || left >= this.#pool.maxTokens * HEADROOM) return false;
+    for (const seat of this.#seats) {
+      if (seat.client === client && seat.cache.room > 0 && this.#useOf(seat) === 'busy') return true;
+    }
+    return false;
   }
 
   /** @param more tokens that its client is about to hold */

@@ -60,9 +60,9 @@ export class Scheduler {
     };
   }
 
-  /** Room for a request that is about to join, where its client holds less than its share. */
-  makeRoom(client: string, tokens: number): boolean {
-    return this.#memory.makeRoom(client, tokens);
+  /** Room for a request that is about to join (`Memory.hasRoom`). */
+  hasRoom(client: string, tokens: number, urgent: boolean): boolean {
+    return this.#memory.hasRoom(client, tokens, urgent);
   }
 
   async #forward(seat: Seat, work: SequenceForward, signal: AbortSignal): Promise<Advanced> {
