@@ -167,16 +167,33 @@ describe('a runtime that takes batches', () => {
   test('pieces of a long prompt run beside tokens, at a cost that the curve bounds', async () => {
     const served = model(64, COSTS);
     const scheduler = new Scheduler(served);
-    const running = [1, 2].map((name) => take(join(scheduler), name, 30));
+    const running = [1, 2].map((name) => take(join(scheduler), name, 60));
     const long = join(scheduler);
     const { committed } = await commit(long, prompt(300));
     await Promise.all(running);
     expect(committed.ids.length).toBe(1);
     const pieces = sizes(served).filter((lengths) => lengths.length === 3);
-    // Costs of 4.64 at most: 4 times those of two tokens.
+    // Costs of 2.9 at most: 2.5 times those of two tokens.
     const longest = pieces.map((lengths) => Math.max(...lengths));
-    expect(longest).toEqual(new Array(25).fill(12));
+    expect(new Set(longest.slice(0, -2))).toEqual(new Set([6]));
     expect(long.cache.length).toBe(300);
+  });
+
+  test('a prompt of another client has more of a forward than one more of a client that decodes', async () => {
+    const served = model(64, COSTS);
+    const scheduler = new Scheduler(served);
+    const running = [1, 2].map((name) => take(join(scheduler, undefined, 'many'), name, 30));
+    const more = commit(join(scheduler, undefined, 'many'), prompt(100));
+    const few = commit(join(scheduler, undefined, 'few'), prompt(24));
+    await Promise.all([...running, more, few]);
+    const before = served.batches.findLastIndex((batch) => batch.length === 4);
+    // At a cost of 4.64, then alone of 2.9.
+    expect(
+      sizes(served)
+        [before - 1]!.toSorted((a, b) => b - a)
+        .slice(0, 1),
+    ).toEqual([12]);
+    expect(Math.max(...sizes(served)[before + 1]!)).toBe(6);
   });
 
   test('prompts alone fill the forward, first come first', async () => {

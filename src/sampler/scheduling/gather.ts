@@ -14,10 +14,12 @@ export interface Entry extends Cut {
 
 /** Positions of work that is never cut for others: a token, and drafts with it. More is a prefill, or a wide window. */
 const SHORT = 16;
-/** A forward with a piece of a prefill costs at most so many times what its decoding rows cost alone. */
-const STRETCH = 4;
-/** The same where several clients have work: a client's prompts hold up its own streams more than those of others. */
-const STRETCH_OF_OTHERS = 2;
+/** Pieces of prefills cost so much more than the decoding rows of a forward, where as many requests decode as wait for prefills. */
+const STRETCH = 3;
+/** A forward with a piece of a prefill costs at most so many times what its decoding rows cost alone: of a client that decodes beside others, */
+const STRETCH_OF_MANY = 2;
+/** and of a client that does not decode. */
+const STRETCH_OF_NEW = 4;
 
 /**
  * What waits, as one batch: first the requests that decode, the one whose last forward is longest ago first; then pieces of
@@ -43,10 +45,13 @@ export function gather(
   const batch = new Batch(model, memory);
   const isShort = (seat: Seat) => seat.size <= SHORT && !seat.cache.suspended;
   for (const seat of seats) if (isShort(seat)) batch.add(seat, most);
-  const long = byTurns(seats.filter((seat) => !isShort(seat)));
-  const stretch = new Set(seats.map(({ client }) => client)).size > 1 ? STRETCH_OF_OTHERS : STRETCH;
-  const end = batch.rows === 0 ? most : stretched(model.costs, batch.rows, most, stretch);
-  for (const seat of long) batch.add(seat, end);
+  const decoding = new Set(batch.entries.map(({ seat }) => seat.client));
+  const long = byTurns(
+    seats.filter((seat) => !isShort(seat)),
+    decoding,
+  );
+  const limit = rowLimit(model.costs, batch, decoding, long, most);
+  for (const seat of long) batch.add(seat, limit(seat));
   return batch.entries;
 }
 
@@ -90,11 +95,42 @@ export function positions({ piece }: Pick<Entry, 'piece'>): number {
   return piece.clean.length + piece.block.length;
 }
 
-/** The client whose long work ran longest ago goes first. */
-function byTurns(long: readonly Seat[]): Seat[] {
+/** A position of long work is worth so many tokens: whoever drafts beside a prompt holds it up. */
+const WORTH_OF_POSITION = 0.5;
+
+/** Tokens that an entry brings at least. */
+export function tokensOf(entry: Entry): number {
+  const rows = positions(entry);
+  return rows > SHORT ? rows * WORTH_OF_POSITION : 1;
+}
+
+/** Clients that do not decode go first, then the one whose long work ran longest ago. */
+function byTurns(long: readonly Seat[], decoding: ReadonlySet<string>): Seat[] {
   const last = new Map<string, number>();
   for (const { client, last: own } of long) last.set(client, Math.max(last.get(client) ?? own, own));
-  return long.toSorted((a, b) => last.get(a.client)! - last.get(b.client)! || a.posted - b.posted);
+  const kind = ({ client }: Seat) => (decoding.has(client) ? 1 : 0);
+  return long.toSorted((a, b) => kind(a) - kind(b) || last.get(a.client)! - last.get(b.client)! || a.posted - b.posted);
+}
+
+/**
+ * The row at which a piece of a seat's prefill has to end, so that prompts do not hold up running streams for long.
+ * @param batch with the rows that decode, and `decoding` the clients that they are for
+ * @param long seats with prefills
+ */
+function rowLimit(
+  costs: CostCurve,
+  { rows, entries: { length } }: Batch,
+  decoding: ReadonlySet<string>,
+  long: readonly Seat[],
+  most: number,
+): (seat: Seat) => number {
+  const clients = new Set([...decoding, ...long.map(({ client }) => client)]);
+  return ({ client }) => {
+    if (rows === 0) return most;
+    if (clients.size > 1) return stretched(costs, rows, most, decoding.has(client) ? STRETCH_OF_MANY : STRETCH_OF_NEW);
+    const share = 1 + (STRETCH * long.length) / length;
+    return stretched(costs, rows, most, Math.max(share, STRETCH_OF_MANY));
+  };
 }
 
 /** The positions at which a forward costs `stretch` times what `rows` cost; at most `most`. */

@@ -4,7 +4,7 @@ import type { Advanced, DiffusionModel, KvCache, SequenceForward } from '../../m
 export interface Load {
   /** Positions. */
   readonly rows: number;
-  /** Requests that decode: each gets a token at least. */
+  /** Tokens that came of it at least: one for a request that decodes, and what the positions of a prompt are worth. */
   readonly tokens: number;
 }
 

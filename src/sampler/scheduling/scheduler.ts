@@ -1,6 +1,6 @@
 /** Lets the requests of one isolate share forwards. */
 import type { Advanced, DiffusionModel, SequenceForward } from '../../model/model.ts';
-import { type Entry, gather, positions } from './gather.ts';
+import { type Entry, gather, positions, tokensOf } from './gather.ts';
 import type { Lane, Load } from './lane.ts';
 import { Memory, type Use } from './memory.ts';
 import { type Guest, Seat } from './seat.ts';
@@ -141,10 +141,10 @@ export class Scheduler {
 
   #deliver(batch: readonly Entry[], answers: readonly Advanced[]): void {
     const rows = batch.reduce((sum, entry) => sum + positions(entry), 0);
-    const decoding = batch.filter(({ piece }) => piece.ask.rows !== 'none').length;
+    const tokens = batch.reduce((sum, entry) => sum + tokensOf(entry), 0);
     for (const [i, entry] of batch.entries()) {
-      const { seat, piece } = entry;
-      seat.load = { rows: rows - positions(entry), tokens: decoding - (piece.ask.rows !== 'none' ? 1 : 0) };
+      const { seat } = entry;
+      seat.load = { rows: rows - positions(entry), tokens: tokens - tokensOf(entry) };
       seat.take(entry, answers[i]!);
       if (seat.isBusy) this.#waiting.add(seat);
       else if (this.#model.batchRows > 0) this.#expected.add(seat);
