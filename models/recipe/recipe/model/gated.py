@@ -7,6 +7,7 @@ adapters have learned. Gated adapters: Samragh et al. 2025, arXiv 2507.11851.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,12 +24,21 @@ _mask_rows: ContextVar[Tensor | None] = ContextVar("mask_rows", default=None)
 """[B, S] of the forward that runs in this thread, true = the row is a mask; None: none is."""
 
 
+@dataclass
+class Gate:
+    """The mask rows of a model that one thread runs. torch.compile reads a plain attribute, and no ContextVar."""
+
+    rows: Tensor | None = None
+
+
 class GatedLinear(LowRank):
     """y = W x + m * scale * B A x, with m = 1 on mask rows, 0 elsewhere."""
 
+    gate: Gate | None = None
+
     def forward(self, x: Tensor) -> Tensor:
         base: Tensor = self.base(x)
-        rows = _mask_rows.get()
+        rows = _mask_rows.get() if self.gate is None else self.gate.rows
         if rows is None:
             return base
         low = F.linear(x, self.lora_a)
@@ -40,8 +50,28 @@ class GatedLinear(LowRank):
 class GatedLlama(Llama):
     """A Llama whose adapted matrices know which rows are masks."""
 
+    gate: Gate | None = None
+
+    def share_gate(self) -> None:
+        """From now on one thread runs this model, and it can be compiled."""
+        self.gate = Gate()
+        for module in self.modules():
+            if isinstance(module, GatedLinear):
+                module.gate = self.gate
+
+    def clean_hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """`hidden` of ids without a mask, which is not looked for."""
+        return super().hidden(ids, positions, attend)
+
     def hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         rows = torch.eq(ids, self.mask_id)  # type: ignore[arg-type]
+        if self.gate:
+            # Whether there is a mask at all is not asked: a GPU would have to be waited for.
+            self.gate.rows = rows
+            try:
+                return super().hidden(ids, positions, attend)
+            finally:
+                self.gate.rows = None
         token = _mask_rows.set(rows if bool(rows.any()) else None)
         try:
             return super().hidden(ids, positions, attend)

@@ -58,13 +58,18 @@ class SelfAttention(nn.Module):
         self.v_proj = nn.Linear(d, config.kv_heads * hd, bias=False)
         self.o_proj = nn.Linear(config.heads * hd, d, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [B, S, d] -> q [B, H, S, D], k and v [B, KV, S, D], rotated."""
         batch, rows, _ = x.shape
         shape = (batch, rows, -1, self.config.head_dim)
         q = rotate(self.q_proj(x).view(shape).transpose(1, 2), cos, sin)
         k = rotate(self.k_proj(x).view(shape).transpose(1, 2), cos, sin)
-        v = self.v_proj(x).view(shape).transpose(1, 2)
-        out: Tensor = self.o_proj(attend(q, k, v).transpose(1, 2).reshape(batch, rows, -1))
+        return q, k, self.v_proj(x).view(shape).transpose(1, 2)
+
+    def output(self, attended: Tensor) -> Tensor:
+        """[B, H, S, D] -> [B, S, d]"""
+        batch, _, rows, _ = attended.shape
+        out: Tensor = self.o_proj(attended.transpose(1, 2).reshape(batch, rows, -1))
         return out
 
 
@@ -93,10 +98,25 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.mlp = Mlp(config)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, attend)
+    def before_attention(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [B, S, d] -> q, k, v of its normed rows."""
+        return self.self_attn.project(self.input_layernorm(x), cos, sin)
+
+    def after_attention(self, x: Tensor, attended: Tensor) -> Tensor:
+        """The layer's output [B, S, d], from its input and what attention has gathered [B, H, S, D]."""
+        x = x + self.self_attn.output(attended)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+        return self.after_attention(x, attend(*self.before_attention(x, cos, sin)))
+
+
+def compile_layers(model: Llama, backend: str | Callable[..., object] = "inductor") -> None:
+    """Compiles the layers' parts before and after attention for fixed shapes. Attention itself keeps state between layers, and stays out."""
+    for layer in model.layers:
+        for name in ("before_attention", "after_attention"):
+            setattr(layer, name, torch.compile(getattr(layer, name), dynamic=False, backend=backend))
 
 
 class Llama(nn.Module):

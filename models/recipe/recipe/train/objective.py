@@ -57,7 +57,7 @@ def mask_noise(ids: Tensor, masks: Tensor, block: int, mask_id: int, right_weigh
 
 
 class Head:
-    """The frozen LM head over a part of the vocabulary.
+    """The LM head over a part of the vocabulary, frozen unless the whole model is trained.
 
     Half of the ids never occur in code and the rarest of the others are a five-hundredth of it, but each of them costs as
     much as the most frequent one: the head is a sixth of a training step. A sequence's own ids are always added.
@@ -67,8 +67,13 @@ class Head:
         """weight [V, d]; common: sorted ids that are always candidates. The mask token never is."""
         self.weight = weight
         self.common = common[common != mask_id]
-        self.rows = weight[self.common]
+        self.frozen_rows = None if weight.requires_grad else weight[self.common]
         self.mask_id = mask_id
+
+    @property
+    def rows(self) -> Tensor:
+        """[C, d] of the common ids; taken anew where the embedding is trained."""
+        return self.weight[self.common] if self.frozen_rows is None else self.frozen_rows
 
     @staticmethod
     def whole(model: Llama) -> Head:
@@ -88,61 +93,74 @@ class Head:
         return torch.cat([self.rows, self.weight[rare]]), torch.cat([self.common, rare]), column
 
 
+@dataclass(frozen=True)
+class Targets:
+    """What K clean and M noisy rows are to predict, and what each of them counts. Columns are rows of the head's weight [C, d]."""
+
+    clean_labels: Tensor  # [K]
+    noisy_labels: Tensor  # [M]
+    teacher: Tensor  # [M], the clean row whose distribution is mixed into a noisy row's target
+    soft: Tensor  # [M], its share
+    share: Tensor  # [M], weight of a noisy row in the loss
+    clean_share: Tensor | None  # [K], weight of a clean row in the loss; None: clean rows are not trained
+    clean_absent: Tensor | None = None  # [K, n], which of the last n columns do not compete for a row; None: all compete
+    noisy_absent: Tensor | None = None  # [M, n]
+
+
+def probabilities(rows: Tensor, weight: Tensor, absent: Tensor | None) -> Tensor:
+    """softmax [N, C] in float32 of rows [N, d] under a head [C, d]."""
+    logits = (rows @ weight.T).float()
+    if absent is not None and absent.shape[1]:
+        logits[:, -absent.shape[1] :].masked_fill_(absent, float("-inf"))
+    return logits.softmax(-1)
+
+
 class HeadLoss(torch.autograd.Function):
     """LM head and loss in one step, with the gradient in closed form.
 
-    The head is frozen, so only the rows' gradient is needed: (softmax - target) E. Computing it during the forward
-    avoids keeping [rows, C] logits for the backward: a sixth of the step's memory traffic.
+    The gradient of the rows is (softmax - target) E. Computing it during the forward avoids keeping [rows, C] logits for the backward:
+    a sixth of the step's memory traffic. The head's own gradient is computed only where the head is trained.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        clean: Tensor,
-        noisy: Tensor,
-        weight: Tensor,
-        clean_labels: Tensor,
-        noisy_labels: Tensor,
-        teacher: Tensor,
-        soft: Tensor,
-        importance: Tensor,
-        clean_importance: Tensor,
-        causal_weight: float,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """clean [K, d], noisy [M, d], weight [C, d], labels [K] and [M] in 0..C-1, teacher [M] = row of `clean` for each noisy row.
+    def forward(ctx: Any, clean: Tensor, noisy: Tensor, weight: Tensor, to: Targets) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """clean [K, d], noisy [M, d], weight [C, d].
 
-        soft [M]: share of the teacher in a row's target; importance [M] and clean_importance [K]: a row's weight in its mean. Returns
-        the loss, the plain causal cross-entropy, each noisy row's hard cross-entropy [M] and whether its best id is the label [M].
+        Returns the loss, each clean row's cross-entropy [K], each noisy row's hard cross-entropy [M] and whether its best id is the
+        label [M].
         """
-        clean_p = (clean @ weight.T).float().softmax(-1)
-        noisy_p = (noisy @ weight.T).float().softmax(-1)
-        rows_c = torch.arange(len(clean_labels), device=clean.device)
-        rows_m = torch.arange(len(noisy_labels), device=clean.device)
-        share = importance / importance.sum()
-        clean_share = clean_importance / clean_importance.sum()
-        clean_ce = -clean_p[rows_c, clean_labels].clamp_min(1e-30).log()
-        hard_ce = -noisy_p[rows_m, noisy_labels].clamp_min(1e-30).log()
-        right = noisy_p.argmax(-1) == noisy_labels
-        teacher_p = clean_p[teacher].mul_(soft[:, None])  # a row of zeros where the target is hard
+        clean_p, noisy_p = probabilities(clean, weight, to.clean_absent), probabilities(noisy, weight, to.noisy_absent)
+        rows_c = torch.arange(len(to.clean_labels), device=clean.device)
+        rows_m = torch.arange(len(to.noisy_labels), device=clean.device)
+        clean_ce = -clean_p[rows_c, to.clean_labels].clamp_min(1e-30).log()
+        hard_ce = -noisy_p[rows_m, to.noisy_labels].clamp_min(1e-30).log()
+        right = noisy_p.argmax(-1) == to.noisy_labels
+        teacher_p = clean_p[to.teacher].mul_(to.soft[:, None])  # a row of zeros where the target is hard
         soft_ce = -(teacher_p * noisy_p.clamp_min(1e-30).log()).sum(-1)
-        total = (share * ((1 - soft) * hard_ce + soft_ce)).sum() + causal_weight * (clean_share * clean_ce).sum()
+        total = (to.share * ((1 - to.soft) * hard_ce + soft_ce)).sum()
+        if to.clean_share is not None:
+            total = total + (to.clean_share * clean_ce).sum()
 
+        # From here on noisy_p and clean_p are softmax - target.
         noisy_p.sub_(teacher_p)
-        noisy_p[rows_m, noisy_labels] -= 1 - soft
-        grad_noisy = (noisy_p.to(weight.dtype) @ weight) * share[:, None]
+        noisy_p[rows_m, to.noisy_labels] -= 1 - to.soft
+        grad_noisy = (noisy_p.to(weight.dtype) @ weight) * to.share[:, None]
         grad_clean = torch.zeros_like(clean)
-        if causal_weight:
-            clean_p[rows_c, clean_labels] -= 1
-            grad_clean = (clean_p.to(weight.dtype) @ weight) * (causal_weight * clean_share[:, None])
-        ctx.save_for_backward(grad_clean.to(clean.dtype), grad_noisy.to(noisy.dtype))
-        causal_ce = clean_ce.mean()
-        ctx.mark_non_differentiable(causal_ce, hard_ce, right)
-        return total, causal_ce, hard_ce, right
+        trained = ctx.needs_input_grad[2]
+        grad_weight = (noisy_p * to.share[:, None]).T @ noisy.float() if trained else None
+        if to.clean_share is not None:
+            clean_p[rows_c, to.clean_labels] -= 1
+            grad_clean = (clean_p.to(weight.dtype) @ weight) * to.clean_share[:, None]
+            if grad_weight is not None:
+                grad_weight += (clean_p * to.clean_share[:, None]).T @ clean.float()
+        ctx.save_for_backward(grad_clean.to(clean.dtype), grad_noisy.to(noisy.dtype), grad_weight)
+        ctx.mark_non_differentiable(clean_ce, hard_ce, right)
+        return total, clean_ce, hard_ce, right
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad_clean, grad_noisy = ctx.saved_tensors
-        return grads[0] * grad_clean, grads[0] * grad_noisy, None, None, None, None, None, None, None, None
+        grad_clean, grad_noisy, grad_weight = ctx.saved_tensors
+        return grads[0] * grad_clean, grads[0] * grad_noisy, None if grad_weight is None else grads[0] * grad_weight, None
 
 
 def clean_half(model: Llama, ids: Tensor, through_clean: bool) -> tuple[Tensor, attention.Layers]:
@@ -207,17 +225,16 @@ def sequence_loss(
     seen = noisy_ids[draw, position]
     masked, right_seen = seen == head.mask_id, seen == ids[position]
     knows_more = right_seen | seen_later(noisy_ids != head.mask_id, block)[draw, position]
-    total, causal, hard_ce, right = HeadLoss.apply(  # type: ignore[no-untyped-call]
-        clean[taught],
-        hidden[draw, rows],
-        weight,
+    counts, clean_counts = noisy.weight[draw, position] * importance[position], importance[taught + 1]
+    to = Targets(
         column[taught + 1],
         column[position],
         teacher,
         torch.where(knows_more, 0.0, soft),
-        noisy.weight[draw, position] * importance[position],
-        importance[taught + 1],
-        causal_weight,
+        counts / counts.sum(),
+        causal_weight * (clean_counts / clean_counts.sum()) if causal_weight > 0 else None,
     )
+    total, causal_ce, hard_ce, right = HeadLoss.apply(clean[taught], hidden[draw, rows], weight, to)  # type: ignore[no-untyped-call]
+    causal = causal_ce.mean()
     accuracies = [float(right[where].float().mean()) for where in (masked, ~masked & ~right_seen, right_seen)]
     return Losses(total, float(hard_ce[masked].mean()), float(causal), *accuracies)

@@ -10,7 +10,7 @@ from recipe.model import attention
 from recipe.model.llama import Attend, Llama
 from recipe.model.lora import adapter_state, add_adapters
 from recipe.train.noise import draw_mask
-from recipe.train.objective import Head, HeadLoss, Noisy, clean_half, mask_noise, seen_later, sequence_loss, with_own_guesses
+from recipe.train.objective import Head, HeadLoss, Noisy, Targets, clean_half, mask_noise, seen_later, sequence_loss, with_own_guesses
 
 MASK = 3
 LENGTH, BLOCK = 16, 4
@@ -48,7 +48,7 @@ def test_closed_form_loss_and_gradient(
     soft: list[float], importance: list[float], clean_importance: list[float], causal_weight: float
 ) -> None:
     torch.manual_seed(0)
-    weight = torch.randn(20, 6)
+    weight = torch.randn(20, 6, requires_grad=True)
     labels = (torch.randint(4, 20, (5,)), torch.randint(4, 20, (3,)), torch.tensor([0, 2, 4]))
     weights = (torch.tensor(soft), torch.tensor(importance), torch.tensor(clean_importance))
     results = []
@@ -56,12 +56,14 @@ def test_closed_form_loss_and_gradient(
         torch.manual_seed(1)
         clean, noisy = torch.randn(5, 6, requires_grad=True), torch.randn(3, 6, requires_grad=True)
         if closed:
-            total, _, hard, right = HeadLoss.apply(clean, noisy, weight, *labels, *weights, causal_weight)  # type: ignore[no-untyped-call]
+            share, clean_share = weights[1] / weights[1].sum(), causal_weight * weights[2] / weights[2].sum()
+            to = Targets(*labels, weights[0], share, clean_share if causal_weight else None)
+            total, _, hard, right = HeadLoss.apply(clean, noisy, weight, to)  # type: ignore[no-untyped-call]
             assert hard.tolist() == pytest.approx(F.cross_entropy(noisy @ weight.T, labels[1], reduction="none").tolist(), rel=1e-4)
             assert right.tolist() == ((noisy @ weight.T).argmax(-1) == labels[1]).tolist()
         else:
             total = plain_loss(clean, noisy, weight, *labels, *weights, causal_weight, torch.tensor([], dtype=torch.long))
-        results.append((total, *torch.autograd.grad(total, (clean, noisy))))
+        results.append((total, *torch.autograd.grad(total, (clean, noisy, weight))))
     for ours, reference in zip(*results, strict=True):
         torch.testing.assert_close(ours, reference)
 
