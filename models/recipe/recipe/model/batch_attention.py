@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,10 +68,10 @@ def flex(sight: Sight, clean: int) -> Attend:
 
     blocks = create_block_mask(visible, texts, None, rows, keys, device=str(device))
     # A processor has no such kernel to compile for: there the same function runs as it is, without a gradient.
-    run = compiled_flex() if device.type == "cuda" else flex_attention
+    run = compiled_flex() if device.type == "cuda" else cast(Callable[..., Any], flex_attention)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        out: Tensor = run(q.to(v.dtype), k.to(v.dtype), v, block_mask=blocks, enable_gqa=q.shape[1] != k.shape[1])  # type: ignore[assignment]
+        out: Tensor = run(q.to(v.dtype), k.to(v.dtype), v, block_mask=blocks, enable_gqa=q.shape[1] != k.shape[1])
         return out
 
     return attend

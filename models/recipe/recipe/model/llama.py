@@ -33,15 +33,15 @@ class LlamaConfig:
 
 
 def rotary_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """cos and sin, each [S, head_dim], for positions [S], in the rotate-half layout."""
+    """cos and sin, each [..., S, head_dim], for positions [..., S], in the rotate-half layout."""
     inverse = theta ** (-torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device) / head_dim)
-    angles = positions.to(torch.float32)[:, None] * inverse[None, :]
+    angles = positions.to(torch.float32)[..., None] * inverse
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of x [B, H, S, D] by tables [S, D]."""
+    """Rotary embedding of x [B, H, S, D] by tables [S, D], or [B, 1, S, D]."""
     low, high = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-high, low], dim=-1) * sin
 
@@ -113,7 +113,7 @@ class DecoderLayer(nn.Module):
 
 
 def compile_layers(model: Llama, backend: str | Callable[..., object] = "inductor") -> None:
-    """Compiles the layers' parts before and after attention for fixed shapes. Attention itself keeps state between layers, and stays out."""
+    """Compiles the layers' parts before and after attention for fixed shapes. Attention keeps state between layers and stays out."""
     for layer in model.layers:
         for name in ("before_attention", "after_attention"):
             setattr(layer, name, torch.compile(getattr(layer, name), dynamic=False, backend=backend))
@@ -139,7 +139,7 @@ class Llama(nn.Module):
         self.register_parameter("mask_embedding", None)
 
     def hidden(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """Final normed states [B, S, d] of ids [B, S] at positions [S]."""
+        """Final normed states [B, S, d] of ids [B, S] at positions [S], or [B, S] where texts differ in them."""
         x: Tensor = self.embed_tokens(ids)
         if self.mask_embedding is not None and self.mask_id is not None:
             mask: Tensor = self.mask_embedding
@@ -148,6 +148,8 @@ class Llama(nn.Module):
             x = torch.where(torch.eq(ids, self.mask_id)[..., None], mask.to(x.dtype), x)
         cos, sin = rotary_tables(positions, self.config.head_dim, self.config.rope_theta)
         cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+        if positions.dim() == 2:
+            cos, sin = cos[:, None], sin[:, None]
         for layer in self.layers:
             x = layer(x, cos, sin, attend)
         out: Tensor = self.norm(x)

@@ -93,6 +93,12 @@ def add_adapters(model: Llama, rank: int = RANK, scale: float = SCALE) -> Llama:
     return model
 
 
+def train_all(model: Llama) -> Llama:
+    """Every weight of the model is trained, the tied embedding through both of its uses. There is no adapter."""
+    model.requires_grad_(True)
+    return model
+
+
 def halve_base(model: nn.Module) -> None:
     """Keeps the frozen matrices in bfloat16, as autocast would cast them at every use; the forward then needs autocast."""
     for module in model.modules():
@@ -105,9 +111,19 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
+WHOLE = "embed_tokens.weight"
+"""A file with this tensor holds all weights of a model, and no adapter."""
+
+
 def save_adapter(model: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Writes the trained tensors as 16-bit safetensors: 39 MB for SmolLM2-135M at rank 64, 10 MB for gated ones at rank 16."""
-    state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in adapter_state(model).items()}
+    """Writes the trained tensors as 16-bit safetensors: 39 MB for SmolLM2-135M at rank 64, 10 MB for gated ones at rank 16.
+
+    A model that is trained as a whole is written in 32 bits: its steps are smaller than what 16 bits tell apart.
+    """
+    trained = adapter_state(model)
+    if WHOLE in trained:
+        dtype = torch.float32
+    state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in trained.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     ranks = [len(tensor) for name, tensor in state.items() if name.endswith("lora_a")]
     scales = [module.scale for module in model.modules() if hasattr(module, "lora_a")]
@@ -121,6 +137,12 @@ def adapter_shape(path: Path) -> tuple[int, float]:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
     return int(metadata["rank"]), float(metadata["scale"])
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of trained tensors holds all weights of a model."""
+    with safe_open(path, framework="pt") as file:
+        return WHOLE in file.keys()  # noqa: SIM118 (no mapping)
 
 
 def load_adapter(model: nn.Module, path: Path) -> None:

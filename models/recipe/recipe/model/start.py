@@ -16,7 +16,7 @@ from recipe.model.converted import load_converted
 from recipe.model.exported import load_export
 from recipe.model.gguf_weights import load_base
 from recipe.model.llama import Llama
-from recipe.model.lora import add_adapters, load_adapter
+from recipe.model.lora import add_adapters, is_whole, load_adapter, train_all
 
 
 def separate_markers(embedding: Tensor) -> None:
@@ -58,9 +58,10 @@ def load_model(folder: Path | None) -> Llama:
 
 
 def load_trained(adapter: Path, folder: Path | None = None) -> Llama:
-    """load_model(folder) with an adapter, which can be trained further."""
+    """load_model(folder) with an adapter, or with the weights of a run that trained all of them; both can be trained further."""
     check_start(adapter, folder)
-    model = add_adapters(load_model(folder))
+    model = load_model(folder)
+    model = train_all(model) if is_whole(adapter) else add_adapters(model)
     load_adapter(model, adapter)
     return model
 

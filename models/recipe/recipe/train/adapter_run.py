@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recipe.model.llama import Llama
 from recipe.model.lora import adapter_state, save_adapter
+from recipe.train import processes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -53,6 +54,7 @@ class AdapterRun:
         self.started = time.monotonic()
         self.saved = 0.0  # seconds at the last checkpoint
         folder.mkdir(parents=True, exist_ok=True)
+        processes.same(self.trained)
         # One part per core. Threads inside an operation would meet at thousands of barriers a step, and each barrier
         # would wait for the core that other processes use.
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) if workers > 1 else None
@@ -77,8 +79,10 @@ class AdapterRun:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        for parameter, *grads in zip(self.trained, *gradients, strict=True):
-            parameter.grad = torch.stack(grads).mean(dim=0)
+        means = [grads[0] if len(grads) == 1 else torch.stack(grads).mean(dim=0) for grads in zip(*gradients, strict=True)]
+        processes.average(means)
+        for parameter, mean in zip(self.trained, means, strict=True):
+            parameter.grad = mean
         norm = float(torch.nn.utils.clip_grad_norm_(self.trained, clip))
         if not np.isfinite(norm):
             raise FloatingPointError(f"gradient norm {norm} at step {self.step}")
@@ -88,7 +92,9 @@ class AdapterRun:
         return norm
 
     def log(self, record: dict[str, Any]) -> None:
-        """Appends one line to log.jsonl."""
+        """Appends one line to log.jsonl. With several processes it is rank 0 that writes, and the numbers are those of its texts."""
+        if processes.rank() > 0:
+            return
         record = {"step": self.step, "elapsed_s": round(self.elapsed, 1)} | record
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}) + "\n")
@@ -119,6 +125,8 @@ class AdapterRun:
 
     def save(self) -> None:
         """Writes state.pt to resume from and adapter.safetensors to use, first under other names, so that a kill leaves the old files."""
+        if processes.rank() > 0:
+            return
         torch.save(self.state(), self.folder / "state.tmp")
         (self.folder / "state.tmp").replace(self.folder / "state.pt")
         save_adapter(self.model, self.folder / "adapter.tmp")

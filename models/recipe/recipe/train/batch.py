@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -67,15 +68,20 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device. The copies overlap with the device's work."""
-        return Batch(**{field.name: moved(getattr(self, field.name), device) for field in fields(self)})
+        return moved(self, device)
 
 
-def moved(value: object, device: torch.device) -> object:
+T = TypeVar("T")
+
+
+def moved(value: T, device: torch.device) -> T:
     """A tensor, or all tensors of a dataclass, on a device; any other value as it is."""
     if isinstance(value, Tensor):
-        return (value.pin_memory() if device.type == "cuda" and torch.cuda.is_available() else value).to(device, non_blocking=True)
-    if isinstance(value, Columns):
-        return Columns(*(moved(getattr(value, field.name), device) for field in fields(value)))  # type: ignore[arg-type]
+        # From pinned memory a copy does not stop the processor.
+        there = (value.pin_memory() if device.type == "cuda" else value).to(device, non_blocking=True)
+        return cast(T, there)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: moved(getattr(value, field.name), device) for field in fields(value)})
     return value
 
 

@@ -100,7 +100,9 @@ def batch_loss(model: Llama, head: Head, batch: Batch, soft: float, attention: A
     softs = torch.where(right_seen | later, 0.0, soft)
     column = batch.columns.column[:, 1:]
     total = hidden.new_zeros((), dtype=torch.float32)
-    causal_ce, hard_ce, right = [], [], []
+    causal_ce: list[Tensor] = []
+    hard_ce: list[Tensor] = []
+    right: list[Tensor] = []
     for start in range(0, texts, TEXTS):
         part = slice(start, start + TEXTS)
         rows = len(batch.ids[part])

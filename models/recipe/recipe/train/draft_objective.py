@@ -11,7 +11,7 @@ from torch import Tensor
 from recipe.model.llama import Llama
 from recipe.model.window_attention import DraftWindows, windows_hidden
 from recipe.train.draft_states import MOST_MASKS, branch_first, on_branch, row_weights
-from recipe.train.objective import Head, clean_half
+from recipe.train.objective import Head, clean_half, probabilities
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,14 @@ class TargetLoss(torch.autograd.Function):
     """Frozen head and weighted cross-entropy in one step, with the gradient in closed form, as HeadLoss."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, labels: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        """rows [R, d], weight [C, d], labels [R] in 0..C-1, share [R] -> (loss, whether each row's best id is its label [R])."""
-        p = (rows @ weight.T).float().softmax(-1)
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, labels: Tensor, share: Tensor, absent: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """rows [R, d], weight [C, d], labels [R] in 0..C-1, share [R] -> (loss, whether each row's best id is its label [R]).
+
+        absent [R, n]: which of the last n ids do not compete for a row.
+        """
+        p = probabilities(rows, weight, absent)
         at = torch.arange(len(labels), device=rows.device)
         right = p.argmax(-1) == labels
         loss = -(share * p[at, labels].clamp_min(1e-30).log()).sum()
@@ -40,7 +45,7 @@ class TargetLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return grads[0] * ctx.saved_tensors[0], None, None, None
+        return grads[0] * ctx.saved_tensors[0], None, None, None, None
 
 
 @torch.no_grad()

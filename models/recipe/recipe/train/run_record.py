@@ -20,9 +20,11 @@ import numpy as np
 import torch
 
 from recipe.data.token_files import read_record, token_path
+from recipe.device import best_device
 from recipe.errors import RecipeError
 from recipe.model.start import digest
 from recipe.paths import RECIPE_ROOT, cache_dir
+from recipe.train import processes
 from recipe.train.adapter_run import half_precision
 
 MODULES = ("data.edits", "data.infill", "train.noise", "train.objective", "train.sequences", "model.lora", "int4.quantize")
@@ -68,7 +70,7 @@ def corpus_digest() -> str:
 
 def describe(command: str, settings: Any, inputs: Mapping[str, Path | None], options: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a run. `settings`: a dataclass; `inputs`: files and folders by flag; `options`: the other flags."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     return {
         "command": command,
         "settings": asdict(settings),
@@ -85,6 +87,8 @@ def describe(command: str, settings: Any, inputs: Mapping[str, Path | None], opt
 
 def write(folder: Path, record: Mapping[str, Any]) -> None:
     """Writes settings.json into a run's folder."""
+    if processes.rank() > 0:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(record, indent=2) + "\n")
 

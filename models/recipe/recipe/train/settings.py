@@ -28,6 +28,8 @@ class Settings:
     orders_later: float = 0.3  # weight of a position that a later step decides; one of the next step has 1
     edit_rate: float = 0.0  # sequences of the second stage with edit noise beside mask noise, orders among them
     stage2_share: float = 0.2  # last share of the run that is the second stage
+    packed: bool = False  # documents of one text do not see each other; needs --microbatch
+    full: bool = False  # all weights are trained, not an adapter
     qat: bool = False  # the forward pass uses int4 weights, rounded as the converter does it
     head_ids: int = 16384  # most frequent ids in the head's softmax, beside a sequence's own
     clip: float = 1.0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,20 @@ from torch import Tensor
 
 from recipe.data.tokenizer import END_OF_TEXT
 from recipe.model.batch_attention import Sight, causal_sight, flex, plain
+from recipe.model.gated import GatedLlama, add_gated_adapters
 from recipe.model.llama import Llama, compile_layers
 from recipe.model.lora import adapter_state, add_adapters
+from recipe.model.window_attention import DraftWindows
 from recipe.train.batch import collate, document_starts
 from recipe.train.batch_objective import batch_loss, noisy_sight
+from recipe.train.draft_batch import WindowBatch, windows_batch_loss
+from recipe.train.draft_objective import windows_loss
+from recipe.train.draft_states import draw_windows
 from recipe.train.noise import draw_mask
 from recipe.train.objective import Head, Noisy, mask_noise, sequence_loss
 from recipe.train.sequences import NoisySequence
-from tests.conftest import TINY, TINY_MASK
+from tests.conftest import TINY_MASK
+from tests.cycle import FIRST, ROUND, cycle_model
 
 LENGTH, DRAWS, SOFT = 32, 2, 0.5
 
@@ -109,7 +116,7 @@ def test_a_packed_text_has_the_losses_of_its_documents_apart(tiny: Llama, causal
     documents = [sequence(seed, 4, causal, ids=text[a:b]) for seed, (a, b) in enumerate([(0, 16), (16, 24), (24, 32)])]
     # Without soft targets or with them: each position's loss is that of its document, so the means follow from the counts.
     parts = [alone(model, head, replace(one, causal_weight=0.0))[0] for one in documents]
-    counts = torch.stack([(one.noisy.weight * one.importance).sum() for one in documents])
+    counts = torch.stack([(one.noisy.weight * one.importance).sum() for one in documents if one.importance is not None])
     expected = (torch.stack(parts) * counts).sum() / counts.sum()
     if causal:
         both = [alone(model, head, one)[0] for one in documents]
@@ -176,17 +183,23 @@ def test_a_step_mixes_no_devices_and_never_waits_for_its_device(tiny: Llama) -> 
         batch_loss(model, head, replace(batch.to(meta), block=batch.block), SOFT)
 
 
-def test_compiled_layers_share_a_few_graphs_and_change_nothing(tiny: Llama) -> None:
-    model = learner(tiny)
-    head = head_of(model)
-    batch = collate([sequence(seed, 8) for seed in range(2)], head.common, TINY_MASK)
-    expected = batch_loss(model, head, batch, SOFT)["loss"]
-    graphs = []
+def counted_graphs() -> tuple[list[torch.fx.GraphModule], Callable[..., object]]:
+    """A list, and a backend of torch.compile that appends every graph to it and runs it as it is."""
+    graphs: list[torch.fx.GraphModule] = []
 
     def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> torch.fx.GraphModule:
         graphs.append(graph)
         return graph
 
+    return graphs, backend
+
+
+def test_compiled_layers_share_a_few_graphs_and_change_nothing(tiny: Llama) -> None:
+    model = learner(tiny)
+    head = head_of(model)
+    batch = collate([sequence(seed, 8) for seed in range(2)], head.common, TINY_MASK)
+    expected = batch_loss(model, head, batch, SOFT)["loss"]
+    graphs, backend = counted_graphs()
     compile_layers(model, backend)
     found = batch_loss(model, head, batch, SOFT)["loss"]
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
@@ -194,3 +207,68 @@ def test_compiled_layers_share_a_few_graphs_and_change_nothing(tiny: Llama) -> N
     assert len(graphs) == 4
     assert batch_loss(model, head, batch, SOFT)["loss"] == found
     assert len(graphs) == 4
+
+
+def gated(base: Llama) -> GatedLlama:
+    """Adapters that are not the identity."""
+    model = add_gated_adapters(base, rank=2)
+    torch.manual_seed(5)
+    for tensor in adapter_state(model).values():
+        tensor.copy_(0.2 * torch.randn(tensor.shape))
+    return model
+
+
+@pytest.mark.parametrize("count", [None, 7])
+def test_windows_over_a_batch_have_the_mean_loss_of_its_texts(count: int | None) -> None:
+    model = gated(cycle_model(60))
+    head = head_of(model)
+    texts = []
+    for seed in range(3):
+        ids = FIRST + (seed + torch.arange(LENGTH)) % ROUND
+        ids[[6 + seed, 17, 18]] = 30 + seed  # the verifier would not have written these
+        texts.append(sequence(seed, 4, ids=ids))
+    drawn = [draw_windows(LENGTH, 20, np.random.default_rng(seed)) for seed in range(3)]
+    alone = [windows_loss(model, head, one.ids, windows, 0.8, 0.1, count) for one, windows in zip(texts, drawn, strict=True)]
+    expected = torch.stack([one.total for one in alone]).mean()
+    batch = collate(texts, head.common, TINY_MASK)
+    assert len(batch.columns.rare)
+    found = windows_batch_loss(model, head, batch, WindowBatch.of(drawn), 0.8, 0.1, count)
+    torch.testing.assert_close(found["loss"], expected, atol=1e-5, rtol=1e-5)
+    for ours, theirs in zip(gradients(model, found["loss"]), gradients(model, expected), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+    assert 0.2 < float(found["on_branch"]) < 1
+    # One thread, a gate in plain sight and compiled layers: the same.
+    model.share_gate()
+    graphs, backend = counted_graphs()
+    compile_layers(model, backend)
+    again = windows_batch_loss(model, head, batch, WindowBatch.of(drawn), 0.8, 0.1, count)
+    torch.testing.assert_close(again["loss"], expected, atol=1e-5, rtol=1e-5)
+    # The first layer's input has no gradient here, because the embedding is frozen.
+    assert len(graphs) == 6
+
+
+def test_windows_stay_in_their_documents(tiny: Llama) -> None:
+    model = gated(tiny)
+    head = Head.whole(model)
+    text = torch.from_numpy(np.random.default_rng(3).integers(4, 40, LENGTH))
+    text[15] = END_OF_TEXT
+    batch = collate([sequence(0, 4, ids=text)], head.common, TINY_MASK, apart=True)
+    # All of the second document's windows, and one that would cross into it and counts nothing there.
+    windows = DraftWindows(torch.tensor([16, 17, 20, 25]), torch.tensor([3, 2, 3, 1]))
+    inside = DraftWindows(windows.start[1:] - 16, windows.length[1:])
+    expected = windows_loss(model, head, text[16:], inside, 0.8, 0.1).total
+    found = windows_batch_loss(model, head, batch, WindowBatch.of([windows]), 0.8, 0.1)["loss"]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_windows_mix_no_devices_and_never_wait_for_theirs(tiny: Llama) -> None:
+    meta = torch.device("meta")
+    model = gated(tiny)
+    head = head_of(model)
+    head.common, head.weight, head.frozen_rows = head.common.to(meta), head.weight.to(meta), head.rows.to(meta)
+    batch = collate([sequence(seed, 4) for seed in range(2)], torch.arange(4, 30), TINY_MASK)
+    drawn = WindowBatch.of([draw_windows(LENGTH, 20, np.random.default_rng(seed)) for seed in range(2)])
+    model.to(meta).share_gate()
+    found = windows_batch_loss(model, head, batch.to(meta), drawn.to(meta), 0.8, 0.1, 7)
+    assert {value.device for value in found.values()} == {meta}
+    assert all(gradient.device == meta for gradient in gradients(model, found["loss"]))
