@@ -14,10 +14,10 @@ import { registerEndpoint } from './generate/route.ts';
 import type { Host } from './host.ts';
 import { llamaCompletion, llamaInfill } from './llama/route.ts';
 import { registerTokens } from './llama/tokens.ts';
-import { limitBody } from './middleware/body-limit.ts';
 import type { Patience } from './middleware/call.ts';
 import { type CallHost, openCall } from './middleware/open-call.ts';
 import { readBody } from './middleware/read-body.ts';
+import { BrokenBody } from './middleware/receive-body.ts';
 import { nameRuntime } from './middleware/runtime-header.ts';
 import { registerHealth } from './models/health.ts';
 import { registerModels } from './models/models.ts';
@@ -47,8 +47,9 @@ export function createApp(
   });
 
   app.onError((error, c) => {
-    if (!c.req.raw.signal.aborted) return errorResponse(c, error);
     // A body breaks off with its client: nobody reads an answer, and nothing has failed here.
+    const gone = error instanceof BrokenBody || c.req.raw.signal.aborted;
+    if (!gone) return errorResponse(c, error);
     c.get('call').end('client_gone');
     return clientGone();
   });
@@ -72,7 +73,6 @@ export function createApp(
       },
     }),
   );
-  app.use(limitBody(host.settings.bodyLimitBytes));
   app.use(readBody(host.settings.bodyLimitBytes));
   app.use(nameRuntime(host));
 

@@ -48,7 +48,7 @@ const variablesSchema = z.object({
   /** Most requests in `RATE_SECONDS` for each key, or for each address if access is open. 0: no limit. */
   RATE_LIMIT: count(0, 1_000_000, 240),
   RATE_SECONDS: count(1, 3600, 60),
-  /** Longest life of a request, including its wait in the queue. */
+  /** Longest life of a request, with the sending of its body and its wait in the queue. */
   REQUEST_SECONDS: count(1, 3600, 120),
   /** A stream that is silent for this time sends a comment. */
   KEEP_ALIVE_SECONDS: count(1, 600, 15),

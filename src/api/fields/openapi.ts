@@ -43,6 +43,7 @@ export const failures = {
   ...refusals,
   400: failure('The body is malformed, a field is wrong or unsupported, or the context is too long.'),
   404: failure('No such model.'),
+  408: failure('The body did not arrive in the time that the server allows.'),
   413: failure('The body is too large.'),
   415: failure('The body is not JSON.'),
   429: failure('Too many requests wait already: try again after `retry-after` seconds.'),

@@ -2,6 +2,8 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { ApiError } from '../errors.ts';
+import { holdOpen } from './hold-open.ts';
+import { receiveBody } from './receive-body.ts';
 
 const DECOMPRESSION: Readonly<Record<string, CompressionFormat>> = {
   gzip: 'gzip',
@@ -10,14 +12,18 @@ const DECOMPRESSION: Readonly<Record<string, CompressionFormat>> = {
 };
 const JSON_TYPE = /^application\/([a-z-.]+\+)?json$/;
 
-/** @param maxSize bytes after decompression at most */
+/** @param maxSize bytes at most, as they are sent and after decompression */
 export function readBody(maxSize: number): MiddlewareHandler {
   return async function read(c, next) {
     // What no route takes is a 404, whatever its body is.
     const routed = matchedRoutes(c).some(({ path }) => !path.includes('*'));
     if (c.req.method !== 'POST' || !routed) return next();
+    const received = receiveBody(c, maxSize);
+    // So that a client that leaves while it sends is noticed.
+    holdOpen(c, received);
+    const bytes = await received;
     const charset = charsetOf(c.req.header('content-type'));
-    const text = decoded(await decompressed(c, maxSize), charset);
+    const text = decoded(await decompressed(c, bytes, maxSize), charset);
     // The validators read the body from here.
     // Hono types the cache by its values, but it holds promises of them.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
@@ -40,10 +46,13 @@ function charsetOf(header: string | undefined): string {
 }
 
 /** @throws ApiError 415 for an encoding that is not known, 400 for one that does not hold, 413 for a body that grows too large */
-async function decompressed(c: Context, maxSize: number): Promise<Uint8Array<ArrayBuffer>> {
+async function decompressed(
+  c: Context,
+  bytes: Uint8Array<ArrayBuffer>,
+  maxSize: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const header = c.req.header('content-encoding') ?? '';
   const encodings = header.split(',').flatMap((name) => (/^\s*(identity)?\s*$/i.test(name) ? [] : [name.trim()]));
-  const bytes = new Uint8Array(await c.req.arrayBuffer());
   const [encoding, ...more] = encodings;
   if (encoding === undefined) return bytes;
   const format = DECOMPRESSION[encoding.toLowerCase()];

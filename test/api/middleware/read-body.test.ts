@@ -98,3 +98,52 @@ test.each([{ 'content-length': '12' }, { 'transfer-encoding': 'chunked' }])(
     log.mockRestore();
   },
 );
+
+/** Sends so many bytes, and then nothing more. */
+const unfinished = (bytes: number) =>
+  new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(bytes).fill(0x20)) });
+
+async function sendUnfinished(bytes: number, headers: Record<string, string>) {
+  const { app, recorded } = fakeService({ ACCESS: 'open' }, { requestSeconds: 0.05 });
+  const init = {
+    method: 'POST',
+    headers: { 'content-type': JSON_TYPE, ...headers },
+    body: unfinished(bytes),
+    duplex: 'half',
+  };
+  const response = await app.request(new Request('http://localhost/v1/completions', init as RequestInit));
+  // biome-ignore lint/suspicious/noExplicitAny: assertions say what it must be
+  return { response, json: (await response.json()) as any, record: (await recorded(1))[0] };
+}
+
+test.each([
+  ['that is announced', 20, { 'content-length': '40' }],
+  ['in chunks', 20, { 'transfer-encoding': 'chunked' }],
+  ['that is refused by its length', 20, { 'content-length': '9000000' }],
+  ['that is refused once it is too long', 1_100_000, { 'transfer-encoding': 'chunked' }],
+])('a body %s and does not end is a 408 at the deadline', async (_what, bytes, headers) => {
+  const { response, json, record } = await sendUnfinished(bytes, headers as unknown as Record<string, string>);
+  expect([response.status, json.error.code]).toEqual([408, 'deadline_exceeded']);
+  expect(response.headers.get('connection')).toBe('close');
+  expect(response.headers.get('x-should-retry')).toBe('false');
+  expect(record).toMatchObject({ status: 408, ending: 'deadline' });
+});
+
+test.each(['error', 'end'])(
+  'a body that breaks off with an %s is a client that has gone, whatever the signal says',
+  async (how) => {
+    const { app, recorded } = fakeService({ ACCESS: 'open' });
+    const part = new ReadableStream({
+      start: (controller) => controller.enqueue(body('a').subarray(0, 5)),
+      pull: (controller) => (how === 'end' ? controller.close() : controller.error(new Error('reset'))),
+    });
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': JSON_TYPE, 'content-length': '40' },
+      body: part,
+      duplex: 'half',
+    };
+    await app.request(new Request('http://localhost/v1/completions', init as RequestInit));
+    expect(await recorded(1)).toMatchObject([{ status: 499, ending: 'client_gone' }]);
+  },
+);

@@ -8,12 +8,17 @@ import { createFakeEngine } from '../engines/fake-engine.ts';
 
 const KEEP_ALIVE_SECONDS = 0.2;
 const STALL_SECONDS = 0.5;
+/** The life of a request where nobody may take long. */
+export const HURRY = 1;
 
-/** @param cut what the host can do about a reader that stalls */
-export function hastyService(cut: Platform['cut'], drain = new Drain()): OpenAPIHono {
+/**
+ * @param cut what the host can do about a reader that stalls
+ * @param requestSeconds longest life of a request
+ */
+export function hastyService(cut: Platform['cut'], drain = new Drain(), requestSeconds = 60): OpenAPIHono {
   const engine = createFakeEngine({ stepMs: 5 });
   const read = readSettings({ ACCESS: 'open', MAX_TOKENS: '4000' });
-  const patience = { requestSeconds: 60, keepAliveSeconds: KEEP_ALIVE_SECONDS, stallSeconds: STALL_SECONDS };
+  const patience = { requestSeconds, keepAliveSeconds: KEEP_ALIVE_SECONDS, stallSeconds: STALL_SECONDS };
   const host = createHost({ modelName: 'fake', settings: read, load: async () => engine });
   const endings: (string | null)[] = [];
   const app = createService(

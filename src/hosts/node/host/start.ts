@@ -60,7 +60,7 @@ async function serve(): Promise<void> {
   });
   const drain = new Drain();
   const service = createNodeService(host, served, source, node.addressHeader, drain);
-  const server = await startServer(service, node.port, node.host);
+  const server = await startServer(service, node.port, node.host, settings.patience.requestSeconds);
   const who = settings.access.open ? 'everybody' : 'callers with a key';
   console.log(`Seedling serves ${settings.model} on http://${node.host}:${server.address.port}, to ${who}`);
   if (known) console.log(capacityLine(known, sizes));
