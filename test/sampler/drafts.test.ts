@@ -5,7 +5,7 @@ import { Acceptance, AcceptanceTable } from '../../src/sampler/drafts/acceptance
 import { DraftCounts } from '../../src/sampler/drafts/counts.ts';
 import type { Drafter } from '../../src/sampler/drafts/drafter.ts';
 import { Drafts } from '../../src/sampler/drafts/drafts.ts';
-import { LookupDrafts } from '../../src/sampler/drafts/lookup.ts';
+import { LOOKUP_PRIORS, LookupDrafts } from '../../src/sampler/drafts/lookup.ts';
 import { MaskAcceptance, MaskDrafts } from '../../src/sampler/drafts/mask.ts';
 import { MeasuredCosts } from '../../src/sampler/drafts/measured-costs.ts';
 import { PredictedText } from '../../src/sampler/drafts/predicted-text.ts';
@@ -40,13 +40,27 @@ describe('what is looked up', () => {
     expect(proposed(drafts, 8)).toBe('items); ');
   });
 
-  it('is nothing where two tokens never stood together before', () => {
-    const drafts = lookup('abcdef');
+  it('is nothing where the last token never stood before, and at the end of the room', () => {
+    const drafts = lookup('abcdef', 4);
+    expect(drafts.propose(4)).toBeNull();
+    drafts.push(ids('z'));
     expect(drafts.propose(4)).toBeNull();
     drafts.push(ids('b'));
+    expect(proposed(drafts, 4)).toBe('cd');
+    drafts.push(ids('bc'));
     expect(drafts.propose(4)).toBeNull();
-    drafts.push(ids('c'));
-    expect(proposed(drafts, 3)).toBe('def');
+  });
+
+  it('is likelier where the same followed twice, and less where something else did', () => {
+    const rate = (before: string) => {
+      const drafts = new LookupDrafts(ids(before), 100, new AcceptanceTable(LOOKUP_PRIORS));
+      drafts.push(ids('ab'));
+      return drafts.propose(1)!.rates[0]!;
+    };
+    expect(rate('-ab1+ab1*')).toBeGreaterThan(rate('-ab1*'));
+    expect(rate('-ab1+ab2*')).toBeLessThan(rate('-ab1*'));
+    expect(rate('-ab1+ab2*ab2.')).toBe(rate('-ab1+ab1*'));
+    expect(rate('xyzab1.')).toBe(rate('-ab1*'));
   });
 
   it('prefers the longer match to the later one, and of equals takes the later', () => {
@@ -64,7 +78,7 @@ describe('what is looked up', () => {
     expect(proposed(drafts, 7)).toBe('abababa');
   });
 
-  it('finds a match wherever two tokens stood before, as a search of the whole text does', () => {
+  it('finds a match wherever the last token stood before, as a search of the whole text does', () => {
     for (let seed = 0; seed < 60; seed++) {
       const letter = (i: number) => 97 + Math.floor(uniform(seed, i) * (2 + (seed % 9)));
       const whole = Int32Array.from({ length: 120 }, (_, i) => letter(i));
@@ -74,7 +88,7 @@ describe('what is looked up', () => {
         const written = whole.subarray(0, end + 1);
         const best = longestMatch(written);
         const draft = drafts.propose(3);
-        expect(draft !== null, `seed ${seed}, ${end}`).toBe(best >= 2);
+        expect(draft !== null, `seed ${seed}, ${end}`).toBe(best >= 1 && end < 119);
         if (!draft) continue;
         // Four tokens are remembered. A longer match is found only where a draft led to it.
         const matches = placesAfter(written, Math.min(best, 4)).map((place) => whole[place]);
@@ -84,7 +98,7 @@ describe('what is looked up', () => {
   });
 
   it('learns how often a match of a length holds', () => {
-    const table = new AcceptanceTable([0.5, 0.5, 0.5, 0.5]);
+    const table = new AcceptanceTable(LOOKUP_PRIORS.map(() => 0.5));
     const drafts = new LookupDrafts(ids('abcd-'), 100, table);
     drafts.push(ids('ab'));
     const before = drafts.propose(2)!.rates;
@@ -92,8 +106,10 @@ describe('what is looked up', () => {
     const after = drafts.propose(2)!.rates;
     expect(after[0]).toBeGreaterThan(before[0]!);
     expect(after[1]).toBeLessThan(before[1]!);
-    expect(table.rate(2)).toBeGreaterThan(0.5);
-    expect(table.rate(3)).toBeLessThan(0.5);
+    // Three rows a length.
+    expect(table.rate(3 * 2)).toBeGreaterThan(0.5);
+    expect(table.rate(3 * 3)).toBeLessThan(0.5);
+    expect(table.rate(3 * 2 + 1)).toBe(0.5);
   });
 });
 
@@ -225,16 +241,16 @@ describe('what drafts are worth', () => {
 });
 
 describe('costs', () => {
-  it('follow the forwards that are timed, by one factor', () => {
+  it('follow the forwards that are timed, each row by the same', () => {
     const costs = new MeasuredCosts(core);
     for (let i = 0; i < 200; i++) {
       costs.observe(1, 10);
       costs.observe(2, 12.4);
-      costs.observe(4, 19);
+      costs.observe(4, 18.1);
     }
-    // Rows beside the first cost twice what was measured at load.
+    // Rows beside the first cost 0.12 more than was measured at load.
     expect(costs.costs[1]).toBeCloseTo(1.24, 2);
-    expect(costs.costs[2]).toBeCloseTo(1.9, 2);
+    expect(costs.costs[2]).toBeCloseTo(1.81, 2);
     expect(costs.costs[0]).toBe(1);
   });
 
@@ -256,9 +272,9 @@ describe('costs', () => {
       costs.observe(4, 14.5);
     }
     costs.observe(4, 5000);
-    expect(costs.costs[2]).toBeLessThan(1.5);
+    expect(costs.costs[2]).toBeLessThan(1.6);
     for (let i = 0; i < 1000; i++) costs.observe(4, 1);
-    expect(costs.costs[2]).toBeGreaterThan(1.2);
+    expect(costs.costs[2]).toBeGreaterThan(1.1);
     for (let i = 0; i < 1000; i++) costs.observe(4, 5000);
     expect(costs.costs[2]).toBeLessThan(3);
   });

@@ -1,45 +1,65 @@
 /** Drafts what followed the last few tokens when they stood in the text before. */
 import { AcceptanceTable } from './acceptance.ts';
 import type { Draft, Drafter } from './drafter.ts';
+import { NgramTable } from './ngram-table.ts';
 
-/** Tokens of the n-grams that are remembered. A shorter match holds too seldom. */
-const SHORTEST = 2;
+/** Tokens of the longest n-grams that are remembered. */
 const LONGEST = 4;
 /** A match is not compared further. */
 const LONGEST_MATCH = 16;
 
 /**
- * By the length of the match. On the default model's greedy text a match of 2 tokens holds in 6 of 10 cases, one of 12 in
- * 95 of 100.
+ * Chances of a draft by what followed the n-gram before: the same id the last two times, or another one, or only once
+ * anything. Each row is for a length of the match, from 0 on. Counted in the default model's greedy text.
  */
-export const LOOKUP_PRIORS: readonly number[] = Array.from({ length: LONGEST_MATCH + 1 }, (_, match) =>
-  Math.min(0.55 + match * 0.04, 0.95),
+const PRIORS = {
+  once: [0.2, 0.25, 0.65, 0.66, 0.72, 0.83, 0.93],
+  same: [0.3, 0.58, 0.88, 0.9, 0.93, 0.96, 0.97],
+  other: [0.1, 0.15, 0.35, 0.2, 0.35, 0.35, 0.35],
+} as const;
+
+const FOLLOWED = ['once', 'same', 'other'] as const;
+type Followed = (typeof FOLLOWED)[number];
+
+/** By `rowOf`. */
+export const LOOKUP_PRIORS: readonly number[] = Array.from(
+  { length: (LONGEST_MATCH + 1) * FOLLOWED.length },
+  (_, row) => {
+    const priors = PRIORS[FOLLOWED[row % FOLLOWED.length]!];
+    return priors[Math.min(Math.floor(row / FOLLOWED.length), priors.length - 1)]!;
+  },
 );
 
+function rowOf(match: number, followed: Followed): number {
+  return Math.min(match, LONGEST_MATCH) * FOLLOWED.length + FOLLOWED.indexOf(followed);
+}
+
 /**
- * The last place of each n-gram of 4, 3 and 2 tokens, in hash tables that are half empty at most: constant work a token, and
- * 24 to 48 bytes of memory. Prompt lookup decoding (Saxena 2023), where the longest match counts: of the places that the
- * tables name, and of the one that follows the last draft. On the default model's greedy text that finds as many drafts
- * that hold as a search for the longest match does, to 2 in 100.
+ * The last place of each n-gram of 1 to 4 tokens: constant work a token, and 32 to 64 bytes of memory. Prompt lookup
+ * decoding (Saxena 2023), where the longest match counts: of the places that the tables name, and of the one that follows
+ * the last draft. On the default model's greedy text that finds as many drafts that hold as a search for the longest match
+ * does, to 2 in 100.
  */
 export class LookupDrafts implements Drafter {
   readonly source = 'lookup';
   readonly #capacity: number;
   readonly #before: Int32Array;
   readonly #acceptance: AcceptanceTable;
+  /** The text, and the last draft after it. */
   #ids: Int32Array | null = null; // (capacity)
   #length = 0;
-  /** Place after the last occurrence of an n-gram; 0: free. */
-  #tables: readonly Int32Array[] = []; // (LONGEST - SHORTEST + 1, power of two)
+  /** Of 1 to LONGEST tokens. */
+  #tables: readonly NgramTable[] = [];
   /** Place of the last draft, and the text's length then. */
   #place = 0;
   #placedAt = 0;
-  #match = 0;
+  /** Rows of the table of rates for the last draft. */
+  #rows: readonly number[] = [];
 
   /**
    * @param before (P) prompt, suffix and other files, as they were run
    * @param maxTokens new tokens at most
-   * @param acceptance of all requests, by the length of the match
+   * @param acceptance of all requests, with `LOOKUP_PRIORS`
    */
   constructor(before: Int32Array, maxTokens: number, acceptance: AcceptanceTable) {
     this.#before = before;
@@ -57,36 +77,35 @@ export class LookupDrafts implements Drafter {
     const ids = this.#ids;
     if (!ids) return null;
     const { place, match } = this.#find(ids);
-    if (match < SHORTEST) return null;
-    [this.#place, this.#placedAt, this.#match] = [place, this.#length, match];
+    if (match === 0) return null;
+    [this.#place, this.#placedAt] = [place, this.#length];
     // A text that repeats a short piece goes on with the draft's own beginning.
     const period = this.#length - place;
-    const drafted = Int32Array.from({ length: most }, (_, i) => ids[place + (i % period)]!);
-    return { ids: drafted, rates: Array.from(drafted, (_, i) => this.#acceptance.rate(match + i)) };
+    const count = Math.min(most, this.#capacity - this.#length);
+    if (count === 0) return null;
+    const drafted = Int32Array.from({ length: count }, (_, i) => ids[place + (i % period)]!);
+    ids.set(drafted, this.#length);
+    this.#rows = Array.from(drafted, (_, i) => rowOf(match + i, this.#followed(ids, match + i, this.#length + i)));
+    return { ids: drafted, rates: this.#rows.map((row) => this.#acceptance.rate(row)) };
   }
 
   observe(held: number, offered: number): void {
-    for (let i = 0; i < offered; i++) this.#acceptance.observe(this.#match + i, i < held);
+    for (let i = 0; i < offered; i++) this.#acceptance.observe(this.#rows[i]!, i < held);
   }
 
   #begin(): void {
     this.#ids = new Int32Array(this.#capacity);
-    const size = 2 ** Math.ceil(Math.log2(Math.max(2 * this.#capacity, 16)));
-    this.#tables = Array.from({ length: LONGEST - SHORTEST + 1 }, () => new Int32Array(size));
+    this.#tables = Array.from({ length: LONGEST }, (_, i) => new NgramTable(i + 1, this.#capacity));
     this.#append(this.#before);
   }
 
   #append(more: Int32Array): void {
     const ids = this.#ids!;
-    // The tables stay half empty.
-    const room = this.#capacity - this.#length;
-    for (const id of more.subarray(0, room)) {
+    for (const id of more.subarray(0, this.#capacity - this.#length)) {
+      ids[this.#length] = id;
       // The tokens before this place have something after them now.
-      for (const [i, table] of this.#tables.entries()) {
-        const length = SHORTEST + i;
-        if (this.#length >= length) table[slotOf(table, ids, this.#length, length)] = this.#length;
-      }
-      ids[this.#length++] = id;
+      for (const table of this.#tables) table.add(ids, this.#length);
+      this.#length += 1;
     }
   }
 
@@ -101,29 +120,14 @@ export class LookupDrafts implements Drafter {
       if (match > found.match || (match === found.match && place > found.place)) found = { place, match };
     };
     consider(this.#place === 0 ? 0 : this.#place + end - this.#placedAt);
-    for (const [i, table] of this.#tables.entries()) {
-      const length = SHORTEST + i;
-      if (end >= length) consider(table[slotOf(table, ids, end, length)]!);
-    }
+    for (const table of this.#tables) consider(table.find(ids, end)?.place ?? -1);
     return found;
   }
-}
 
-/** The slot of the n-gram of `length` ids before `end`: the one that has it, or a free one. */
-function slotOf(table: Int32Array, ids: Int32Array, end: number, length: number): number {
-  let slot = hash(ids, end, length) & (table.length - 1);
-  while (table[slot] !== 0 && !isSame(ids, table[slot]!, end, length)) slot = (slot + 1) & (table.length - 1);
-  return slot;
-}
-
-function isSame(ids: Int32Array, one: number, other: number, length: number): boolean {
-  for (let i = 1; i <= length; i++) if (ids[one - i] !== ids[other - i]) return false;
-  return true;
-}
-
-/** FNV-1a over whole ids, with the high bits mixed into the low ones. */
-function hash(ids: Int32Array, end: number, length: number): number {
-  let value = 0x811c9dc5;
-  for (let at = end - length; at < end; at++) value = Math.imul(value ^ ids[at]!, 0x01000193);
-  return value ^ (value >>> 15);
+  /** What came after the tokens before a place, as far as they are known to stand in the text. */
+  #followed(ids: Int32Array, match: number, end: number): Followed {
+    const known = this.#tables[Math.min(match, LONGEST) - 1]!.find(ids, end);
+    if (!known || known.times === 1) return 'once';
+    return known.same ? 'same' : 'other';
+  }
 }
