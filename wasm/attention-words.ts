@@ -14,14 +14,14 @@ const HEADS: i32 = 4;
  *
  * out (rows, heads*d) f32; q (rows, ldq) f32, heads from column 0; visible (rows) i32, each >= 1;
  * scratch: 2d i16, then for each head of a K head max(visible) + 8 f32.
- * d is a multiple of 16, at most 256.
+ * d is a multiple of 16, at most 256. Only K and V heads `from` to before `to`, as in `attention`.
  *
  * A query becomes two i16 vectors, a coarse one and its rounding error. A single one could have only 12 bits (K has 15),
  * because the dot product must fit an i32. That error showed in the logits.
  */
 export function attention_i16(
   out: usize, q: usize, ldq: i32, visible: usize, pages: usize, layer: i32, rows: i32,
-  heads: i32, kvHeads: i32, d: i32, pageTokens: i32, scratch: usize,
+  heads: i32, kvHeads: i32, d: i32, pageTokens: i32, scratch: usize, from: i32, to: i32,
 ): void {
   const group = heads / kvHeads;
   const layerOffset = layer * layerBytes(kvHeads, pageTokens, d);
@@ -34,16 +34,16 @@ export function attention_i16(
     const tokens = load<i32>(visible + r * 4);
     const stride = ((tokens + 7) & ~3) * 4; // scores of one head
     const weights = scratch + d * 4;
-    for (let shared = 0; shared < kvHeads; shared++) {
+    for (let shared = from; shared < to; shared++) {
       const keys = layerOffset + shared * pageTokens * d * 2;
       const keyScales = layerOffset + vectors * d * 4 + shared * pageTokens * 4;
       const values = keys + vectors * d * 2;
       const valueScales = keyScales + vectors * 4;
       const first = shared * group;
-      for (let from = 0; from < group; from += HEADS) {
-        const count = min(HEADS, group - from);
+      for (let part = 0; part < group; part += HEADS) {
+        const count = min(HEADS, group - part);
         for (let h = 0; h < count; h++) {
-          const query = q + (r * ldq + (first + from + h) * d) * 4;
+          const query = q + (r * ldq + (first + part + h) * d) * 4;
           const norm = Mathf.sqrt(squares(query, d));
           splitI16(scratch, query, d, norm > 0 ? length / norm : <f32>0.0);
           const at = weights + h * stride;
@@ -54,7 +54,7 @@ export function attention_i16(
               : scoreOnes(at, scratch, pages, keys, keyScales, tokens, d, pageTokens, scale);
           softmax(at, tokens, most, pages, valueScales, pageTokens);
         }
-        const to = out + (r * heads + first + from) * d * 4;
+        const to = out + (r * heads + first + part) * d * 4;
         if (count == 1) weightedSum<Rows1>(to, weights, stride, pages, values, tokens, d, pageTokens);
         else if (count == 2) weightedSum<Rows2>(to, weights, stride, pages, values, tokens, d, pageTokens);
         else if (count == 3) weightedSum<Rows3>(to, weights, stride, pages, values, tokens, d, pageTokens);

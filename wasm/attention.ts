@@ -32,14 +32,15 @@ const LOW_HALF: usize = memory.data<i16>([127, 127, 127, 127, 127, 127, 127, 127
  *
  * out (rows, heads*d) f32; q (rows, ldq) f32, heads from column 0; visible (rows) i32, each >= 1; pages of `kv.ts`;
  * scratch: 1,536 bytes, then 30 bytes for each slot of the pages seen and 19 more.
- * d is a multiple of 16, at most 256.
+ * d is a multiple of 16, at most 256. Only K and V heads `from` to before `to`, and the heads that read them: threads share
+ * the heads.
  *
  * Queries, and weights of the softmax times the scale of V, are rounded to 14 bits. Then both products are exact sums of
  * integers. The queries of all rows and heads that read a K and V head are taken three at a time (`attention-tile.ts`).
  */
 export function attention(
   out: usize, q: usize, ldq: i32, visible: usize, pages: usize, layer: i32, rows: i32,
-  heads: i32, kvHeads: i32, d: i32, pageTokens: i32, scratch: usize,
+  heads: i32, kvHeads: i32, d: i32, pageTokens: i32, scratch: usize, from: i32, to: i32,
 ): void {
   const group = heads / kvHeads;
   const slots = pageSlots(pageTokens);
@@ -55,8 +56,8 @@ export function attention(
   const queries = rows * group;
   const factor = <f32>1.44269504 / Mathf.sqrt(<f32>d);
   const inBytes = dot_sums_32;
-  let at = layer * kvHeads * bytes;
-  for (let shared = 0; shared < kvHeads; shared++) {
+  let at = (layer * kvHeads + from) * bytes;
+  for (let shared = from; shared < to; shared++) {
     if (rows <= FEW_ROWS && count * bytes <= TOUCHED_BYTES) touch(pages, at, bytes, count, scratch);
     gatherScales(scales, stride, pages, at + slots * 2 * d, slots, span, longest, pageTokens);
     let first = 0;

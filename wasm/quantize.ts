@@ -5,9 +5,6 @@ import { expF32x4, sumF32x4 } from './exp';
 import { RESCALE } from './half';
 import { largest, roundF32x4, roundI32x4 } from './round';
 
-/** One group of floats on its way to a record. */
-const FLOATS: usize = memory.data(128, 16);
-
 /** The last f32 below 2^16. */
 // @ts-ignore: decorator
 @inline
@@ -25,20 +22,21 @@ function recordBytes(words: i32): i32 {
  * is quantized again and becomes one more row: 15 bits together.
  *
  * x (rows, K) f32 -> q: records of rows * limbs rows (`activations.ts`). They are of words if `words` is 1 or in the build
- * without relaxed SIMD, else of bytes. K is a multiple of 32.
+ * without relaxed SIMD, else of bytes. K is a multiple of 32. Only rows `from` to before `to` are read and written: threads
+ * share the rows.
  */
-export function quantize(q: usize, x: usize, rows: i32, k: i32, limbs: i32, words: i32): void {
+export function quantize(q: usize, x: usize, rows: i32, k: i32, limbs: i32, words: i32, from: i32, to: i32): void {
   const groups = k / GROUP;
   const total = rows * limbs;
-  for (let r = 0; r < total; r += limbs) {
+  x += from * k * 4;
+  for (let r = from * limbs; r < to * limbs; r += limbs) {
     const step = rowsInTile(r, total) * recordBytes(words);
     let at = recordsOf(q, r, total, groups, recordBytes(words));
     for (let g = 0; g < groups; g++) {
-      for (let j = 0; j < 128; j += 32) {
-        v128.store(FLOATS + j, v128.load(x + j, 0), 0);
-        v128.store(FLOATS + j, v128.load(x + j, 16), 16);
-      }
-      quantizeGroup(at, limbs, words);
+      quantizeGroup(
+        at, limbs, words, v128.load(x, 0), v128.load(x, 16), v128.load(x, 32), v128.load(x, 48), v128.load(x, 64),
+        v128.load(x, 80), v128.load(x, 96), v128.load(x, 112),
+      );
       x += 128;
       at += step;
     }
@@ -47,11 +45,12 @@ export function quantize(q: usize, x: usize, rows: i32, k: i32, limbs: i32, word
 
 /** `quantize` of x / sqrt(mean(x^2) + eps) * w. x (rows, d) f32, w (d) f32; d is a multiple of 32. */
 export function rms_norm_quantize(
-  q: usize, x: usize, w: usize, rows: i32, d: i32, eps: f32, limbs: i32, words: i32,
+  q: usize, x: usize, w: usize, rows: i32, d: i32, eps: f32, limbs: i32, words: i32, from: i32, to: i32,
 ): void {
   const groups = d / GROUP;
   const total = rows * limbs;
-  for (let r = 0; r < total; r += limbs) {
+  x += from * d * 4;
+  for (let r = from * limbs; r < to * limbs; r += limbs) {
     let squares = f32x4.splat(0);
     for (let j = 0; j < d * 4; j += 16) {
       const v = v128.load(x + j);
@@ -62,11 +61,17 @@ export function rms_norm_quantize(
     let at = recordsOf(q, r, total, groups, recordBytes(words));
     let weights = w;
     for (let g = 0; g < groups; g++) {
-      for (let j = 0; j < 128; j += 32) {
-        v128.store(FLOATS + j, f32x4.mul(f32x4.mul(v128.load(x + j, 0), inverse), v128.load(weights + j, 0)), 0);
-        v128.store(FLOATS + j, f32x4.mul(f32x4.mul(v128.load(x + j, 16), inverse), v128.load(weights + j, 16)), 16);
-      }
-      quantizeGroup(at, limbs, words);
+      quantizeGroup(
+        at, limbs, words,
+        f32x4.mul(f32x4.mul(v128.load(x, 0), inverse), v128.load(weights, 0)),
+        f32x4.mul(f32x4.mul(v128.load(x, 16), inverse), v128.load(weights, 16)),
+        f32x4.mul(f32x4.mul(v128.load(x, 32), inverse), v128.load(weights, 32)),
+        f32x4.mul(f32x4.mul(v128.load(x, 48), inverse), v128.load(weights, 48)),
+        f32x4.mul(f32x4.mul(v128.load(x, 64), inverse), v128.load(weights, 64)),
+        f32x4.mul(f32x4.mul(v128.load(x, 80), inverse), v128.load(weights, 80)),
+        f32x4.mul(f32x4.mul(v128.load(x, 96), inverse), v128.load(weights, 96)),
+        f32x4.mul(f32x4.mul(v128.load(x, 112), inverse), v128.load(weights, 112)),
+      );
       x += 128;
       weights += 128;
       at += step;
@@ -75,17 +80,28 @@ export function rms_norm_quantize(
 }
 
 /** `quantize` of silu(gate) * up, silu(g) = g / (1 + e^-g). gateUp (rows, 2n) f32: gate then up; n % 32 = 0. */
-export function swiglu_quantize(q: usize, gateUp: usize, rows: i32, n: i32, limbs: i32, words: i32): void {
+export function swiglu_quantize(
+  q: usize, gateUp: usize, rows: i32, n: i32, limbs: i32, words: i32, from: i32, to: i32,
+): void {
   const groups = n / GROUP;
   const total = rows * limbs;
-  for (let r = 0; r < total; r += limbs) {
+  gateUp += from * n * 8;
+  for (let r = from * limbs; r < to * limbs; r += limbs) {
     const step = rowsInTile(r, total) * recordBytes(words);
     let at = recordsOf(q, r, total, groups, recordBytes(words));
     for (let g = 0; g < groups; g++) {
-      for (let j = 0; j < 128; j += 16) {
-        v128.store(FLOATS + j, siluTimes(v128.load(gateUp + j), v128.load(gateUp + n * 4 + j)));
-      }
-      quantizeGroup(at, limbs, words);
+      const up = gateUp + n * 4;
+      quantizeGroup(
+        at, limbs, words,
+        siluTimes(v128.load(gateUp, 0), v128.load(up, 0)),
+        siluTimes(v128.load(gateUp, 16), v128.load(up, 16)),
+        siluTimes(v128.load(gateUp, 32), v128.load(up, 32)),
+        siluTimes(v128.load(gateUp, 48), v128.load(up, 48)),
+        siluTimes(v128.load(gateUp, 64), v128.load(up, 64)),
+        siluTimes(v128.load(gateUp, 80), v128.load(up, 80)),
+        siluTimes(v128.load(gateUp, 96), v128.load(up, 96)),
+        siluTimes(v128.load(gateUp, 112), v128.load(up, 112)),
+      );
       gateUp += 128;
       at += step;
     }
@@ -116,21 +132,13 @@ function siluTimes(gate: v128, up: v128): v128 {
   return f32x4.mul(f32x4.div(gate, f32x4.add(v128.load(ONES), e)), up);
 }
 
-/** FLOATS to the record at `at`, or with two limbs to it and the one after it. Overwrites FLOATS. */
-function quantizeGroup(at: usize, limbs: i32, words: i32): void {
-  oneLimb(at, words, limbs == 2);
-  if (limbs == 2) oneLimb(at + recordBytes(words), words, false);
-}
-
-function oneLimb(at: usize, words: i32, keepRest: bool): void {
-  const x0 = v128.load(FLOATS, 0);
-  const x1 = v128.load(FLOATS, 16);
-  const x2 = v128.load(FLOATS, 32);
-  const x3 = v128.load(FLOATS, 48);
-  const x4 = v128.load(FLOATS, 64);
-  const x5 = v128.load(FLOATS, 80);
-  const x6 = v128.load(FLOATS, 96);
-  const x7 = v128.load(FLOATS, 112);
+/**
+ * 32 floats to the record at `at`, or with two limbs to it and the one after it. The floats are arguments, not memory at a
+ * fixed address, so several threads may be here at once.
+ */
+function quantizeGroup(
+  at: usize, limbs: i32, words: i32, x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128,
+): void {
   const high = f32x4.pmax(
     f32x4.pmax(f32x4.pmax(x0, x1), f32x4.pmax(x2, x3)),
     f32x4.pmax(f32x4.pmax(x4, x5), f32x4.pmax(x6, x7)),
@@ -170,16 +178,13 @@ function oneLimb(at: usize, words: i32, keepRest: bool): void {
     store<f32>(at, stored, 32);
     store<i32>(at, dot_sums_32 ? whole : halves, 36);
   }
-  if (keepRest) {
+  if (limbs == 2) {
     const unit = f32x4.splat(scale);
-    v128.store(FLOATS, rest(x0, inverse, unit), 0);
-    v128.store(FLOATS, rest(x1, inverse, unit), 16);
-    v128.store(FLOATS, rest(x2, inverse, unit), 32);
-    v128.store(FLOATS, rest(x3, inverse, unit), 48);
-    v128.store(FLOATS, rest(x4, inverse, unit), 64);
-    v128.store(FLOATS, rest(x5, inverse, unit), 80);
-    v128.store(FLOATS, rest(x6, inverse, unit), 96);
-    v128.store(FLOATS, rest(x7, inverse, unit), 112);
+    quantizeGroup(
+      at + recordBytes(words), 1, words, rest(x0, inverse, unit), rest(x1, inverse, unit), rest(x2, inverse, unit),
+      rest(x3, inverse, unit), rest(x4, inverse, unit), rest(x5, inverse, unit), rest(x6, inverse, unit),
+      rest(x7, inverse, unit),
+    );
   }
 }
 

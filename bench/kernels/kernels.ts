@@ -103,10 +103,10 @@ class Operands {
     const int4OtherSums = () =>
       withOtherSums(() => kernels.gemm_q8_q4(y, n, 0, q4Other, weights, scales, rows, n, k, 1, panel));
     const int8 = () => kernels.gemm_q8_q8(y, n, 0, q8, weights, scales, rows, n, k, 1);
-    const quantize4 = () => kernels.quantize(q4, x, rows, k, 1, 0);
-    const quantize8 = () => kernels.quantize(q8, x, rows, k, 1, 1);
+    const quantize4 = () => kernels.quantize(q4, x, rows, k, 1, 0, 0, rows);
+    const quantize8 = () => kernels.quantize(q8, x, rows, k, 1, 1, 0, rows);
     quantize4();
-    withOtherSums(() => kernels.quantize(q4Other, x, rows, k, 1, 0));
+    withOtherSums(() => kernels.quantize(q4Other, x, rows, k, 1, 0, 0, rows));
     quantize8();
     return {
       int4,
@@ -128,7 +128,7 @@ class Operands {
     const sum = await sumKernel(this.bench.arena.memory);
     const bytes = LARGEST * INT4_BYTES;
     const { kernels } = this.bench;
-    kernels.quantize(this.q4, this.x, 1, 576, 1, 0);
+    kernels.quantize(this.q4, this.x, 1, 576, 1, 0, 0, 1);
     const copies = Array.from({ length: COPIES }, (_, i) => this.weights + i * bytes);
     return times({
       gemm: () => {

@@ -1,11 +1,10 @@
-/**
- * Runs matrix products on several threads over one shared memory. The calling thread and its helpers each take pieces
- * of the outputs.
- */
+/** Runs the parts of a forward on several threads over one shared memory. The calling thread and its helpers each take pieces. */
 import { type Arena, align } from './arena.ts';
+import { attentionOfPiece, outputsOfPiece, rowsOfPiece } from './cut.ts';
 import type { Kernels } from './kernels.ts';
-import { BLOCK_BYTES, MOST_PRODUCTS, Pieces } from './pieces.ts';
-import type { ProductKind, Products } from './products.ts';
+import { BLOCK_BYTES, MOST_TASKS, Pieces } from './pieces.ts';
+import { NORM, PREDICT, QUANTIZE, SWIGLU } from './tasks.ts';
+import { DirectWork, type Work } from './work.ts';
 
 /** Everything that a helper needs. It can be posted to another thread. */
 export interface HelperTask {
@@ -13,7 +12,7 @@ export interface HelperTask {
   readonly memory: WebAssembly.Memory;
   /** Addresses of the block of `Pieces` and of the helper's scratch. */
   readonly block: number;
-  readonly panel: number;
+  readonly scratch: number;
 }
 
 export interface Helper {
@@ -34,16 +33,27 @@ export interface Threads {
 /** Milliseconds after which a helper that has not finished its piece is given up. */
 const PATIENCE_MS = 30_000;
 
-/** Arena bytes that a crew takes. @param panelBytes scratch of one thread */
-export function crewBytes(threads: number, panelBytes: number): number {
-  return align(BLOCK_BYTES) + (threads - 1) * align(panelBytes);
+/**
+ * Times of a number of a row that becomes a record, in multiplications of a product. With `LEAST_MACS` they say from how many rows
+ * on threads share it: `npm run bench -- profile` shows the times.
+ */
+const QUANTIZE_MACS = 30;
+const NORM_MACS = 40;
+const SWIGLU_MACS = 100;
+/** The same for a multiplication of attention. */
+const ATTENTION_MACS = 2;
+
+/** Arena bytes that a crew takes. @param scratchBytes of one thread */
+export function crewBytes(threads: number, scratchBytes: number): number {
+  return align(BLOCK_BYTES) + (threads - 1) * align(scratchBytes);
 }
 
-export class Crew implements Products {
+export class Crew implements Work {
   readonly #pieces: Pieces;
   readonly #threads: number;
+  readonly #alone: DirectWork;
   #helpers: readonly Helper[] = [];
-  #products = 0;
+  #tasks = 0;
   #total = 0;
   #failure: unknown = null;
   #closed = false;
@@ -51,23 +61,23 @@ export class Crew implements Products {
   /**
    * @param arena shared, with room for `crewBytes`
    * @param module of `kernels`
-   * @param panel this thread's scratch of `panelBytes`
+   * @param scratch this thread's, of `scratchBytes`
    */
   static async start(
     { count, start }: Threads,
     arena: Arena,
     module: WebAssembly.Module,
     kernels: Kernels,
-    panel: number,
-    panelBytes: number,
+    scratch: number,
+    scratchBytes: number,
   ): Promise<Crew> {
     const block = arena.take(BLOCK_BYTES);
-    const crew = new Crew(new Pieces(arena.memory, block, kernels, panel), count);
+    const crew = new Crew(new Pieces(arena.memory, block, kernels, scratch), count, new DirectWork(kernels, scratch));
     const tasks = Array.from({ length: count - 1 }, () => ({
       module,
       memory: arena.memory,
       block,
-      panel: arena.take(panelBytes),
+      scratch: arena.take(scratchBytes),
     }));
     const started = await Promise.allSettled(tasks.map((task) => start(task, (error) => crew.#fail(error))));
     crew.#helpers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -79,38 +89,85 @@ export class Crew implements Products {
     return crew;
   }
 
-  private constructor(pieces: Pieces, threads: number) {
+  private constructor(pieces: Pieces, threads: number, alone: DirectWork) {
     this.#pieces = pieces;
     this.#threads = threads;
+    this.#alone = alone;
   }
 
-  add(
-    kind: ProductKind,
-    ...rest: [number, number, 0 | 1, number, number, number, number, number, number, 1 | 2]
-  ): void {
-    if (this.#products === MOST_PRODUCTS) this.finish();
-    this.#total += this.#pieces.write({ products: this.#products, pieces: this.#total }, this.#threads, [
-      kind,
-      ...rest,
-    ]);
-    this.#products++;
+  add(...product: Parameters<Work['add']>): void {
+    const [kind, , , , , , , rows, n, k, limbs] = product;
+    const outputs = outputsOfPiece(this.#threads, rows, n, k, limbs);
+    this.#write(Math.ceil(n / outputs), outputs, kind, product.slice(1));
+  }
+
+  attend(...[kind, ...task]: Parameters<Work['attend']>): void {
+    const [, , , , , , rows, heads, kvHeads, d, , tokens] = task;
+    const macs = ATTENTION_MACS * 2 * rows * heads * d * tokens;
+    const piece = attentionOfPiece(this.#threads, rows, kvHeads, macs);
+    const pieces = Math.ceil(kvHeads / piece.heads) * Math.ceil(rows / piece.rows);
+    this.#write(pieces, piece.rows, kind, [...task.slice(0, -1), piece.heads]);
+  }
+
+  predict(...task: Parameters<Work['predict']>): void {
+    this.#write(1, 1, PREDICT, task, [4, 6, 7]);
+  }
+
+  quantize(...task: Parameters<Work['quantize']>): void {
+    const [, , rows, k] = task;
+    if (!this.#rows(QUANTIZE, rows, k * QUANTIZE_MACS, task)) this.#alone.quantize(...task);
+  }
+
+  normAndQuantize(...task: Parameters<Work['normAndQuantize']>): void {
+    const [, , , rows, d] = task;
+    if (!this.#rows(NORM, rows, d * NORM_MACS, task, [5])) this.#alone.normAndQuantize(...task);
+  }
+
+  swigluAndQuantize(...task: Parameters<Work['swigluAndQuantize']>): void {
+    const [, , rows, n] = task;
+    if (!this.#rows(SWIGLU, rows, n * SWIGLU_MACS, task)) this.#alone.swigluAndQuantize(...task);
+  }
+
+  /**
+   * A round of one task.
+   * @param macs time of a row, in multiplications of a product
+   * @returns false, and does nothing, where the rows are one piece
+   */
+  #rows(kind: number, rows: number, macs: number, task: readonly number[], floats?: readonly number[]): boolean {
+    const span = rowsOfPiece(this.#threads, rows, macs);
+    if (span >= rows) return false;
+    this.#write(Math.ceil(rows / span), span, kind, task, floats);
+    this.finish();
+    return true;
+  }
+
+  #write(pieces: number, span: number, kind: number, task: readonly number[], floats?: readonly number[]): void {
+    if (this.#tasks === MOST_TASKS) this.finish();
+    this.#pieces.write(this.#tasks, this.#total, span, kind, task, floats);
+    this.#total += pieces;
+    this.#tasks++;
   }
 
   /** @throws Error when a thread failed, now or before: its part of the output is missing */
   finish(): void {
-    const products = this.#products;
+    const tasks = this.#tasks;
     const total = this.#total;
-    if (products === 0) return;
-    this.#products = 0;
+    if (tasks === 0) return;
+    this.#tasks = 0;
     this.#total = 0;
     this.#requireWhole();
-    this.#pieces.open(products, total);
-    while (this.#pieces.work((error) => this.#fail(error)));
-    if (!this.#pieces.wait(PATIENCE_MS)) this.#fail(new Error(`no answer for ${PATIENCE_MS / 1000} s`));
+    const onError = (error: unknown) => this.#fail(error);
+    if (total === 1) {
+      this.#pieces.workAlone(tasks, total, onError);
+    } else {
+      this.#pieces.open(tasks, total);
+      while (this.#pieces.work(onError));
+      if (!this.#pieces.wait(PATIENCE_MS)) this.#fail(new Error(`no answer for ${PATIENCE_MS / 1000} s`));
+    }
     this.#requireWhole();
   }
 
-  /** Ends the helpers. Safe to call twice; every product after it throws. */
+  /** Ends the helpers. Safe to call twice; every task after it throws. */
   async close(): Promise<void> {
     if (!this.#closed) this.#pieces.stop();
     this.#closed = true;

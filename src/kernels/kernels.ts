@@ -9,7 +9,7 @@ export interface Kernels {
   probe_dot(): number;
   /** 1 where int4 products use sums of 32 bits: the probe decides at instantiation. Only tests and benches set it. */
   readonly dot_sums_32: WebAssembly.Global<'i32'>;
-  quantize(q: number, x: number, rows: number, k: number, limbs: number, words: number): void;
+  quantize(q: number, x: number, rows: number, k: number, limbs: number, words: number, from: number, to: number): void;
   rms_norm_quantize(
     q: number,
     x: number,
@@ -19,8 +19,19 @@ export interface Kernels {
     eps: number,
     limbs: number,
     words: number,
+    from: number,
+    to: number,
   ): void;
-  swiglu_quantize(q: number, gateUp: number, rows: number, n: number, limbs: number, words: number): void;
+  swiglu_quantize(
+    q: number,
+    gateUp: number,
+    rows: number,
+    n: number,
+    limbs: number,
+    words: number,
+    from: number,
+    to: number,
+  ): void;
   gemm_q8_q4(
     y: number,
     ldy: number,
@@ -100,6 +111,8 @@ type Attention = (
   d: number,
   pageTokens: number,
   scratch: number,
+  from: number,
+  to: number,
 ) => void;
 
 export type KernelFlavour = 'relaxed-simd' | 'simd';

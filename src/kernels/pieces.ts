@@ -1,13 +1,13 @@
 /**
- * Matrix products in shared memory, cut into pieces of outputs. Threads take the pieces one by one. Every thread has a
- * `Pieces` of its own on the same bytes.
+ * Tasks in shared memory, cut into pieces. Threads take the pieces one by one. Every thread has a `Pieces` of its own on the
+ * same bytes.
  *
  * One word, the ticket, says what is left: (generation << 8) | pieces that nobody took. A thread takes a piece by a
- * compare-and-swap of the ticket. Products are rewritten only when the count is 0 and all pieces are done. So a thread
- * that took a piece reads products that do not change.
+ * compare-and-swap of the ticket. Tasks are rewritten only when the count is 0 and all pieces are done. So a thread
+ * that took a piece reads tasks that do not change.
  */
 import type { Kernels } from './kernels.ts';
-import { F32, INT4, multiply } from './products.ts';
+import { ARGUMENTS, computePiece, FIELDS, FIRST_PIECE, KIND, SPAN } from './tasks.ts';
 
 // Words of the block. Words that different threads write lie in different cache lines.
 const TICKET = 0;
@@ -18,36 +18,32 @@ const STOP = 34;
 const FAILED = 35;
 const COUNT = 48;
 const TOTAL = 49;
-const PRODUCTS = 64;
-const FIELDS = 16;
+const TASKS = 64;
 
-/** Products between two rounds. */
-export const MOST_PRODUCTS = 16;
-export const BLOCK_BYTES = (PRODUCTS + MOST_PRODUCTS * FIELDS) * 4;
-/** Pieces of a product: with the most products they still fit the ticket's 8 bits. */
-const MOST_PIECES = 15;
-/** Multiplications of a piece at least, about 2 us: less is not worth the compare-and-swap. */
-const LEAST_MACS = 65536;
-/** Outputs of a panel of weights (wasm/README.md): pieces are whole panels. */
-const PANEL = 8;
+/** Tasks of a round. */
+export const MOST_TASKS = 16;
+export const BLOCK_BYTES = (TASKS + MOST_TASKS * FIELDS) * 4;
 
 /**
  * Looks at a word before a thread sleeps, 10 to 50 ns each. Together they take about as long as a forward of many positions
- * works between two rounds of products.
+ * works between two rounds.
  */
 const SPINS = 10000;
 const pause: (() => void) | undefined = (Atomics as { pause?: () => void }).pause?.bind(Atomics);
 
 export class Pieces {
   readonly #words: Int32Array;
+  /** The same words. */
+  readonly #floats: Float32Array;
   readonly #kernels: Kernels;
-  readonly #panel: number;
+  readonly #scratch: number;
 
-  /** @param panel address of scratch for this thread alone, as `DirectProducts` wants it */
-  constructor(memory: WebAssembly.Memory, block: number, kernels: Kernels, panel: number) {
+  /** @param scratch address of memory of this thread alone, as the workspace plans it */
+  constructor(memory: WebAssembly.Memory, block: number, kernels: Kernels, scratch: number) {
     this.#words = new Int32Array(memory.buffer, block, BLOCK_BYTES / 4);
+    this.#floats = new Float32Array(memory.buffer, block, BLOCK_BYTES / 4);
     this.#kernels = kernels;
-    this.#panel = panel;
+    this.#scratch = scratch;
   }
 
   get failed(): boolean {
@@ -62,74 +58,60 @@ export class Pieces {
       const left = ticket & 255;
       if (left === 0) return false;
       if (Atomics.compareExchange(words, TICKET, ticket, ticket - 1) !== ticket) continue;
-      try {
-        this.#compute((words[TOTAL] as number) - left);
-      } catch (error) {
-        Atomics.store(words, FAILED, 1);
-        onError(error);
-      }
+      this.#compute(words[TOTAL]! - left, onError);
       Atomics.add(words, DONE, 1);
       if (Atomics.load(words, WAITING) === 1) Atomics.notify(words, DONE);
       return true;
     }
   }
 
-  #compute(piece: number): void {
+  /** Computes all pieces of the tasks on this thread, without a round. */
+  workAlone(tasks: number, pieces: number, onError: (error: unknown) => void): void {
+    this.#words[COUNT] = tasks;
+    for (let piece = 0; piece < pieces; piece++) this.#compute(piece, onError);
+  }
+
+  #compute(piece: number, onError: (error: unknown) => void): void {
     const words = this.#words;
-    let at = PRODUCTS;
-    for (let last = PRODUCTS + ((words[COUNT] as number) - 1) * FIELDS; at < last; at += FIELDS) {
-      if (piece < (words[at + FIELDS] as number)) break;
+    let at = TASKS;
+    for (const last = TASKS + (words[COUNT]! - 1) * FIELDS; at < last; at += FIELDS) {
+      if (piece < words[at + FIELDS + FIRST_PIECE]!) break;
     }
-    const field = (index: number) => words[at + index] as number;
-    const span = field(1);
-    const first = (piece - field(0)) * span;
-    const n = Math.min(span, field(10) - first);
-    const kind = field(2);
-    const k = field(11);
-    // The layouts keep rows of weights in order, panel by panel.
-    const rowBytes = kind === F32 ? k * 4 : kind === INT4 ? k / 2 : k;
-    multiply(
-      this.#kernels,
-      kind,
-      field(3) + first * 4,
-      field(4),
-      field(5),
-      field(6),
-      field(7) + first * rowBytes,
-      field(8) + (first * k) / 16,
-      field(9),
-      n,
-      k,
-      field(12),
-      this.#panel,
-    );
+    try {
+      computePiece(this.#kernels, words, this.#floats, at, piece, this.#scratch);
+    } catch (error) {
+      Atomics.store(words, FAILED, 1);
+      onError(error);
+    }
   }
 
   /**
-   * Writes a product; its fields are those of `Products.add`.
-   * @param before products and pieces written since the last round
-   * @returns pieces of this product
+   * Writes a task.
+   * @param index of the task in its round
+   * @param firstPiece pieces of the tasks before it
+   * @param span size of a piece, in whatever the kind is cut
+   * @param floats numbers of the arguments that are f32
    */
   write(
-    before: { readonly products: number; readonly pieces: number },
-    threads: number,
-    product: readonly number[],
-  ): number {
-    const [, , , , , , , rows = 1, n = 1, k = 1, limbs = 1] = product;
-    const most = Math.min(MOST_PIECES, threads * 4);
-    const span = Math.max(n / most, LEAST_MACS / (rows * limbs * k));
-    const whole = Math.ceil(span / PANEL) * PANEL;
-    const at = PRODUCTS + before.products * FIELDS;
-    this.#words[at] = before.pieces;
-    this.#words[at + 1] = whole;
-    this.#words.set(product, at + 2);
-    return Math.ceil(n / whole);
+    index: number,
+    firstPiece: number,
+    span: number,
+    kind: number,
+    args: readonly number[],
+    floats: readonly number[] = [],
+  ): void {
+    const at = TASKS + index * FIELDS;
+    this.#words[at + FIRST_PIECE] = firstPiece;
+    this.#words[at + SPAN] = span;
+    this.#words[at + KIND] = kind;
+    this.#words.set(args, at + ARGUMENTS);
+    for (const i of floats) this.#floats[at + ARGUMENTS + i] = args[i]!;
   }
 
   /** Opens a round: from now on pieces can be taken. */
-  open(products: number, pieces: number): void {
+  open(tasks: number, pieces: number): void {
     const words = this.#words;
-    words[COUNT] = products;
+    words[COUNT] = tasks;
     words[TOTAL] = pieces;
     Atomics.store(words, DONE, 0);
     this.#next(pieces);
@@ -145,7 +127,7 @@ export class Pieces {
   /** Waits until all pieces are done; false when that takes longer than `ms`. */
   wait(ms: number): boolean {
     const words = this.#words;
-    const total = words[TOTAL] as number;
+    const total = words[TOTAL]!;
     for (let i = 0; i < SPINS; i++) {
       if (Atomics.load(words, DONE) === total) return true;
       pause?.();

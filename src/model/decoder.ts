@@ -1,7 +1,8 @@
 /** One forward pass of a Llama-shaped decoder on the WASM kernels. It knows tensors and pages, not requests. */
 import type { Arena } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { DirectProducts, type Products } from '../kernels/products.ts';
+import { ATTENTION, ATTENTION_I16 } from '../kernels/tasks.ts';
+import { DirectWork, type Work } from '../kernels/work.ts';
 import type { ModelConfig } from './config.ts';
 import { type DecoderWeights, decoderWeights } from './decoder-weights.ts';
 import { DraftProducts, maskRuns, type RowRange } from './forward/draft-products.ts';
@@ -21,6 +22,7 @@ export class Decoder {
   readonly arena: Arena;
   readonly kv: KvNumbers;
   readonly #at: Workspace;
+  readonly #work: Work;
   readonly #weights: DecoderWeights;
   readonly #linear: Linear;
   readonly #head: Head;
@@ -34,17 +36,18 @@ export class Decoder {
     workspace: Workspace,
     tensors: Tensors,
     activations: Activations,
-    products: Products = new DirectProducts(kernels, workspace.panel),
+    work: Work = new DirectWork(kernels, workspace.scratch),
   ) {
     this.#config = config;
     this.kv = activations;
     this.#kernels = kernels;
     this.arena = arena;
     this.#at = workspace;
+    this.#work = work;
     this.#weights = decoderWeights(tensors, config);
-    this.#linear = new Linear(config, kernels, workspace, products, activations);
-    this.#drafts = config.drafts && new DraftProducts(kernels, workspace, products, activations, config.drafts.rank);
-    this.#head = new Head(config, kernels, arena, workspace, this.#linear, this.#weights);
+    this.#linear = new Linear(config, kernels, workspace, work, activations);
+    this.#drafts = config.drafts && new DraftProducts(kernels, workspace, work, activations, config.drafts.rank);
+    this.#head = new Head(config, kernels, arena, workspace, work, this.#linear, this.#weights);
   }
 
   /**
@@ -176,9 +179,9 @@ export class Decoder {
     const qkvWidth = qWidth + 2 * numKvHeads * headDim;
     const layer = this.#weights.layers[l]!;
     const x = at.x + first * hiddenSize * 4;
-    const attention = this.kv === 'int8' ? this.#kernels.attention : this.#kernels.attention_i16;
     for (const span of spans) {
-      attention(
+      this.#work.attend(
+        this.kv === 'int8' ? ATTENTION : ATTENTION_I16,
         at.normed + (span.row - first) * qWidth * 4,
         at.qkv + span.row * qkvWidth * 4,
         qkvWidth,
@@ -190,9 +193,10 @@ export class Decoder {
         numKvHeads,
         headDim,
         pageTokens,
-        at.attention,
+        span.start + span.rows,
       );
     }
+    linear.finish();
     linear.quantize(at.normed, count, qWidth, layer.o);
     linear.multiply(x, hiddenSize, 1, at.normed, layer.o, count);
     linear.finish();

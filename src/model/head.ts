@@ -1,6 +1,7 @@
 /** The LM head: logits of rows of the last forward, and the answers to what was asked of them. */
 import type { Arena } from '../kernels/arena.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import type { Work } from '../kernels/work.ts';
 import { mostProbable } from './alternatives.ts';
 import type { ModelConfig } from './config.ts';
 import type { DecoderWeights } from './decoder-weights.ts';
@@ -13,11 +14,15 @@ import { HEAD_ROWS, logitStride, MAX_ROWS, type Workspace } from './workspace.ts
 /** The sampling of an ask that names none: the plain argmax. */
 const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
+/** An answer of `head_predict`. */
+const RESULT_BYTES = 16;
+
 export class Head {
   readonly #config: ModelConfig;
   readonly #kernels: Kernels;
   readonly #arena: Arena;
   readonly #at: Workspace;
+  readonly #work: Work;
   readonly #linear: Linear;
   readonly #weights: DecoderWeights;
 
@@ -26,6 +31,7 @@ export class Head {
     kernels: Kernels,
     arena: Arena,
     workspace: Workspace,
+    work: Work,
     linear: Linear,
     weights: DecoderWeights,
   ) {
@@ -33,6 +39,7 @@ export class Head {
     this.#kernels = kernels;
     this.#arena = arena;
     this.#at = workspace;
+    this.#work = work;
     this.#linear = linear;
     this.#weights = weights;
   }
@@ -43,18 +50,23 @@ export class Head {
       Array.from(question.rows, (row, entry) => ({ question, row, entry })),
     );
     const stride = logitStride(this.#config.vocabSize) * 4;
+    const { logits, result } = this.#at;
     let uploaded: Adjustment | undefined;
     for (let from = 0; from < asked.length; from += HEAD_ROWS) {
       const group = asked.slice(from, from + HEAD_ROWS);
       this.logits(Int32Array.from(group, ({ row }) => row));
       for (const [i, { question, entry }] of group.entries()) {
-        uploaded = this.#answer(question, entry, this.#at.logits + i * stride, uploaded);
+        uploaded = this.#answer(question, entry, logits + i * stride, result + i * RESULT_BYTES, uploaded);
       }
+      this.#work.finish();
+      for (const [i, { question, entry }] of group.entries()) this.#read(question, entry, result + i * RESULT_BYTES);
     }
   }
 
   /**
+   * Answers at the latest when the work is finished.
    * @param logits address of the row's
+   * @param result address of the answer
    * @param uploaded adjustment that lies in memory
    * @returns the one that lies there now
    */
@@ -62,10 +74,10 @@ export class Head {
     { ask, predictions }: Question,
     entry: number,
     logits: number,
+    result: number,
     uploaded: Adjustment | undefined,
   ): Adjustment | undefined {
     const { vocabSize, maskTokenId } = this.#config;
-    const { result } = this.#at;
     const { sampling, targets, alternatives = 0 } = ask;
     const { temperature, topK, topP, minP = 0 } = sampling ?? GREEDY;
     const adjustment = sampling?.adjustments?.[entry];
@@ -78,25 +90,27 @@ export class Head {
       const top = [entry * alternatives, (entry + 1) * alternatives] as const;
       mostProbable(row, maskTokenId, predictions.topIds!.subarray(...top), predictions.topProbs!.subarray(...top));
     }
-    this.#kernels.head_predict(
-      result,
-      logits,
-      vocabSize,
-      maskTokenId,
-      temperature,
-      topK > 0 ? Math.min(topK, within) : within,
-      topP,
-      sampling ? sampling.uniforms[entry]! : 0,
-      targets?.[entry] ?? -1,
-      this.#adjustments,
-      adjustment ? adjustment.ids.length : 0,
-    );
+    const kept = topK > 0 ? Math.min(topK, within) : within;
+    const uniform = sampling ? sampling.uniforms[entry]! : 0;
+    const target = targets?.[entry] ?? -1;
+    if (adjustment) {
+      // At once, on this thread: there is memory for one adjustment.
+      const { length } = adjustment.ids;
+      const at = this.#adjustments;
+      const predict = this.#kernels.head_predict;
+      predict(result, logits, vocabSize, maskTokenId, temperature, kept, topP, uniform, target, at, length);
+    } else {
+      this.#work.predict(result, logits, vocabSize, maskTokenId, temperature, kept, topP, uniform, target);
+    }
+    return adjustment ?? uploaded;
+  }
+
+  #read({ predictions }: Question, entry: number, result: number): void {
     const numbers = this.#arena.f32(result, 4);
     predictions.ids[entry] = this.#arena.i32(result, 1)[0]!;
     predictions.probs[entry] = numbers[1]!;
     predictions.entropies[entry] = numbers[2]!;
     if (predictions.targetProbs) predictions.targetProbs[entry] = numbers[3]!;
-    return adjustment ?? uploaded;
   }
 
   /** Logits of at most HEAD_ROWS rows, in the workspace: (R, logitStride(V)). */

@@ -1,6 +1,7 @@
 /** Linear layers on the kernels: the input is normed and rounded once, then multiplied by each matrix that reads it. */
 import type { Kernels } from '../kernels/kernels.ts';
-import { F32, INT4, INT8, type ProductKind, type Products } from '../kernels/products.ts';
+import { F32, INT4, INT8, type ProductKind } from '../kernels/tasks.ts';
+import type { Work } from '../kernels/work.ts';
 import type { ModelConfig } from './config.ts';
 import type { Tensor } from './weights.ts';
 import type { Workspace } from './workspace.ts';
@@ -15,20 +16,14 @@ export class Linear {
   readonly #config: ModelConfig;
   readonly #kernels: Kernels;
   readonly #at: Workspace;
-  readonly #products: Products;
+  readonly #work: Work;
   readonly #limbs: 1 | 2;
 
-  constructor(
-    config: ModelConfig,
-    kernels: Kernels,
-    workspace: Workspace,
-    products: Products,
-    activations: Activations,
-  ) {
+  constructor(config: ModelConfig, kernels: Kernels, workspace: Workspace, work: Work, activations: Activations) {
     this.#config = config;
     this.#kernels = kernels;
     this.#at = workspace;
-    this.#products = products;
+    this.#work = work;
     this.#limbs = limbsOf(activations);
   }
 
@@ -37,19 +32,19 @@ export class Linear {
     const { hiddenSize, rmsNormEps } = this.#config;
     const { normed, q8 } = this.#at;
     if (reader.type === 'f32') this.#kernels.rms_norm(normed, x, weight, rows, hiddenSize, rmsNormEps);
-    else this.#kernels.rms_norm_quantize(q8, x, weight, rows, hiddenSize, rmsNormEps, this.#limbs, words(reader));
+    else this.#work.normAndQuantize(q8, x, weight, rows, hiddenSize, rmsNormEps, this.#limbs, words(reader));
   }
 
   /** x (rows, K) as input of the `multiply` calls that follow. Weights in f32 read x itself. */
   quantize(x: number, rows: number, k: number, reader: Tensor): void {
-    if (reader.type !== 'f32') this.#kernels.quantize(this.#at.q8, x, rows, k, this.#limbs, words(reader));
+    if (reader.type !== 'f32') this.#work.quantize(this.#at.q8, x, rows, k, this.#limbs, words(reader));
   }
 
   /** SwiGLU of `gateUp` (rows, 2 n) as input of the `multiply` calls that follow: records, or floats in `act`. */
   swiglu(rows: number, n: number, reader: Tensor): void {
     const { act, gateUp, q8 } = this.#at;
     if (reader.type === 'f32') this.#kernels.swiglu(act, gateUp, rows, n);
-    else this.#kernels.swiglu_quantize(q8, gateUp, rows, n, this.#limbs, words(reader));
+    else this.#work.swigluAndQuantize(q8, gateUp, rows, n, this.#limbs, words(reader));
   }
 
   /**
@@ -60,12 +55,12 @@ export class Linear {
     const kind = productKind(w);
     const input = w.type === 'f32' ? x : this.#at.q8;
     for (const { from, to, data, scales } of w.parts) {
-      this.#products.add(kind, y + from * 4, ldy, accumulate, input, data, scales, rows, to - from, w.k, this.#limbs);
+      this.#work.add(kind, y + from * 4, ldy, accumulate, input, data, scales, rows, to - from, w.k, this.#limbs);
     }
   }
 
   finish(): void {
-    this.#products.finish();
+    this.#work.finish();
   }
 }
 

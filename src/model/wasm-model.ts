@@ -18,7 +18,7 @@ import { kernelTiming, measureCosts } from './measure-costs.ts';
 import type { CachePrefix, DiffusionModel, KvCache, MemoryUse } from './model.ts';
 import type { WeightSource } from './weight-source.ts';
 import { loadWeights, type ProgressListener, panelBytes, readManifest, weightBytes } from './weights.ts';
-import { createWorkspace, MAX_ROWS, mostRows, pageBytes, panelScratchBytes, workspaceBytes } from './workspace.ts';
+import { createWorkspace, MAX_ROWS, mostRows, pageBytes, scratchBytes, workspaceBytes } from './workspace.ts';
 
 export interface WasmModelOptions {
   readonly kernels: KernelModules;
@@ -64,9 +64,11 @@ export function memoryPlan(
   const weights = weightBytes(manifest);
   const pageTokens = pageTokensOf(config);
   const page = pageBytes(config, pageTokens, activations);
-  const crew = threads > 1 ? crewBytes(threads, panelScratchBytes(config)) : 0;
-  const own = align(panelBytes(manifest)) + crew;
-  const scratch = (pages: number) => workspaceBytes(config, pages * pageTokens, pageTokens) + own;
+  const scratch = (pages: number) => {
+    const tokens = pages * pageTokens;
+    const crew = threads > 1 ? crewBytes(threads, scratchBytes(config, tokens, pageTokens)) : 0;
+    return workspaceBytes(config, tokens, pageTokens) + align(panelBytes(manifest)) + crew;
+  };
   const pieces = (pages: number) => weights + scratch(pages) + align(pages * page);
   const bytes = (pages: number) => arenaBytes(pieces(pages));
   const pagesWithin = (budget: number, tokens: number) => {
@@ -112,8 +114,8 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     const tensors = await loadWeights(source, manifest, arena, kernels, panel, options.onProgress);
     const workspace = createWorkspace(arena, config, pages * pageTokens, pageTokens);
     // Threads start last: a load that fails leaves none running.
-    const scratchBytes = panelScratchBytes(config);
-    const crew = threads && (await Crew.start(threads, arena, module, kernels, workspace.panel, scratchBytes));
+    const ofThread = scratchBytes(config, pages * pageTokens, pageTokens);
+    const crew = threads && (await Crew.start(threads, arena, module, kernels, workspace.scratch, ofThread));
     const decoder = new Decoder(config, kernels, arena, workspace, tensors, options.activations, crew);
     const memory = {
       weights,

@@ -17,18 +17,17 @@ export interface Workspace {
   readonly x: number; // (most rows, hidden) the residual stream
   readonly normed: number; // (MAX_ROWS, max(hidden, heads*d)) also the attention's output
   readonly q8: number; // (MAX_ROWS * MAX_LIMBS, widest K / 32) records of `quantize`
-  readonly panel: number; // 13 x widest K bytes: one panel of weights, unpacked, and its integer sums
+  readonly scratch: number; // of one kernel at a time of this thread: see `scratchBytes`
   readonly qkv: number; // (most rows, (heads + 2 kvHeads) * d)
   readonly gateUp: number; // (MAX_ROWS, 2 intermediate)
   readonly act: number; // (MAX_ROWS, intermediate)
   readonly logits: number; // (HEAD_ROWS, V + 3): shares the bytes of gateUp, act and pages, never live together
   readonly visible: number; // (most rows) i32
   readonly pages: number; // (MAX_ROWS sequences, pages of the largest cache) u32, after act: written anew for each forward
-  readonly attention: number; // scratch of `attention`, or of `attention_i16`
   readonly rope: number; // (maxTokens, d)
   readonly drafts: number; // (3 matrices, MAX_ROWS, draftWidth) f32: A x of mask rows, zeros after the rank
   readonly draftRecords: number; // records of `drafts`, the limbs of a row together
-  readonly result: number; // id i32, prob f32, entropy f32
+  readonly result: number; // (HEAD_ROWS, 4): id i32, prob f32, entropy f32, targetProb f32
 }
 
 /** Groups of the longest row of weights. */
@@ -58,9 +57,16 @@ export function pageBytes(
   return numLayers * numKvHeads * head;
 }
 
-/** Bytes of `panel`: every thread that multiplies needs one. */
-export function panelScratchBytes(config: ModelConfig): number {
-  return 13 * widestGroups(config) * GROUP;
+/**
+ * Bytes of `scratch`: every thread needs one. A product wants 13 x widest K bytes, for one panel of weights, unpacked, and its
+ * integer sums. Attention wants scores and weights of all tokens.
+ */
+export function scratchBytes(config: ModelConfig, maxTokens: number, pageTokens: number): number {
+  const { numHeads, numKvHeads, headDim } = config;
+  return Math.max(
+    13 * widestGroups(config) * GROUP,
+    attentionScratchBytes(numHeads / numKvHeads, headDim, maxTokens, pageTokens),
+  );
 }
 
 /** Positions of a forward at most. Under full context a canvas cannot be run in parts. */
@@ -83,15 +89,14 @@ function sizes(config: ModelConfig, maxTokens: number, pageTokens: number) {
     x: rows * hiddenSize * 4,
     normed: MAX_ROWS * Math.max(hiddenSize, attentionWidth) * 4,
     q8: MAX_ROWS * MAX_LIMBS * groups * RECORD_BYTES,
-    panel: panelScratchBytes(config),
+    scratch: scratchBytes(config, maxTokens, pageTokens),
     qkv: rows * (numHeads + 2 * numKvHeads) * headDim * 4,
     feedForward: Math.max(gateUp + act + pages, logits),
     visible: rows * 4,
-    attention: attentionScratchBytes(numHeads / numKvHeads, headDim, maxTokens, pageTokens),
     rope: maxTokens * headDim * 4,
     drafts: 3 * MAX_ROWS * drafts * 4,
     draftRecords: 3 * draftRecordBytes(drafts) * MAX_ROWS,
-    result: 16,
+    result: HEAD_ROWS * 16,
   };
 }
 

@@ -85,6 +85,8 @@ class Sequence {
       d,
       pageTokens,
       scratch,
+      0,
+      kvHeads,
     );
     // Nothing is written past the scratch that the workspace plans.
     expect(this.#arena.bytes(scratch + bytes, 64).every((byte) => byte === STALE)).toBe(true);

@@ -4,7 +4,8 @@ import { nodeThreads } from '../../src/hosts/node/host/threads.ts';
 import { Arena } from '../../src/kernels/arena.ts';
 import { Crew, type HelperTask, type Threads } from '../../src/kernels/crew.ts';
 import { instantiateModule, kernelModule } from '../../src/kernels/kernels.ts';
-import { DirectProducts, F32, INT4, INT8, type ProductKind, type Products } from '../../src/kernels/products.ts';
+import { F32, INT4, INT8, type ProductKind } from '../../src/kernels/tasks.ts';
+import { DirectWork, type Work } from '../../src/kernels/work.ts';
 import { flavours, randomBytes, randomFloats, randomHalves, sharedKernelModules } from '../support/engines/kernels.ts';
 
 const PANEL = 13 * 8960;
@@ -17,7 +18,7 @@ async function open(flavour: (typeof flavours)[number], threads: Threads, bytes 
   const kernels = instantiateModule(module, arena.memory);
   const panel = arena.take(PANEL);
   crew = await Crew.start(threads, arena, module, kernels, panel, PANEL);
-  return { arena, kernels, crew, direct: new DirectProducts(kernels, panel) };
+  return { arena, kernels, crew, direct: new DirectWork(kernels, panel) };
 }
 
 /** [rows, limbs, n, K]: layers of the default model, slices of its head and of a 1.5B model's layers, and tails. */
@@ -61,7 +62,7 @@ describe.each(flavours)('%s', (flavour) => {
     const jobs = SHAPES.map(([rows, limbs, n, k], i) => {
       const x = put(randomFloats(rows * k, i));
       const q = arena.take((rows * limbs * k * 72) / 32);
-      if (kind !== F32) kernels.quantize(q, x, rows, k, limbs, kind === INT8 ? 1 : 0);
+      if (kind !== F32) kernels.quantize(q, x, rows, k, limbs, kind === INT8 ? 1 : 0, 0, rows);
       const weights = kind === F32 ? repeated(FLOATS, n * k) : repeated(BYTES, kind === INT4 ? (n * k) / 2 : n * k);
       const y = put(randomFloats(rows * (n + 3), i));
       return {
@@ -76,7 +77,7 @@ describe.each(flavours)('%s', (flavour) => {
         limbs,
       };
     });
-    const results = (products: Products, accumulate: 0 | 1) => {
+    const results = (products: Work, accumulate: 0 | 1) => {
       for (const { y, x, w, s, rows, n, k, limbs } of jobs) {
         products.add(kind, y, n + 3, accumulate, x, w, s, rows, n, k, limbs);
       }

@@ -36,7 +36,7 @@ type Weights = ReturnType<typeof weights>;
 function quantized(bench: Bench, x: Float32Array, { type, k }: Weights, limbs: number): number {
   const rows = x.length / k;
   const q = bench.arena.take((rows * limbs * k * 72) / 32);
-  bench.kernels.quantize(q, bench.put(x), rows, k, limbs, type === 'int8' ? 1 : 0);
+  bench.kernels.quantize(q, bench.put(x), rows, k, limbs, type === 'int8' ? 1 : 0, 0, rows);
   return q;
 }
 
@@ -129,11 +129,11 @@ describe.each(flavours.flatMap((flavour) => (['int4', 'int8'] as const).map((typ
         };
         const [x, norm] = [randomFloats(rows * k, 23, 20), randomFloats(k, 24)];
         const q = bench.arena.take(rows * limbs * k * 3);
-        bench.kernels.rms_norm_quantize(q, bench.put(x), bench.put(norm), rows, k, 1e-5, limbs, words);
+        bench.kernels.rms_norm_quantize(q, bench.put(x), bench.put(norm), rows, k, 1e-5, limbs, words, 0, rows);
         expect(relativeError(run(q), matmul(rmsNorm(x, norm, k, 1e-5), w.floats, rows, n, k))).toBeLessThan(tolerance);
         const gateUp = randomFloats(rows * 2 * k, 25, 12);
         const half = (which: number) => gateUp.filter((_, i) => Math.floor((i % (2 * k)) / k) === which);
-        bench.kernels.swiglu_quantize(q, bench.put(gateUp), rows, k, limbs, words);
+        bench.kernels.swiglu_quantize(q, bench.put(gateUp), rows, k, limbs, words, 0, rows);
         expect(relativeError(run(q), matmul(swiglu(half(0), half(1)), w.floats, rows, n, k))).toBeLessThan(tolerance);
       }
     });

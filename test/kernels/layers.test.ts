@@ -147,6 +147,8 @@ describe.each(flavours)('%s', (flavour) => {
         d,
         pageTokens,
         scratch,
+        0,
+        kvHeads,
       );
       const expected = attention(q, keys, values, visible, heads, kvHeads, d);
       expect(relativeError(bench.f32(out, rows * heads * d), expected)).toBeLessThan(5e-4);

@@ -47,7 +47,7 @@ describe.each(flavours.flatMap((flavour) => ([16, 32] as const).map((sums) => [f
       const x = randomFloats(rows * k, 1, 3);
       x.fill(0, 0, 32); // a group of zeros
       const q = bench.arena.take(rows * groups * bytes);
-      bench.kernels.quantize(q, bench.put(x), rows, k, 1, asked);
+      bench.kernels.quantize(q, bench.put(x), rows, k, 1, asked, 0, rows);
       const expected = quantizeQ8(x);
       // Rows of a tile stand side by side in each group.
       const places = tiles.flatMap((inTile, i) => {
@@ -72,7 +72,7 @@ describe.each(flavours.flatMap((flavour) => ([16, 32] as const).map((sums) => [f
       const bench = new Bench(flavour, undefined, sums);
       const x = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? 127 * 65535 : 1e30) * (i % 2 ? -1 : 1));
       const q = bench.arena.take(2 * 72);
-      bench.kernels.quantize(q, bench.put(x), 1, 64, 1, asked);
+      bench.kernels.quantize(q, bench.put(x), 1, 64, 1, asked, 0, 1);
       const words = asked === 1 || flavour === 'simd';
       const [large, beyond] = [0, words ? 72 : 40].map((at) => record(bench, q + at, words, sums));
       expect([large!.scale, beyond!.scale]).toEqual([65535, 65535.99609375]);

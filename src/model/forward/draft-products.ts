@@ -3,7 +3,7 @@
  * Samragh et al. 2025, "Your LLM Knows the Future", arXiv 2507.11851: gated low-rank adaptation.
  */
 import type { Kernels } from '../../kernels/kernels.ts';
-import type { Products } from '../../kernels/products.ts';
+import type { Work } from '../../kernels/work.ts';
 import type { Adapter } from '../decoder-weights.ts';
 import { type Activations, limbsOf, productKind, words } from '../linear.ts';
 import { draftWidth } from '../manifest.ts';
@@ -46,15 +46,15 @@ function runsWithin(runs: readonly RowRange[], first: number, count: number): re
 export class DraftProducts {
   readonly #kernels: Kernels;
   readonly #at: Workspace;
-  readonly #products: Products;
+  readonly #work: Work;
   readonly #limbs: 1 | 2;
   /** Inputs of B: the rank in whole groups. */
   readonly #width: number;
 
-  constructor(kernels: Kernels, workspace: Workspace, products: Products, activations: Activations, rank: number) {
+  constructor(kernels: Kernels, workspace: Workspace, work: Work, activations: Activations, rank: number) {
     this.#kernels = kernels;
     this.#at = workspace;
-    this.#products = products;
+    this.#work = work;
     this.#limbs = limbsOf(activations);
     this.#width = draftWidth(rank);
   }
@@ -73,14 +73,14 @@ export class DraftProducts {
     for (const [i, { adapter }] of outputs.entries()) {
       this.#multiply(this.#low(i, 0), width, 0, adapter.a.type === 'f32' ? x : this.#at.q8, adapter.a, rows);
     }
-    this.#products.finish();
+    this.#work.finish();
     for (const [i, { y, ldy, adapter }] of outputs.entries()) {
       for (const { from, to } of masks) {
         const input = this.#input(i, from, to - from, adapter.b);
         this.#multiply(y + from * ldy * 4, ldy, 1, input, adapter.b, to - from);
       }
     }
-    this.#products.finish();
+    this.#work.finish();
   }
 
   /** Address of A x of matrix `i`, at row `row`. */
@@ -93,14 +93,14 @@ export class DraftProducts {
     const low = this.#low(i, row);
     if (b.type === 'f32') return low;
     const records = this.#at.draftRecords + (i * MAX_ROWS + row) * draftRecordBytes(this.#width);
-    this.#kernels.quantize(records, low, rows, this.#width, this.#limbs, words(b));
+    this.#kernels.quantize(records, low, rows, this.#width, this.#limbs, words(b), 0, rows);
     return records;
   }
 
   #multiply(y: number, ldy: number, accumulate: 0 | 1, x: number, w: Tensor, rows: number): void {
     for (const { from, to, data, scales } of w.parts) {
       const at = y + from * 4;
-      this.#products.add(productKind(w), at, ldy, accumulate, x, data, scales, rows, to - from, w.k, this.#limbs);
+      this.#work.add(productKind(w), at, ldy, accumulate, x, data, scales, rows, to - from, w.k, this.#limbs);
     }
   }
 }

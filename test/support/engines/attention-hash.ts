@@ -35,7 +35,7 @@ export function attentionHash(open: () => Bench): string {
     const visible = bench.put(Int32Array.from({ length: rows }, (_, row) => before + row + 1));
     const scratch = arena.take(attentionScratchBytes(heads / kvHeads, d, count * pageTokens, pageTokens));
     const out = bench.floats(rows * heads * d);
-    kernels.attention(out, q, heads * d, visible, pages, 0, rows, heads, kvHeads, d, pageTokens, scratch);
+    kernels.attention(out, q, heads * d, visible, pages, 0, rows, heads, kvHeads, d, pageTokens, scratch, 0, kvHeads);
     hash.update(new Uint8Array(bench.f32(out, rows * heads * d).buffer));
   }
   return hash.digest('hex');

@@ -40,7 +40,7 @@ export function multiplier(bench: Bench, { n, k, x, data, scales }: Operands) {
   const y = arena.take(MOST_ROWS * n * 4);
   const panel = arena.take(13 * k);
   return (rows: number, limbs: 1 | 2): Float32Array => {
-    kernels.quantize(q, input, rows, k, limbs, 0);
+    kernels.quantize(q, input, rows, k, limbs, 0, 0, rows);
     arena.f32(y, rows * n).fill(1);
     kernels.gemm_q8_q4(y, n, 1, q, w, wscale, rows, n, k, limbs, panel);
     return bench.f32(y, rows * n);
