@@ -19,7 +19,7 @@ export interface NodeSettings {
   readonly weights: { readonly from: 'directory' | 'https'; readonly at: string };
   /** Directory for files from a web server. They lie in it under the server's name and their path. */
   readonly weightsCache: string;
-  /** Threads that multiply matrices. 1: only the main thread. */
+  /** Threads that share a forward. 1: only the main thread. */
   readonly threads: number;
   /** The header in which a proxy names the caller's address. Null: there is no proxy. */
   readonly addressHeader: string | null;
