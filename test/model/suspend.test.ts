@@ -88,6 +88,12 @@ test('a block that two commits wrote would not have the same KV again: its pages
   expect(cache.room).toBe(160);
 });
 
+test('a cache never has more room than it may hold', async () => {
+  const model = await wasmModel(await convertFixture('tiny-llama', 'int4'), 'relaxed-simd', TOKENS);
+  const cache = model.createCache(16, undefined, 17);
+  expect([cache.room, cache.capacity, model.freeTokens]).toEqual([16, 16, TOKENS - 16]);
+});
+
 test('a cache grows by pages, and refuses what the pool does not have', async () => {
   const model = await wasmModel(await convertFixture('tiny-llama', 'int4'), 'relaxed-simd', TOKENS);
   const growing = model.createCache(200, undefined, 9);

@@ -41,7 +41,7 @@ export function generationJob(
   return {
     tokens,
     // Where a commit of the same tokens would not always write the same KV, nothing can be run again, so all is taken now.
-    first: model.config.contextAttention === 'causal' ? prompt.length + 1 : tokens,
+    first: model.config.contextAttention === 'causal' ? Math.min(prompt.length + 1, tokens) : tokens,
     // A token that was reused is not run, so it would have no probability.
     prefix: request.logprobs?.prompt ? undefined : { ids: prompt, key: request.cacheKey },
     promptTokens,

@@ -70,7 +70,7 @@ export class KvPool {
       throw new OutOfMemoryError(`${tokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
     }
     const shared = prefix ? this.reusable(prefix.key, prefix.ids, prefix.ids.length, wanted) : [];
-    const pages = this.take(Math.max(Math.ceil(first / this.pageTokens) - shared.length, 0));
+    const pages = this.take(Math.max(Math.ceil(Math.min(first, tokens) / this.pageTokens) - shared.length, 0));
     if (!pages) {
       this.prefixes?.release(shared);
       throw new OutOfMemoryError(
