@@ -4,58 +4,69 @@ Verified greedy decoding writes the text of block length 1. Of a drafted block i
 after it up to the first one that the causal head would not have written. Tokens per forward follow from the text alone: from the length
 of the agreement at every place. Training on own continuations (recipe.orders.own) should lengthen it.
 
-This counts more tokens per forward than the engine reaches: here every forward has drafts, also the one after a rejection.
+The count is the engine's: a block of n tokens has n - 1 masks, a draft below the least confidence is not offered, and what a forward
+drafts is lost when one of the drafts that it checks is refused. `every_forward_drafts` is what drafts would give without that loss.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from recipe.data.token_files import load_split
+from recipe.evaluate.draft_agreement import OFFERED, engine_forwards
 from recipe.evaluate.evaluate import held_out_sequences
 from recipe.model.llama import Llama
 from recipe.model.start import load_trained
+from recipe.model.window_attention import DraftWindows, windows_hidden
 from recipe.orders.continuations import continuations
 from recipe.orders.rollout import rows_logits
 from recipe.progress import progress
 from recipe.train.adapter_run import precision
-from recipe.train.objective import clean_half, noisy_half
+from recipe.train.objective import clean_half
 
 PROMPT = 128
 CONTINUATION = 64
 
 
-@torch.no_grad()
-def agreements(model: Llama, ids: Tensor, first: int, block: int) -> list[int]:
-    """For every place p of ids [L] from `first` on with a whole block after it: how many ids of the block at p a forward decides, 1..block.
+@dataclass(frozen=True)
+class Drafts:
+    """The drafts of a window at every place of a text, in their order from the window's start."""
 
-    The block's ids are all masked; its first comes from the clean row before p and counts as agreed.
+    right: list[int]  # how many in a row the model writes itself
+    offered: list[int]  # how many in a row are sure enough to be checked
+
+
+@torch.no_grad()
+def drafts_of(model: Llama, ids: Tensor, first: int, block: int) -> Drafts:
+    """The windows of block - 1 masks at every place of ids [L] from `first` on with a whole block after it.
+
+    A place's own id comes from the clean row before it. Offered are drafts above OFFERED, or else the most probable one of the window, up
+    to the first that is not.
     """
-    assert model.mask_id is not None
+    starts = torch.arange(first, len(ids) - block + 1, device=ids.device)
     _, kept = clean_half(model, ids, through_clean=False)
-    found = dict[int, int]()
-    for shift in range(block):
-        start = first - first % block + shift
-        length = (len(ids) - start) // block * block
-        masked = torch.full((1, length), model.mask_id, device=ids.device)
-        shorter = [(k[:, :, : start + length], v[:, :, : start + length]) for k, v in kept]
-        drafted = rows_logits(model, noisy_half(model, masked, shorter, block, start)[0, :-1]).argmax(-1)
-        right = torch.ones(length, dtype=torch.bool)
-        right[1:] = (drafted == ids[start + 1 : start + length]).cpu()
-        blocks = right.view(-1, block)
-        blocks[:, 0] = True
-        for at, agreed in enumerate(blocks.long().cumprod(1).sum(1).tolist()):
-            found[start + at * block] = agreed
-    return [found[p] for p in range(first, len(ids) - block + 1)]
+    windows = DraftWindows(starts, torch.full_like(starts, block - 1))
+    confidence, drafted = rows_logits(model, windows_hidden(model, windows, kept)).softmax(-1).max(-1)
+    sure = confidence.view(-1, block - 1)
+    best = torch.zeros_like(sure, dtype=torch.bool).scatter_(1, sure.argmax(1, keepdim=True), True)
+    offered = (sure > OFFERED) | (best & (sure <= OFFERED).all(1, keepdim=True))
+    right = (drafted == ids[windows.position + 1]).view(-1, block - 1)
+    return Drafts(*(passed.long().cumprod(1).sum(1).tolist() for passed in (right, offered)))
+
+
+def agreements(model: Llama, ids: Tensor, first: int, block: int) -> list[int]:
+    """For every such place: how many ids of the block there are right, 1..block. The first is causal and always is."""
+    return [1 + right for right in drafts_of(model, ids, first, block).right]
 
 
 def forwards(agreed: list[int]) -> tuple[int, int]:
-    """(tokens, forwards) of verified decoding along a text whose place p decides agreed[p] ids."""
+    """(tokens, forwards) along a text whose place p decides agreed[p] ids, if every forward has drafts to check."""
     at = count = 0
     while at < len(agreed):
         at += agreed[at]
@@ -63,10 +74,17 @@ def forwards(agreed: list[int]) -> tuple[int, int]:
     return at, count
 
 
-def tokens_per_forward(model: Llama, texts: Tensor, first: int, block: int) -> float:
-    """Mean over texts [N, L], each written by the model greedily from position `first` on."""
-    runs = [forwards(agreements(model, text, first, block)) for text in progress(texts, f"texts, block {block}")]
-    return sum(tokens for tokens, _ in runs) / sum(count for _, count in runs)
+def tokens_per_forward(model: Llama, texts: Tensor, first: int, block: int) -> tuple[float, float]:
+    """Over texts [N, L], each written by the model greedily from position `first` on: as the engine, and if every forward has drafts."""
+    as_engine, always = [], []
+    for text in progress(texts, f"texts, block {block}"):
+        drafts = drafts_of(model, text, first, block)
+        # A draft that is right but not offered is written by a later forward.
+        kept = {place: min(pair) for place, pair in enumerate(zip(drafts.right, drafts.offered, strict=True))}
+        as_engine.append(engine_forwards(kept, 0, len(kept), dict(enumerate(drafts.offered))))
+        always.append(forwards([1 + right for right in drafts.right]))
+    engine, most = (sum(tokens for tokens, _ in runs) / sum(count for _, count in runs) for runs in (as_engine, always))
+    return engine, most
 
 
 def main() -> None:
@@ -74,7 +92,7 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="the converted or exported model that it was trained on; the base unless given")
     parser.add_argument("--texts", type=int, default=32)
-    parser.add_argument("--blocks", type=int, nargs="+", default=[4, 8])
+    parser.add_argument("--blocks", type=int, nargs="+", default=[2, 3, 4, 8], help="block lengths, 2 or more")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -84,5 +102,6 @@ def main() -> None:
     with precision(prompts.device):
         texts = torch.cat([prompts, continuations(model, prompts, CONTINUATION)], dim=1)
         for block in arguments.blocks:
-            scores[f"block{block}_tokens_per_forward"] = round(tokens_per_forward(model, texts, PROMPT, block), 3)
+            engine, most = tokens_per_forward(model, texts, PROMPT, block)
+            scores |= {f"block{block}_tokens_per_forward": round(engine, 3), f"block{block}_every_forward_drafts": round(most, 3)}
     print(json.dumps(scores))

@@ -82,8 +82,10 @@ def mean_of(value: NDArray[np.float64], rows: NDArray[np.float64]) -> dict[str, 
     return {"n": int(total), "mean": round(mean, 4), "se": round(spread**0.5 / total, 4)}
 
 
-def engine_forwards(agreed: Mapping[int, int], first: int, end: int, masks: int) -> tuple[int, int]:
+def engine_forwards(agreed: Mapping[int, int], first: int, end: int, masks: int | Mapping[int, int]) -> tuple[int, int]:
     """(tokens, forwards) of verified decoding from `first` on until `end`, where agreed[p] drafts in a row of the window at p are right.
+
+    masks: the drafts of every window, or how many of them the window at p offers.
 
     As the engine counts: the id at a window's start is causal and known with its drafts. The next forward checks the drafts. It also
     drafts the next window, which is lost with the first draft that is refused: the forward after that has nothing to check.
@@ -96,7 +98,8 @@ def engine_forwards(agreed: Mapping[int, int], first: int, end: int, masks: int)
         else:
             right = agreed[window]
             at = window + right + 2  # the id after them is causal
-            window = at - 1 if right == masks else None
+            offered = masks if isinstance(masks, int) else masks[window]
+            window = at - 1 if right == offered else None
     return at - first, forwards
 
 

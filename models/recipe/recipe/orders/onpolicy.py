@@ -54,7 +54,7 @@ class OnPolicySettings:
     warmup: int = 5  # updates
     calibration: int = 4  # updates before the first step, which measure where verifier and surrogate start
     cost_rise: float = 0.02  # per update
-    cost_most: float = 1.0  # largest weight of the surrogate, which starts at 1; the verifier's score is in 0..1
+    cost_most: float = 1.0  # largest weight of the cost's advantage, where the score's has 1; 0 is the control without cost
     cost_fall: float = 0.5  # factor per update while the verifier's score is too low
     slack: float = 0.01  # how far the score may be below its start
     memory: float = 0.9  # of the running score
@@ -97,9 +97,12 @@ class Progress:
             v["cost"] = v["cost"] * s.cost_fall if low else min(s.cost_most, v["cost"] + s.cost_rise)
         v["seen"] += 1
 
-    def rewards(self, scores: Tensor, surrogates: Tensor) -> Tensor:
-        """[G]: the score less the cost, in units of the start's surrogate."""
-        return scores - self.values["cost"] * surrogates / max(1e-9, self.values["start_surrogate"])
+    def advantages(self, scores: Tensor, surrogates: Tensor) -> Tensor:
+        """[G]: the advantage by score less the weighted one by cost, each normalised by itself (GDPO, arXiv 2601.05242).
+
+        Normalised together, the one that varies more in a group would drown the other. The cost is in units of the start's surrogate.
+        """
+        return advantages(scores) - self.values["cost"] * advantages(surrogates / max(1e-9, self.values["start_surrogate"]))
 
 
 def frozen_copy(model: Llama) -> Llama:
@@ -173,7 +176,7 @@ class OnPolicyRun(AdapterRun):
             }
             if self.progress.calibrating:
                 return (), record
-            weight = advantages(self.progress.rewards(scores, costs)).tolist()
+            weight = self.progress.advantages(scores, costs).tolist()
             _, kept = self._causal(self.model, texts)
             anchor = self._anchor(texts[0], expected[0])
         gradient = list(torch.autograd.grad(s.anchor * anchor, self.trained, materialize_grads=True, allow_unused=True))

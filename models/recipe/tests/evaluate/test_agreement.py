@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 
 from recipe.evaluate.agreement import agreements, forwards, tokens_per_forward
+from recipe.evaluate.draft_agreement import engine_forwards
 from recipe.model.attention import causal, dense, prefix_block_mask
 from recipe.model.llama import Llama, LlamaConfig
 
@@ -21,9 +22,10 @@ def test_agreement_is_that_of_one_active_block_after_its_prefix() -> None:
     found = agreements(model, text, FIRST, BLOCK)
     assert len(found) == len(text) - BLOCK + 1 - FIRST
     for place, agreed in enumerate(found, start=FIRST):
-        rows = torch.cat([text[:place], torch.full((BLOCK,), MASK)])[None]
-        mask = prefix_block_mask(place, BLOCK)
-        logits = model.logits(model.hidden(rows, torch.arange(place + BLOCK), dense(mask)))[0, place : place + BLOCK - 1]
+        # The engine runs a block's masks but the last, which drafts nothing.
+        rows = torch.cat([text[:place], torch.full((BLOCK - 1,), MASK)])[None]
+        mask = prefix_block_mask(place, BLOCK - 1)
+        logits = model.logits(model.hidden(rows, torch.arange(place + BLOCK - 1), dense(mask)))[0, place:]
         logits[:, MASK] = float("-inf")
         drafted = logits.argmax(-1).tolist()
         expected = 1
@@ -45,4 +47,13 @@ def test_a_model_that_repeats_itself_agrees_with_whole_blocks() -> None:
         for parameter in model.parameters():
             parameter.zero_()
     text = torch.zeros(1, 30, dtype=torch.long)
-    assert tokens_per_forward(model, text, FIRST, BLOCK) == BLOCK
+    # Drafts with a confidence of 1 in 11 are not offered, but for the first of each window: two tokens a forward after the first forward.
+    engine, most = tokens_per_forward(model, text, FIRST, BLOCK)
+    assert most == BLOCK
+    assert engine == 21 / 11
+
+
+def test_the_engine_loses_a_window_when_a_draft_is_refused_and_not_when_it_is_not_offered() -> None:
+    # Forwards: id 0 and its window; ids 1, 2; then a refused draft: id 3 alone, and a forward that has nothing to check.
+    assert engine_forwards({0: 1, 2: 0, 4: 2}, 0, 5, {0: 1, 2: 1, 4: 2}) == (5, 4)
+    assert engine_forwards({0: 1, 2: 0, 3: 2}, 0, 6, {0: 1, 2: 0, 3: 2}) == (7, 4)

@@ -13,7 +13,7 @@ from recipe.evaluate.few_steps import Beginning, few_steps_scores
 from recipe.model.llama import Llama
 from recipe.model.lora import adapter_state, add_adapters
 from recipe.orders.onpolicy import OnPolicyRun, OnPolicySettings, Progress, Prompt, frozen_copy
-from recipe.orders.policy_gradient import drafts_loss
+from recipe.orders.policy_gradient import advantages, drafts_loss
 from recipe.orders.rollout import fixed, roll_out
 from recipe.orders.verifier import agreement_alone
 from tests.cycle import ROUND, circle, cycle_model
@@ -102,8 +102,19 @@ def test_the_cost_rises_while_the_score_holds_and_falls_when_it_does_not() -> No
         weights.append(progress.values["cost"])
     # Running scores 0.8, 0.8, 0.8, 0.65, 0.575, 0.7875.
     assert weights == pytest.approx([0.4, 0.8, 1.0, 0.5, 0.25, 0.65])
-    rewards = progress.rewards(torch.tensor([1.0, 1.0]), torch.tensor([0.2, 0.1]))
-    assert rewards.tolist() == pytest.approx([1 - 0.65, 1 - 0.325])
+    # The costs are 1 and 0.5 of the start's, so 0.25 from their mean, in units of 0.25 + 0.01; the score is normalised by itself.
+    assert progress.advantages(torch.tensor([1.0, 1.0]), torch.tensor([0.2, 0.1])).tolist() == pytest.approx([-0.625, 0.625])
+    both = progress.advantages(torch.tensor([0.0, 1.0]), torch.tensor([0.2, 0.1])).tolist()
+    assert both == pytest.approx([-0.5 / 0.51 - 0.625, 0.5 / 0.51 + 0.625])
+
+
+def test_the_control_has_no_cost() -> None:
+    progress = Progress(OnPolicySettings(calibration=1, cost_most=0.0))
+    scores = torch.tensor([0.2, 0.6])
+    for _ in range(4):
+        progress.observe(0.5, 0.2)
+    assert progress.values["cost"] == 0
+    assert progress.advantages(scores, torch.tensor([0.9, 0.1])).tolist() == advantages(scores).tolist()
 
 
 def test_a_frozen_copy_shares_what_is_not_trained(half_taught: Llama) -> None:

@@ -108,11 +108,14 @@ def test_surrogate_of_hand_worked_trajectories() -> None:
     assert inverse_distance(one_step) == 0.25
     two_steps = points(ids, np.array([1, 2, 1, 2]), 0)
     assert two_steps.tolist() == [[0, 0, 0, 0], [10, 0, 12, 0], [10, 11, 12, 13]]
-    # Distances 2, 4, 2.
-    assert inverse_distance(two_steps) == pytest.approx((1 / 2 + 1 / 4 + 1 / 2) / 3)
+    # Distances 2, 2.
+    assert inverse_distance(two_steps) == pytest.approx(1 / 2)
     four_steps = points(ids, np.array([1, 2, 3, 4]), 0)
-    # Three pairs more for every step further apart: 4 of distance 1, 3 of 2, 2 of 3, 1 of 4.
-    assert inverse_distance(four_steps) == pytest.approx((4 + 3 / 2 + 2 / 3 + 1 / 4) / 10)
+    assert inverse_distance(four_steps) == 1.0
+    # Proportional to the number of equal steps.
+    for steps in (1, 2, 4, 8, 16, 32):
+        equal = points(np.arange(10, 42), np.arange(32) * steps // 32 + 1, 0)
+        assert inverse_distance(equal) == pytest.approx(steps / 32)
 
 
 def test_advantages_by_hand() -> None:
