@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from recipe.data.token_files import load_split
+from recipe.device import best_device
 from recipe.evaluate.draft_agreement import OFFERED, engine_forwards
 from recipe.evaluate.evaluate import held_out_sequences
 from recipe.model.llama import Llama
@@ -96,8 +97,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model = load_trained(arguments.adapter, arguments.model)
-    prompts = torch.stack(held_out_sequences(load_split("heldout"), arguments.texts, PROMPT))
+    model = load_trained(arguments.adapter, arguments.model).to(best_device())
+    prompts = torch.stack(held_out_sequences(load_split("heldout"), arguments.texts, PROMPT)).to(best_device())
     scores: dict[str, float] = {"texts": len(prompts)}
     with precision(prompts.device):
         texts = torch.cat([prompts, continuations(model, prompts, CONTINUATION)], dim=1)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recipe.data.token_files import load_split
+from recipe.device import best_device
 from recipe.evaluate.evaluate import LENGTH, evaluate, held_out_sequences
 from recipe.model.gated import load_gated
 from recipe.model.llama import Llama
@@ -106,7 +107,7 @@ def engine_forwards(agreed: Mapping[int, int], first: int, end: int, masks: int 
 def texts_of_others(parts: Mapping[str, NDArray[np.uint16]], count: int, phases: int) -> list[Text]:
     """Held-out text, with windows at as many positions, evenly spread."""
     starts = np.linspace(16, LENGTH - MOST_MASKS, phases).astype(int).tolist()
-    return [Text(ids, starts) for ids in held_out_sequences(parts, count)]
+    return [Text(ids.to(best_device()), starts) for ids in held_out_sequences(parts, count)]
 
 
 def own_texts(model: Llama, parts: Mapping[str, NDArray[np.uint16]], count: int, phases: int) -> list[Text]:
@@ -114,7 +115,7 @@ def own_texts(model: Llama, parts: Mapping[str, NDArray[np.uint16]], count: int,
     prompts = held_out_sequences(parts, count, PROMPT)
     texts = []
     for at in range(0, count, BATCH):
-        batch = torch.stack(prompts[at : at + BATCH])
+        batch = torch.stack(prompts[at : at + BATCH]).to(best_device())
         # So many that the last window's drafts are there too.
         for prompt, made in zip(batch, continuations(model, batch, phases + MOST_MASKS).tolist(), strict=True):
             ids = until_end(made)
@@ -170,10 +171,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    verifier = load_model(arguments.model)
+    device = best_device()
+    verifier = load_model(arguments.model).to(device)
     for adapter in (Path(name) for name in arguments.adapters if name != "none"):
         check_start(adapter, arguments.model, "model")
-    drafters = [verifier if name == "none" else load_gated(verifier, Path(name)) for name in arguments.adapters]
+    drafters = [verifier if name == "none" else load_gated(verifier, Path(name)).to(device) for name in arguments.adapters]
     parts = load_split("heldout")
     others = texts_of_others(parts, arguments.texts, arguments.phases)
     own = own_texts(verifier, parts, arguments.texts, arguments.phases)
@@ -189,5 +191,5 @@ def main() -> None:
                 report[name]["tokens per forward"] = tokens_per_forward(texts, one)
     for name, drafter in zip(arguments.adapters, drafters, strict=True):
         if arguments.sequences:
-            report[name]["accuracies"] = evaluate(drafter, held_out_sequences(parts, arguments.sequences))
+            report[name]["accuracies"] = evaluate(drafter, [ids.to(device) for ids in held_out_sequences(parts, arguments.sequences)])
     print(json.dumps(report))

@@ -15,6 +15,7 @@ from torch import Tensor
 from recipe.data.edits import Confusions, token_kinds
 from recipe.data.token_files import load_split
 from recipe.data.tokenizer import MASK_ID, text_tokenizer
+from recipe.device import best_device
 from recipe.evaluate.few_steps import BLOCKS, Beginning, few_steps_scores
 from recipe.evaluate.holes import hole_scores, line_holes
 from recipe.evaluate.repair import repair_scores
@@ -114,10 +115,10 @@ def lost(exact: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, f
 
 def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
     """All scores that the flags ask for."""
-    none = arguments.adapter == "none"
-    model = load_model(arguments.model) if none else load_trained(Path(arguments.adapter), arguments.model)
+    none, device = arguments.adapter == "none", best_device()
+    model = (load_model(arguments.model) if none else load_trained(Path(arguments.adapter), arguments.model)).to(device)
     held_out = load_split("heldout")
-    sequences = held_out_sequences(held_out, arguments.sequences)
+    sequences = [ids.to(device) for ids in held_out_sequences(held_out, arguments.sequences)]
     scores = evaluate(model.eval(), sequences) if sequences else {}
     if arguments.quantized:
         exact = scores
@@ -126,11 +127,12 @@ def scores_of(arguments: argparse.Namespace) -> dict[str, float]:
             scores = evaluate(model, sequences)
             scores |= lost(exact, scores)
     if arguments.parent and sequences:
-        scores |= lost(evaluate(load_model(arguments.parent), sequences), scores)
+        scores |= lost(evaluate(load_model(arguments.parent).to(device), sequences), scores)
     if arguments.repair_sequences:
         used = np.unique(np.concatenate(list(held_out.values()))).astype(np.int64)
         confusions = Confusions(token_kinds(text_tokenizer()), used)
-        scores |= repair_scores(model, held_out_sequences(held_out, arguments.repair_sequences), confusions)
+        texts = [ids.to(device) for ids in held_out_sequences(held_out, arguments.repair_sequences)]
+        scores |= repair_scores(model, texts, confusions)
     if arguments.holes:
         scores |= hole_scores(model, line_holes(held_out_sequences(held_out, arguments.holes), text_tokenizer()))
     if arguments.few_steps:
@@ -154,5 +156,5 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False):
+    with torch.autocast(best_device().type, torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False):
         print(json.dumps(scores_of(arguments)))

@@ -10,7 +10,8 @@ The result is an ordinary export on the int4 grid of src/convert/write/quantize.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from recipe.data.token_files import load_split
 from recipe.data.tokenizer import MASK_ID, text_tokenizer
 from recipe.data.windows import Windows
+from recipe.device import best_device
 from recipe.int4.quantize import codes_under, rounded
 from recipe.model.converted import GROUP
 from recipe.model.exported import load_export, write_model
@@ -44,6 +46,7 @@ class DistilSettings:
     batch: int = 4  # sequences of 256 tokens
     learning_rate: float = 1e-3
     warmup: int = 10  # steps
+    check_steps: int = 25  # steps between two measurements on held-out text
     seed: int = 21
     clip: float = 1.0
     checkpoint_minutes: float = 10.0
@@ -166,8 +169,9 @@ class DistilRun(AdapterRun):
         settings: DistilSettings,
         folder: Path,
         workers: int = 1,
+        held_out: Sequence[NoisySequence] = (),
     ) -> None:
-        """`common` [C]: sorted ids that compete in the softmax, beside a sequence's own."""
+        """`common` [C]: sorted ids that compete in the softmax, beside a sequence's own. `held_out`: the best step on them is kept."""
         assert model.mask_id is not None
         half = half_precision(model.embed_tokens.weight.device)
         self.layers = put_on_grid(model, torch.bfloat16 if half else torch.float32)
@@ -176,18 +180,42 @@ class DistilRun(AdapterRun):
         if half:
             halve_base(parent)
         self.common = common[common != model.mask_id]
+        self.held_out = held_out
+        self.best = math.inf
+        """Least divergence on held-out text so far, and the trained tensors that had it."""
+        self.kept: list[Tensor] = []
 
     def sequence_gradient(self, index: int) -> tuple[tuple[Tensor, ...], dict[str, float]]:
         """Gradient of the divergence on the index-th sequence, and its numbers for the log."""
-        sequence = self.sequence(index)
+        causal, masked = self.divergences(self.sequence(index))
+        gradient = torch.autograd.grad(causal + masked, self.trained)
+        return gradient, {"causal_kl": float(causal.detach()), "masked_kl": float(masked.detach())}
+
+    def divergences(self, sequence: NoisySequence) -> list[Tensor]:
+        """KL(parent || model) in nats, at causal and at masked positions."""
         candidates = torch.cat([self.common, sequence.ids]).unique()  # type: ignore[no-untyped-call]
         with self.autocast():
             with torch.no_grad():
                 expected = predictions(self.parent, candidates, sequence)
             got = predictions(self.model, candidates, sequence)
-        causal, masked = (F.kl_div(g, e, reduction="batchmean", log_target=True) for g, e in zip(got, expected, strict=True))
-        gradient = torch.autograd.grad(causal + masked, self.trained)
-        return gradient, {"causal_kl": float(causal.detach()), "masked_kl": float(masked.detach())}
+        return [F.kl_div(g, e, reduction="batchmean", log_target=True) for g, e in zip(got, expected, strict=True)]
+
+    @torch.no_grad()
+    def check(self) -> None:
+        """Measures the divergence on held-out text, causal and masked together, and keeps the tensors if it is the least so far."""
+        found = [self.divergences(sequence) for sequence in self.held_out]
+        causal, masked = (sum(float(pair[kind]) for pair in found) / len(found) for kind in (0, 1))
+        self.log({"held_out": {"causal_kl": round(causal, 6), "masked_kl": round(masked, 6)}})
+        print(f"step {self.step} held out: causal KL {causal:.4f} masked KL {masked:.4f}", flush=True)
+        if causal + masked < self.best:
+            self.best, self.kept = causal + masked, [parameter.detach().clone() for parameter in self.trained]
+
+    @torch.no_grad()
+    def take_best(self) -> None:
+        """The trained tensors become those of the best check."""
+        for parameter, best in zip(self.trained, self.kept, strict=True):
+            parameter.copy_(best)
+        self.refresh()
 
     def train_step(self) -> dict[str, float]:
         """One optimizer step; returns the numbers for the log."""
@@ -204,17 +232,27 @@ class DistilRun(AdapterRun):
         for layer in self.layers:
             layer.refresh()
 
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"best": self.best, "kept": self.kept}
+
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
+        self.best, self.kept = state.get("best", math.inf), state.get("kept", [])
         self.refresh()
 
     def train(self) -> None:
-        """Steps until the last one."""
+        """Steps until the last one; with held-out text the model is then the best of all checks, the start among them."""
+        if self.held_out and self.step == 0:
+            self.check()
         while self.step < self.settings.steps:
             record = self.train_step()
             self.log(record)
             print(f"step {self.step} causal KL {record['causal_kl']:.4f} masked KL {record['masked_kl']:.4f}", flush=True)
+            if self.held_out and (self.step % self.settings.check_steps == 0 or self.step == self.settings.steps):
+                self.check()
             self.save_when_due(self.settings.checkpoint_minutes)
+        if self.held_out:
+            self.take_best()
 
 
 def main() -> None:
@@ -229,19 +267,27 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(DistilSettings, name))
     parser.add_argument("--learning-rate", type=float, default=DistilSettings.learning_rate)
     parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint, with the same flags and exports")
+    parser.add_argument("--held-out", type=int, default=8, help="held-out texts by which the best step is kept; 0: the last step is")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = DistilSettings(arguments.steps, arguments.batch, arguments.learning_rate, seed=arguments.seed)
+    device = best_device()
     data = Settings(draws=1, causal_share=1.0, seed=settings.seed)
     windows = Windows(load_split("train").values(), data.length, data.seed)
     common = windows.most_frequent(data.head_ids)
-    sequences = NoisySequences(windows, data, text_tokenizer(), common.numpy(), MASK_ID, torch.device("cpu"))
-    model, parent = load_export(arguments.model), load_export(arguments.parent)
-    run = DistilRun(model, parent, sequences.sequence, common, settings, cache_dir() / "runs" / arguments.run, arguments.threads)
+    sequences = NoisySequences(windows, data, text_tokenizer(), common.numpy(), MASK_ID, device)
+    other = Windows(load_split("heldout").values(), data.length, data.seed)
+    unseen = NoisySequences(other, data, text_tokenizer(), common.numpy(), MASK_ID, device)
+    held_out = [unseen.sequence(index) for index in range(arguments.held_out)]
+    model, parent = load_export(arguments.model).to(device), load_export(arguments.parent).to(device)
+    workers = 1 if device.type == "cuda" else arguments.threads
+    folder = cache_dir() / "runs" / arguments.run
+    run = DistilRun(model, parent, sequences.sequence, common.to(device), settings, folder, workers, held_out)
     if arguments.resume:
         run.resume()
     inputs = {"model": arguments.model, "parent": arguments.parent}
-    run_record.write(run.folder, run_record.describe("distil-int4", settings, inputs, {"threads": arguments.threads}))
+    options = {"threads": arguments.threads, "held_out": arguments.held_out}
+    run_record.write(run.folder, run_record.describe("distil-int4", settings, inputs, options))
     run.train()
     write_model(model, arguments.model)

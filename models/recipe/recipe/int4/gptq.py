@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from recipe.data.token_files import load_split
 from recipe.data.windows import Windows
+from recipe.device import best_device
 from recipe.int4.quantize import REACHES, codes, rounded
 from recipe.model.attention import two_stream
 from recipe.model.converted import GROUP
@@ -45,7 +46,7 @@ class Calibration:
 
 def inverse_factor(hessian: Tensor) -> Tensor:
     """Upper Cholesky factor of the inverse of a damped Hessian [K, K]."""
-    damped = hessian + DAMPING * hessian.diagonal().mean() * torch.eye(len(hessian), dtype=hessian.dtype)
+    damped = hessian + DAMPING * hessian.diagonal().mean() * torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
     factor: Tensor = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
     return factor
 
@@ -85,14 +86,15 @@ def round_matrix(weight: Tensor, hessian: Tensor) -> Tensor:
     groups = range(0, weight.shape[1], GROUP)
     scales = [scales_of(weight[:, at : at + GROUP], importance[at : at + GROUP]) for at in progress(groups, "scales")]
     order = diagonal.argsort(descending=True, stable=True)
+    places = order.tolist()
     factor = inverse_factor(hessian[order][:, order].double()).float()
     left = weight[:, order].clone()
     out = torch.empty_like(weight)
     for start in progress(groups, "columns"):
         end = start + GROUP
-        errors = torch.zeros(len(weight), GROUP)
+        errors = torch.zeros(len(weight), GROUP, device=weight.device)
         for column in range(start, end):
-            place = int(order[column])
+            place = places[column]
             value = left[:, column]
             out[:, place] = levels(value, scales[place // GROUP])
             error = (value - out[:, place]) / factor[column, column]
@@ -115,7 +117,8 @@ class Inputs:
         def collect(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             rows = arguments[0].flatten(0, -2).float()
             with torch.autocast(rows.device.type, enabled=False):  # in 16 bits the sum would not be positive definite
-                self.hessians[name] = self.hessians.get(name, torch.zeros(rows.shape[1], rows.shape[1])) + rows.T @ rows
+                product = rows.T @ rows
+                self.hessians[name] = self.hessians[name] + product if name in self.hessians else product
 
         return collect
 
@@ -150,7 +153,7 @@ def round_model(model: Llama, ids: list[Tensor], masks: list[Tensor], blocks: li
     The embedding is rounded first, so that the layers are calibrated on their final inputs.
     """
     assert model.mask_id is not None
-    position = torch.arange(len(ids[0])).repeat(2)
+    position = torch.arange(len(ids[0]), device=ids[0].device).repeat(2)
     cos, sin = rotary_tables(position, model.config.head_dim, model.config.rope_theta)
     both = [torch.cat([torch.where(mask, model.mask_id, text), text]) for text, mask in zip(ids, masks, strict=True)]
 
@@ -189,8 +192,9 @@ def main() -> None:
     windows = Windows(load_split("train").values(), LENGTH, seed=12)
     rng = np.random.default_rng(12)
     blocks = [draw_block_length(rng) for _ in range(arguments.texts)]
-    masks = [torch.from_numpy(draw_mask(LENGTH, block, rng)) for block in blocks]
-    ids = [torch.from_numpy(windows.window(index)) for index in range(arguments.texts)]
-    model = load_export(arguments.model)
+    device = best_device()
+    masks = [torch.from_numpy(draw_mask(LENGTH, block, rng)).to(device) for block in blocks]
+    ids = [torch.from_numpy(windows.window(index)).to(device) for index in range(arguments.texts)]
+    model = load_export(arguments.model).to(device)
     round_model(model, ids, masks, blocks)
     write_model(model, arguments.model)

@@ -19,6 +19,7 @@ from torch import Tensor
 from recipe.data.token_files import load_split
 from recipe.data.tokenizer import EOS_IDS
 from recipe.data.windows import Windows
+from recipe.device import best_device
 from recipe.model.attention import Layers
 from recipe.model.llama import Attend, Llama
 from recipe.model.lora import halve_base
@@ -92,19 +93,20 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=192)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=half_precision(torch.device("cpu")))
+    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=half_precision(best_device()))
     arguments = parser.parse_args()
     if not (arguments.adapter or arguments.model):
         parser.error("whose continuations: --adapter, --model or both")
     torch.set_num_threads(arguments.threads)
-    model = load_trained(arguments.adapter, arguments.model) if arguments.adapter else load_model(arguments.model)
+    device = best_device()
+    model = (load_trained(arguments.adapter, arguments.model) if arguments.adapter else load_model(arguments.model)).to(device)
     if arguments.bfloat16:
         halve_base(model)
     started = time.monotonic()
     with arguments.out.open("w") as file:
         for indices, prompts in beginnings(arguments.prompt_tokens, arguments.count, arguments.batch, 1000 + arguments.seed):
-            with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False):
-                made = continuations(model, prompts, arguments.max_tokens)
+            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bfloat16, cache_enabled=False):
+                made = continuations(model, prompts.to(device), arguments.max_tokens)
             for prompt, ids in zip(prompts.tolist(), made.tolist(), strict=True):
                 file.write(json.dumps({"prompt": prompt, "ids": until_end(ids)}) + "\n")
             done = indices.stop * arguments.max_tokens

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from recipe.data.tokenizer import text_tokenizer
+from recipe.device import best_device
 from recipe.model import attention
 from recipe.model.llama import Llama
 from recipe.model.lora import adapter_state
@@ -237,8 +238,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     torch.set_num_threads(arguments["threads"])
     settings = OnPolicySettings(**{name: arguments[name] for name in asdict(OnPolicySettings())})
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_trained(arguments["init"], arguments["init_model"]).to(device)
+    model = load_trained(arguments["init"], arguments["init_model"]).to(best_device())
     shortest = -(-32 // settings.block) * settings.block
     found = code_prompts("train", text_tokenizer(), (shortest, 4 * shortest), arguments["pool"], settings.seed)
     run = OnPolicyRun(model, [Prompt(*one) for one in found], settings, cache_dir() / "runs" / arguments["run"])

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recipe.device import best_device
 from recipe.evaluate.few_steps import causal_logits, log_p
 from recipe.model.llama import Llama
 from recipe.model.start import load_trained
@@ -62,9 +63,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     generator = torch.Generator().manual_seed(arguments.seed)
-    model = load_trained(arguments.adapter, arguments.model)
+    model = load_trained(arguments.adapter, arguments.model).to(best_device())
     with arguments.out.open("w") as file:
         for indices, prompts in beginnings(arguments.prompt_tokens, arguments.count, arguments.batch, 2000 + arguments.seed):
+            prompts = prompts.to(best_device())
             for turn in range(arguments.pool):
                 block, tau = TURNS[turn % len(TURNS)]
                 with precision(prompts.device):

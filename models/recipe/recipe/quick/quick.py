@@ -75,6 +75,7 @@ def go(quick: Path, smallest: bool, minutes: float, threads: int) -> str:
     model = ["--model", base[1]] if base else []
     cores = ["--threads", str(threads)]
     measured = ["--sequences", sequences, "--repair-sequences", "0", "--holes", "0", *cores]
+    few = ["--held-out", "2"]
     export, parent, adapter = quick / "export", quick / "parent", quick / "runs" / NAME / "adapter.safetensors"
     step("corpus", "--packages", write_list(quick, listed), "--no-decontamination")
     step("train", "--run", NAME, *base, *size, *cores)
@@ -82,7 +83,7 @@ def go(quick: Path, smallest: bool, minutes: float, threads: int) -> str:
     step("export", "--adapter", adapter, *model, "--out", export)
     step("export", "--adapter", adapter, *model, "--out", parent)
     step("gptq", "--model", export, "--texts", texts, *cores)
-    step("distil-int4", "--model", export, "--parent", parent, "--steps", steps, "--batch", "1", "--run", f"{NAME}-int4", *cores)
+    step("distil-int4", "--model", export, "--parent", parent, "--steps", steps, "--batch", "1", "--run", f"{NAME}-int4", *few, *cores)
     step("evaluate", "--model", export, "--parent", parent, *measured)
     convert(export, quick / "models")
     return complete(quick / "models", NAME, PROMPT)

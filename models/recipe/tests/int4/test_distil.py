@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -72,6 +74,36 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert [resumed.train_step() for _ in range(3)] == records[3:]
     for layer, expected in zip(resumed.layers, whole.layers, strict=True):
         assert torch.equal(layer.weight, expected.weight)
+
+
+def test_the_best_step_on_held_out_text_is_kept(tmp_path: Path) -> None:
+    """With a rate that ruins the model, that is an early step."""
+    settings = DistilSettings(steps=12, learning_rate=0.3, warmup=1, check_steps=3)
+    held_out = [sequence(index) for index in range(1000, 1004)]
+
+    def ruined(folder: Path) -> DistilRun:
+        return DistilRun(nearest(), fresh(), sequence, torch.arange(4, 96), settings, folder, held_out=held_out)
+
+    distil = ruined(tmp_path / "whole")
+    distil.train()
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    checks = {line["step"]: sum(line["held_out"].values()) for line in log if "held_out" in line}
+    assert list(checks) == [0, 3, 6, 9, 12]
+    assert checks[12] > 1.5 * min(checks.values())
+    with torch.no_grad():
+        divergence = sum(float(part) for one in held_out for part in distil.divergences(one)) / len(held_out)
+    assert divergence == pytest.approx(min(checks.values()), abs=1e-4)
+
+    first = ruined(tmp_path / "parts")
+    first.check()
+    for _ in range(3):
+        first.train_step()
+    first.check()
+    first.save()
+    second = ruined(tmp_path / "parts")
+    second.resume()
+    second.train()
+    assert all(torch.equal(a.weight, b.weight) for a, b in zip(second.layers, distil.layers, strict=True))
 
 
 def test_weights_stay_on_the_grid(tmp_path: Path) -> None:
