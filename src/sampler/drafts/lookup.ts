@@ -38,7 +38,7 @@ function rowOf(match: number, followed: Followed): number {
  * The last place of each n-gram of 1 to 4 tokens: constant work a token, and 32 to 64 bytes of memory. Prompt lookup
  * decoding (Saxena 2023), where the longest match counts: of the places that the tables name, and of the one that follows
  * the last draft. On the default model's greedy text that finds as many drafts that hold as a search for the longest match
- * does, to 2 in 100.
+ * does, to 3 in 100.
  */
 export class LookupDrafts implements Drafter {
   readonly source = 'lookup';
