@@ -117,7 +117,7 @@ const CASES = (['int4', 'int8', 'f32'] as Dtype[]).flatMap((dtype) =>
 describe('a batch of commits, denoises and advances', () => {
   test.each(CASES)('%s weights, %s', async (dtype, flavour) => {
     const source = await convertFixture('tiny-llama', dtype);
-    for (let seed = 1; seed <= 8; seed++) await compare(() => wasmModel(source, flavour, TOKENS), seed, 64);
+    for (let seed = 1; seed <= 4; seed++) await compare(() => wasmModel(source, flavour, TOKENS), seed, 64);
   });
 
   test('16-bit activations, block-causal context, adapters on mask rows', async () => {
@@ -126,7 +126,7 @@ describe('a batch of commits, denoises and advances', () => {
     const blocks = await convertFixture('tiny-llama', 'int4', { contextAttention: 'block_causal' });
     await compare(() => wasmModel(blocks, 'relaxed-simd', TOKENS), 22, 64);
     const drafts = await convertWithDrafts('tiny-llama', 'int4');
-    for (let seed = 31; seed < 36; seed++) await compare(() => wasmModel(drafts, 'relaxed-simd', TOKENS), seed, 64);
+    for (let seed = 31; seed < 33; seed++) await compare(() => wasmModel(drafts, 'relaxed-simd', TOKENS), seed, 64);
   });
 
   test('the scalar oracle', async () => {

