@@ -24,6 +24,7 @@ try {
   const context = await browser.newContext({ viewport: { width: 1120, height: 880 }, reducedMotion: 'reduce' });
   const url = new URL(`http://127.0.0.1:${server.address.port}`);
   const playground = await PlaygroundPage.open(context, url);
+  await playground.choose('decoding', 'own');
   await playground.slide('block-length', 5);
   await playground.page.getByLabel('Threshold').fill('0.2');
   await playground.run();

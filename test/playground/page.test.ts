@@ -13,6 +13,7 @@ import {
   BODY,
   ENDLESS,
   FILLING,
+  FORWARD_MS,
   type PlaygroundHost,
   REFUSED_KEY,
   startPlayground,
@@ -45,6 +46,7 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
 
   test('starts at the defaults of the API', async () => {
     const value = (id: string) => playground.page.locator(`#${id}`).inputValue();
+    expect(await playground.page.locator('input[name="decoding"]:checked').inputValue()).toBe('auto');
     expect(await value('policy')).toBe(DEFAULTS.policy);
     expect(await value('parameter')).toBe(String(policyDefaults(DEFAULTS.policy, true).threshold));
     expect(await value('temperature')).toBe(String(DEFAULTS.temperature));
@@ -52,6 +54,7 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
   });
 
   test('completes on the server: masks, drafts and revisions, then text that one undo takes out', async () => {
+    await playground.choose('decoding', 'own');
     await playground.write(PROMPT);
     await playground.watch();
     await playground.run();
@@ -76,6 +79,7 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
     expect(await playground.reading('First token')).toMatch(/^\d+ ms$/);
     expect(Number(await playground.reading('Tokens per second'))).toBeGreaterThan(0);
     expect(Number(await playground.reading('Revised'))).toBeGreaterThan(0);
+    expect(await playground.reading('Masks, held')).toMatch(/^\d+ of \d+$/);
     expect(await playground.page.locator('#timeline .decided').count()).toBeGreaterThan(BODY.length / 2);
     expect(await playground.page.locator('#timeline').getAttribute('aria-label')).toMatch(
       /\d+ steps with \d+ decisions/,
@@ -89,7 +93,91 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
     await playground.ended();
     const borders = (await playground.drawings()).map((drawing) => drawing.borders);
     expect(Math.max(...borders)).toBeGreaterThan(5);
+    expect(await playground.reading('Drafts held')).toBe('none made');
     await playground.page.getByLabel('Verify drafts').check();
+    await playground.choose('decoding', 'auto');
+  });
+
+  test('asks for the default without naming it', async () => {
+    const asked = playground.page.waitForRequest('**/v1/completions');
+    await playground.write(PROMPT);
+    await playground.run();
+    expect((await asked).postDataJSON()).not.toHaveProperty('decoding');
+    expect(await playground.ended()).toMatch(/^84 tokens in \d+ forwards/);
+    expect(Number(await playground.reading('Tokens per forward'))).toBeGreaterThan(1.5);
+    expect(await playground.text()).toBe(PROMPT + BODY);
+  });
+
+  describe('a race', () => {
+    const start = () => playground.page.getByRole('button', { name: 'Race' });
+    const again = () => playground.page.getByRole('button', { name: 'Play both again' });
+    const standing = () => playground.page.locator('#race-standing').textContent();
+    const posted: { readonly decoding: unknown; readonly at: number }[] = [];
+
+    beforeAll(() => {
+      playground.page.on('request', (request) => {
+        if (request.method() === 'POST') posted.push({ decoding: request.postDataJSON().decoding, at: Date.now() });
+      });
+    });
+
+    test('runs one token at a time and the default, each alone, and says how fast each was', async () => {
+      await playground.slide('max-tokens', 24);
+      await playground.write(PROMPT);
+      await start().press('Enter');
+      const verdict = await playground.ended();
+      expect(verdict).toMatch(
+        /^The default is \d\.\d times as fast: 24 tokens in \d+ forwards and \d\.\d\d s, against 24 tokens in 23 forwards and \d\.\d\d s\. The texts are equal\.$/,
+      );
+      const [, ratio, fast, slow] = /is (\S+) .* and (\S+) s, .* and (\S+) s/.exec(verdict)!.map(Number);
+      expect(ratio).toBeGreaterThan(1.5);
+      expect(Math.abs(ratio! - slow! / fast!)).toBeLessThan(0.1);
+      expect(posted.map(({ decoding }) => decoding)).toEqual([{ block_length: 1 }, { block_length: 1 }, undefined]);
+      // The default is asked for when the other is done.
+      expect(posted[2]!.at - posted[1]!.at).toBeGreaterThan(23 * FORWARD_MS * 0.9);
+      expect(await playground.lanes()).toEqual([BODY.slice(0, 24), BODY.slice(0, 24)]);
+      expect(await playground.text()).toBe(PROMPT);
+      expect(await start().evaluate((button) => button === document.activeElement)).toBe(true);
+    });
+
+    test('plays both again on one clock: the faster is done first', async () => {
+      const verdict = await standing();
+      await again().click();
+      const half = () => {
+        const [one, auto] = Array.from(document.querySelectorAll('#race .lane'), (lane) => lane.textContent!.length);
+        return one! > 0 && one! < 24 && auto === 24;
+      };
+      await playground.page.waitForFunction(half);
+      expect(await standing()).toMatch(/^The default so far: \d\.\d times as fast\.$/);
+      await playground.editor.press('Escape');
+      expect(await playground.ended()).toBe(verdict);
+      expect(await playground.lanes()).toEqual([BODY.slice(0, 24), BODY.slice(0, 24)]);
+      expect(posted).toHaveLength(3);
+    });
+
+    test('fits a narrow phone, with one column under the other', async () => {
+      await playground.page.setViewportSize({ width: 320, height: 740 });
+      const lefts = await playground.page
+        .locator('#race .lane')
+        .evaluateAll((lanes) => lanes.map((lane) => lane.getBoundingClientRect().left));
+      expect(new Set(lefts).size).toBe(1);
+      expect(await playground.page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+      await playground.page.setViewportSize({ width: 1280, height: 860 });
+    });
+
+    test('that is cancelled starts no second run, and has no result', async () => {
+      posted.length = 0;
+      await playground.slide('max-tokens', 384);
+      await playground.write(ENDLESS);
+      await start().click();
+      await playground.page.waitForFunction(() => document.querySelectorAll('#race .settled').length > 3);
+      const stopped = playground.page.waitForEvent('requestfailed');
+      await playground.editor.press('Escape');
+      await stopped;
+      expect(await playground.ended()).toBe('Cancelled. Without both runs there is nothing to compare.');
+      expect(await standing()).toBe('');
+      expect(await again().getAttribute('aria-disabled')).toBe('true');
+      expect(posted).toHaveLength(2);
+    });
   });
 
   test('Escape cancels, and what was final stays', async () => {
@@ -187,6 +275,17 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
       expect(await playground.page.locator('#load-state').textContent()).toMatch(/^seedling-135m on WebAssembly/);
       expect(await playground.text()).toBe(PROMPT + text);
       expect(weights(MODEL)).toEqual(['000', '001', '002'].map((shard) => `/models/${MODEL}/weights-${shard}.bin`));
+    });
+
+    test('races there too, and the texts are equal', async () => {
+      await playground.write(PROMPT);
+      await playground.page.getByRole('button', { name: 'Race' }).click();
+      expect(await playground.ended()).toMatch(
+        /^The default is .* 16 tokens in .* against 16 tokens in 15 forwards .* equal\.$/,
+      );
+      const [one, auto] = await playground.lanes();
+      expect(one!.length).toBeGreaterThan(8);
+      expect(auto).toBe(one);
     });
 
     test('cancels and repairs there too', async () => {

@@ -1,8 +1,9 @@
 /** A valid body plus settings plus the loaded model: every default filled, every bound checked. */
+import { fillDecoding, ownBlockLength, verifiesByDefault } from '../../engine/decoding.ts';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
 import { fileAroundHole, type LineBreak, withLineFeeds } from '../../engine/generation/line-breaks.ts';
 import { contextLimit, requireFits } from '../../engine/generation/prompt-length.ts';
-import { type Decoding, type GenerateRequest, MOST_STEPS, resolvePolicy } from '../../engine/request.ts';
+import type { Decoding, GenerateRequest } from '../../engine/request.ts';
 import { requireTokenIds } from '../../engine/token-ids.ts';
 import { type ModelConfig, predictsNext } from '../../model/config.ts';
 import { ApiError } from '../errors.ts';
@@ -74,25 +75,19 @@ function fileOf({ suffix: sent, textKind, lineBreak }: GenerationFields, prompt:
 /** @param predicted the reader has sent a text to draft from */
 function resolveDecoding(fields: DecodingFields, predicted: boolean, config: ModelConfig): Decoding {
   const { policy, block_length, verify, drafts, remasking, approximate_cache, ...parameters } = fields;
-  const verified = verify ?? (remasking === undefined && predictsNext(config));
+  const verified = verify ?? (remasking === undefined && verifiesByDefault(config));
   if (!verified && drafts?.length) throw unchecked('decoding.drafts', config);
   if (!verified && predicted) throw unchecked('prediction', config);
-  const own = config.subBlockLength ?? config.blockLength;
-  const blockLength = block_length ?? (verified ? null : own);
+  const own = ownBlockLength(config);
+  const filled = fillDecoding({ policy, parameters, blockLength: block_length, verify: verified }, config);
+  const { blockLength } = filled;
   const { steps } = parameters;
   if (steps !== undefined && steps > (blockLength ?? own)) {
     const message = `Invalid 'decoding.steps': ${steps} is more than the block length of ${blockLength ?? own}.`;
     throw new ApiError(400, message, 'invalid_value', 'decoding.steps');
   }
-  const trained = verified ? null : config.decoding;
-  // What a request says without naming a policy is about the default one.
-  const spoken = Object.values(parameters).some((value) => value !== undefined);
-  const chosen = policy ?? (spoken ? DEFAULTS.policy : (trained?.policy ?? DEFAULTS.policy));
-  const defaults = { ...oneAStep(blockLength), ...(trained?.policy === chosen ? ownParameters(trained) : {}) };
   return {
-    ...resolvePolicy(chosen, { ...defaults, ...parameters }, verified),
-    blockLength,
-    verify: verified,
+    ...filled,
     ...(drafts && { drafts }),
     remasking: remasking
       ? {
@@ -134,16 +129,4 @@ function idsOf(prompt: readonly number[], maxTokens: number, model: ServedEngine
 /** The request so many times, each with a seed of its own. */
 export function copiesOf(request: GenerateRequest, count: number): GenerateRequest[] {
   return Array.from({ length: count }, (_, j) => ({ ...request, seed: request.seed + j }));
-}
-
-/** A whole canvas can be longer than the steps that a policy takes by default. */
-function oneAStep(blockLength: number | null): { readonly steps?: number } {
-  return blockLength !== null && blockLength > MOST_STEPS ? { steps: blockLength } : {};
-}
-
-/** Without a number of steps it is one position a step. */
-function ownParameters(trained: NonNullable<ModelConfig['decoding']>) {
-  if (trained.policy === 'confidence') return { threshold: trained.threshold, inclusive: trained.inclusive };
-  const { schedule, ranking, steps } = trained;
-  return { schedule, ranking, ...(steps === null ? {} : { steps }) };
 }

@@ -1,7 +1,7 @@
 /** The settings form. It turns the reader's choices into parts of a job. */
 import { DEFAULTS } from '../../engine/defaults.ts';
 import type { PolicyName } from '../../sampler/policies/index.ts';
-import type { JobDecoding } from '../shared/job.ts';
+import { AUTOMATIC, type JobDecoding } from '../shared/job.ts';
 import type { PageRuntime } from '../shared/protocol.ts';
 import type { Language } from './editor/editor.ts';
 import { all, element } from './elements.ts';
@@ -88,6 +88,10 @@ export class Controls {
   }
 
   get decoding(): JobDecoding {
+    return chosen('decoding') === 'own' ? this.#ownDecoding : AUTOMATIC;
+  }
+
+  get #ownDecoding(): JobDecoding {
     const policy = this.#policy.value as PolicyName;
     const blockLength = BLOCK_LENGTHS[this.#blockLength.valueAsNumber] ?? null;
     const { name } = POLICIES[policy].slider;
@@ -150,7 +154,7 @@ export class Controls {
     const { note, slider } = POLICIES[this.#policy.value as PolicyName];
     element('parameter-label', HTMLElement).textContent = slider.label;
     element('policy-note', HTMLElement).textContent = note;
-    const { blockLength } = this.decoding;
+    const { blockLength } = this.#ownDecoding;
     const tokens = blockLength === 1 ? '1 token' : `${blockLength} tokens`;
     const shown: readonly (readonly [HTMLInputElement, string])[] = [
       [this.#parameter, this.#parameter.value],
@@ -162,6 +166,7 @@ export class Controls {
       element(`${slider.id}-value`, HTMLOutputElement).textContent = text;
       slider.setAttribute('aria-valuetext', text);
     }
+    element('own-decoding', HTMLElement).hidden = chosen('decoding') !== 'own';
     // Only this project's kernels run on several threads here.
     element('threads-field', HTMLElement).hidden = this.runtime !== 'wasm';
     const { dataset } = document.documentElement;

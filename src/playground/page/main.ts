@@ -7,10 +7,11 @@ import { element } from './elements.ts';
 import { jobFromEditor } from './job-from-editor.ts';
 import { tabStore } from './keep.ts';
 import { LoadPanel } from './loading.ts';
-import { type Measures, NO_MEASURES } from './measures.ts';
+import { NO_MEASURES } from './measures.ts';
 import { keepOffline } from './offline.ts';
 import { Panel, readingsOf } from './panel.ts';
-import { runCompletion } from './run/completion.ts';
+import { Race } from './race/race.ts';
+import { runCompletion, type Stage } from './run/completion.ts';
 import { apiCall, asCurl } from './run/completion-body.ts';
 import { PageRunner } from './run/page-runner.ts';
 import { runRepair } from './run/repair.ts';
@@ -50,14 +51,19 @@ const inPage = new PageRunner(
   }),
   loadPanel,
 );
+const race = new Race();
 const CANCELLED = 'Cancelled. What was final by then is in the text.';
+const RACE_CANCELLED = 'Cancelled. Without both runs there is nothing to compare.';
 let running: AbortController | null = null;
 
-panel.show(readingsOf(NO_MEASURES));
+panel.show(readingsOf(NO_MEASURES, null));
 void offerModels();
 
 /** Only one thing runs at a time. Meanwhile the page offers only `cancel`. */
-async function exclusively(work: (signal: AbortSignal) => Promise<string>): Promise<void> {
+async function exclusively(
+  work: (signal: AbortSignal) => Promise<string>,
+  cancelled: string = CANCELLED,
+): Promise<void> {
   if (running !== null) return;
   running = new AbortController();
   const { signal } = running;
@@ -65,7 +71,7 @@ async function exclusively(work: (signal: AbortSignal) => Promise<string>): Prom
   try {
     panel.say(await work(signal));
   } catch (error) {
-    if (signal.aborted) panel.say(CANCELLED);
+    if (signal.aborted) panel.say(cancelled);
     else complain(error);
   } finally {
     running = null;
@@ -76,13 +82,42 @@ async function exclusively(work: (signal: AbortSignal) => Promise<string>): Prom
 function run(): Promise<void> {
   return exclusively(async (signal) => {
     const placed = jobFromEditor(editor, controls);
-    const runner: Runner = controls.where === 'server' ? server : inPage;
-    if (runner === inPage) await loadInPage(signal);
+    showView('run');
+    const runner = await readyRunner(signal);
     panel.say(runner === inPage ? 'Running in this page.' : 'Running on the server.');
     if (placed.place === null) return runRepair(runner, placed.job, editor, (now) => panel.show(now), signal);
-    const stage = { editor, timeline, measured: (now: Measures) => panel.show(readingsOf(now)) };
+    const stage: Stage = { editor, timeline, measured: (...now) => panel.show(readingsOf(...now)) };
     return runCompletion(runner, placed.job, placed.place, stage, signal);
   });
+}
+
+function startRace(): Promise<void> {
+  return exclusively(async (signal) => {
+    const { job } = jobFromEditor(editor, controls);
+    if (job.kind === 'repair') return 'A race is between completions.';
+    showView('race');
+    const runner = await readyRunner(signal);
+    const verdict = await race.run(runner, job, (sentence) => panel.say(sentence), signal);
+    panel.say(verdict);
+    return matchMedia('(prefers-reduced-motion: reduce)').matches ? verdict : race.play(signal);
+  }, RACE_CANCELLED);
+}
+
+async function replayRace(): Promise<void> {
+  if (race.isFinished) await exclusively((signal) => race.play(signal));
+}
+
+/** Where the reader wants it to run. */
+async function readyRunner(signal: AbortSignal): Promise<Runner> {
+  if (controls.where === 'server') return server;
+  await loadInPage(signal);
+  return inPage;
+}
+
+/** The last run or the last race, with what belongs to it. */
+function showView(view: 'run' | 'race'): void {
+  element('race', HTMLElement).hidden = view !== 'race';
+  document.documentElement.dataset.view = view;
 }
 
 function load(): Promise<void> {
@@ -122,10 +157,15 @@ function settingsChanged(): void {
 }
 
 function showRunning(isRunning: boolean): void {
-  button('run').disabled = isRunning;
-  button('cancel').disabled = !isRunning;
-  button('load').disabled = isRunning;
+  for (const id of ['run', 'race-start', 'load']) enable(button(id), !isRunning);
+  enable(button('cancel'), isRunning);
+  enable(button('race-replay'), !isRunning && race.isFinished);
   document.documentElement.toggleAttribute('data-running', isRunning);
+}
+
+/** Not `disabled`: a button that is pressed by keyboard would lose the focus. What it calls does nothing meanwhile. */
+function enable(target: HTMLButtonElement, enabled: boolean): void {
+  target.setAttribute('aria-disabled', `${!enabled}`);
 }
 
 function complain(error: unknown): void {
@@ -152,6 +192,8 @@ async function offerModels(): Promise<void> {
 
 if (/Mac|iP/.test(navigator.platform)) element('run-keys', HTMLElement).textContent = '\u2318 \u21b5';
 button('run').addEventListener('click', () => void run());
+button('race-start').addEventListener('click', () => void startRace());
+button('race-replay').addEventListener('click', () => void replayRace());
 button('cancel').addEventListener('click', cancel);
 button('load').addEventListener('click', () => void load());
 button('curl').addEventListener('click', () => void copyCurl());

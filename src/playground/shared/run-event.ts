@@ -1,4 +1,5 @@
 /** The events of a running job. They are the same from a server and from the page's own worker. */
+import type { Cost } from '../../engine/request.ts';
 import type { Job } from './job.ts';
 
 /** A position that a forward decided. */
@@ -21,18 +22,26 @@ export interface TextChange {
   readonly confidence: number;
 }
 
+/** Only sources that had a draft. */
+export type DraftsBySource = Cost['drafts'];
+
+/** The last event of a completion. */
+export interface RunEnd {
+  readonly type: 'done';
+  readonly finishReason: 'stop' | 'length';
+  readonly tokens: number;
+  /** Forwards after the prefill. */
+  readonly nfe: number;
+  /** Drafts that were checked. */
+  readonly drafts: DraftsBySource;
+}
+
 export type RunEvent =
   /** One forward: the tokens that it decided, and the positions that it masked again. */
   | { readonly type: 'step'; readonly tokens: readonly StepToken[]; readonly remasked: readonly number[] }
   /** Final text. */
   | { readonly type: 'text'; readonly text: string }
-  | {
-      readonly type: 'done';
-      readonly finishReason: 'stop' | 'length';
-      readonly tokens: number;
-      /** Forwards after the prefill. */
-      readonly nfe: number;
-    }
+  | RunEnd
   /** Repair: a place whose probability was computed. Offsets as in `TextChange`. */
   | { readonly type: 'span'; readonly start: number; readonly end: number; readonly prob: number }
   | {

@@ -1,8 +1,10 @@
 /** Runs a job through the engine, and turns its events into the page's. */
+import { fillDecoding, verifiesByDefault } from '../../engine/decoding.ts';
 import { DEFAULTS } from '../../engine/defaults.ts';
 import { DEFAULT_EDITING, type EditDoneEvent } from '../../engine/editing/edit-request.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { type GenerateRequest, resolvePolicy } from '../../engine/request.ts';
+import type { GenerateRequest } from '../../engine/request.ts';
+import type { ModelConfig } from '../../model/config.ts';
 import type { CompleteJob, Job, RepairJob } from '../shared/job.ts';
 import type { RunEvent, StepToken } from '../shared/run-event.ts';
 
@@ -11,8 +13,14 @@ export function runJob(engine: Engine, job: Job, signal: AbortSignal): AsyncGene
   return job.kind === 'repair' ? repair(engine, job, signal) : complete(engine, job, signal);
 }
 
-function request({ decoding, ...job }: CompleteJob): GenerateRequest {
+function request({ decoding, ...job }: CompleteJob, config: ModelConfig): GenerateRequest {
   const { policy, parameters, blockLength, verify } = decoding;
+  const given = {
+    policy: policy ?? undefined,
+    parameters,
+    blockLength: blockLength ?? undefined,
+    verify: verify ?? verifiesByDefault(config),
+  };
   return {
     kind: 'generate',
     context: '',
@@ -30,19 +38,13 @@ function request({ decoding, ...job }: CompleteJob): GenerateRequest {
     logprobs: null,
     timeLimitMs: null,
     stop: [],
-    decoding: {
-      ...resolvePolicy(policy, parameters, verify),
-      blockLength,
-      verify,
-      remasking: null,
-      approximateCache: null,
-    },
+    decoding: { ...fillDecoding(given, config), remasking: null, approximateCache: null },
     cacheKey: '',
   };
 }
 
 async function* complete(engine: Engine, job: CompleteJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
-  for await (const event of engine.generate(request(job), signal)) {
+  for await (const event of engine.generate(request(job, engine.model.config), signal)) {
     if (event.type === 'block') yield { type: 'text', text: event.text };
     if (event.type === 'step') {
       const tokens = event.texts.map((text, i): StepToken => {
@@ -53,7 +55,7 @@ async function* complete(engine: Engine, job: CompleteJob, signal: AbortSignal):
     }
     if (event.type === 'done') {
       const { finishReason, usage, cost } = event;
-      yield { type: 'done', finishReason, tokens: usage.completionTokens, nfe: cost.nfe };
+      yield { type: 'done', finishReason, tokens: usage.completionTokens, nfe: cost.nfe, drafts: cost.drafts };
     }
   }
 }

@@ -28,7 +28,7 @@ export const ENDLESS = 'count:';
 
 const MIDDLE = 5;
 /** Slow enough to be drawn, and to be cancelled. */
-const FORWARD_MS = 40;
+export const FORWARD_MS = 40;
 
 function next(prefix: readonly number[]): number {
   const middle = prefix.lastIndexOf(MIDDLE);
@@ -47,6 +47,8 @@ function engine(): Engine {
     // Some drafts do not hold: those behind a space.
     draft: (position, id) => (position % 9 === 4 ? 120 : id),
     onForward: () => setTimeout(FORWARD_MS),
+    // As long with many positions as with one, so drafts pay.
+    costs: { source: 'stored', positions: [1, 64], costs: [1, 1] },
   });
   return new Engine(model, new ByteTokenizer(), { concurrency: 4, waiting: 8, seconds: 30 });
 }

@@ -67,7 +67,7 @@ export class PlaygroundPage {
     await this.page.keyboard.insertText(text);
   }
 
-  async choose(name: 'mode' | 'where', value: Task | 'server' | 'page'): Promise<void> {
+  async choose(name: 'mode' | 'where' | 'decoding', value: Task | 'server' | 'page' | 'auto' | 'own'): Promise<void> {
     // The radio buttons themselves are invisible under their labels.
     await this.page.locator(`input[name="${name}"][value="${value}"]`).check({ force: true });
   }
@@ -123,8 +123,13 @@ export class PlaygroundPage {
   /** Waits for so many of what a completion consists of: only for one that is long enough not to end before. */
   async growing(kind: 'mask' | 'draft' | 'settled', count = 1): Promise<void> {
     const grown = ([name, least]: readonly [string, number]) =>
-      document.querySelectorAll(`.denoise .${name}`).length >= least;
+      document.querySelectorAll(`#editor .denoise .${name}`).length >= least;
     await this.page.waitForFunction(grown, [kind, count] as const, { timeout: PATIENCE_MS });
+  }
+
+  /** The columns of the last race: their texts as they are shown. */
+  lanes(): Promise<readonly string[]> {
+    return this.page.locator('#race .lane').evaluateAll((lanes) => lanes.map((lane) => lane.textContent ?? ''));
   }
 
   async reading(label: string): Promise<string> {

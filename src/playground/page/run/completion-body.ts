@@ -1,5 +1,5 @@
 /** Turns jobs into bodies of the HTTP API, for the page's requests and for its curl command. */
-import type { CompleteJob, Job, RepairJob } from '../../shared/job.ts';
+import type { CompleteJob, Job, JobDecoding, RepairJob } from '../../shared/job.ts';
 
 export interface ApiCall {
   readonly path: string;
@@ -11,7 +11,6 @@ export function apiCall(job: Job): ApiCall {
 }
 
 function completionCall({ prompt, suffix, maxTokens, temperature, seed, decoding }: CompleteJob): ApiCall {
-  const { policy, parameters, blockLength, verify } = decoding;
   const body = {
     prompt,
     ...(suffix !== null && { suffix }),
@@ -21,9 +20,20 @@ function completionCall({ prompt, suffix, maxTokens, temperature, seed, decoding
     stream: true,
     stream_options: { include_usage: true },
     diffusing: true,
-    decoding: { policy, ...parameters, ...(blockLength !== null && { block_length: blockLength }), verify },
+    ...decodingField(decoding),
   };
   return { path: '/v1/completions', body };
+}
+
+/** Only what differs from the API's defaults. */
+function decodingField({ policy, parameters, blockLength, verify }: JobDecoding): { readonly decoding?: object } {
+  const decoding = {
+    ...(policy !== null && { policy }),
+    ...parameters,
+    ...(blockLength !== null && { block_length: blockLength }),
+    ...(verify !== null && { verify }),
+  };
+  return Object.keys(decoding).length === 0 ? {} : { decoding };
 }
 
 function editCall({ code, instruction, region }: RepairJob): ApiCall {

@@ -1,6 +1,6 @@
 /** Runs a completion on the page: from its first mask to the text in the editor. */
 import type { CompleteJob } from '../../shared/job.ts';
-import type { RunEvent, Runner } from '../../shared/run-event.ts';
+import type { DraftsBySource, RunEnd, Runner } from '../../shared/run-event.ts';
 import { DenoiseView, tokenTitle } from '../editor/denoise-view.ts';
 import { DraftText, isMask } from '../editor/draft-text.ts';
 import type { CodeEditor, EditorSelection } from '../editor/editor.ts';
@@ -12,7 +12,8 @@ import type { Timeline } from '../timeline.ts';
 export interface Stage {
   readonly editor: CodeEditor;
   readonly timeline: Timeline;
-  measured(measures: Measures): void;
+  /** @param drafts null until the run has ended */
+  measured(measures: Measures, drafts: DraftsBySource | null): void;
 }
 
 /**
@@ -29,12 +30,14 @@ export async function runCompletion(
   signal: AbortSignal,
 ): Promise<string> {
   const { blockLength, verify } = job.decoding;
-  const draft = new DraftText({ maxTokens: job.maxTokens, blockLength, sliding: verify });
+  const draft = new DraftText({ maxTokens: job.maxTokens, blockLength, sliding: verify ?? true });
   const view = new DenoiseView();
   const watch = new Stopwatch(performance.now());
-  let end: Extract<RunEvent, { type: 'done' }> | null = null;
-  const measure = () =>
-    measured(watch.read(end?.tokens ?? draft.settledTokens, end?.nfe ?? draft.forwards, draft.revisions));
+  let end: RunEnd | null = null;
+  const measure = () => {
+    const [tokens, forwards] = [end?.tokens ?? draft.settledTokens, end?.nfe ?? draft.forwards];
+    measured(watch.read(tokens, forwards, draft.revisions), end?.drafts ?? null);
+  };
   const frame = new Frame(() => {
     view.draw(draft);
     editor.grown(view.element);
@@ -63,7 +66,7 @@ export async function runCompletion(
   return sentence(end);
 }
 
-function sentence(end: Extract<RunEvent, { type: 'done' }> | null): string {
+function sentence(end: RunEnd | null): string {
   if (end === null) return 'The run ended without a result.';
   const tokens = end.tokens === 1 ? '1 token' : `${end.tokens} tokens`;
   if (end.tokens === 0) return 'The model had nothing to write here.';

@@ -1,6 +1,14 @@
 /** Runs jobs on the server, and turns its stream of chunks or its edit into the page's events. */
 import type { CompleteJob, Job, RepairJob } from '../../shared/job.ts';
-import { RunError, type RunEvent, type Runner, type StepToken, type TextChange } from '../../shared/run-event.ts';
+import {
+  type DraftsBySource,
+  type RunEnd,
+  RunError,
+  type RunEvent,
+  type Runner,
+  type StepToken,
+  type TextChange,
+} from '../../shared/run-event.ts';
 import { errorMessage, post } from './api-client.ts';
 import { apiCall } from './completion-body.ts';
 import { sseData } from './sse.ts';
@@ -9,7 +17,7 @@ import { sseData } from './sse.ts';
 interface Chunk {
   readonly choices: readonly { readonly text: string; readonly finish_reason: 'stop' | 'length' | null }[];
   readonly diffusing?: { readonly tokens: readonly StepToken[]; readonly remasked: readonly number[] };
-  readonly seedling?: { readonly nfe: number };
+  readonly seedling?: { readonly nfe: number; readonly drafts?: DraftsBySource };
   readonly usage?: { readonly completion_tokens: number } | null;
 }
 
@@ -44,14 +52,15 @@ export class ServerRunner implements Runner {
   }
 
   async *#complete(job: CompleteJob, signal: AbortSignal): AsyncGenerator<RunEvent, void, void> {
-    let end: { finishReason: 'stop' | 'length'; nfe: number } | null = null;
+    let end: Omit<RunEnd, 'type' | 'tokens'> | null = null;
     for await (const json of this.#chunks(job, signal)) {
       const chunk = json as Chunk;
       if (chunk.diffusing) yield { type: 'step', ...chunk.diffusing };
       const [choice] = chunk.choices;
       if (choice && choice.text !== '') yield { type: 'text', text: choice.text };
       if (choice?.finish_reason && chunk.seedling) {
-        end = { finishReason: choice.finish_reason, nfe: chunk.seedling.nfe };
+        const { nfe, drafts = {} } = chunk.seedling;
+        end = { finishReason: choice.finish_reason, nfe, drafts };
       }
       if (end && chunk.usage) yield { type: 'done', ...end, tokens: chunk.usage.completion_tokens };
     }
