@@ -4,7 +4,7 @@ import { completionRequestSchema } from '../../src/api/completions/schema.ts';
 import { MOST_STEPS, resolvePolicy } from '../../src/engine/request.ts';
 import { POLICIES } from '../../src/playground/page/policies.ts';
 import { apiCall, asCurl } from '../../src/playground/page/run/completion-body.ts';
-import type { CompleteJob } from '../../src/playground/shared/job.ts';
+import { AUTOMATIC, type CompleteJob, ONE_AT_A_TIME } from '../../src/playground/shared/job.ts';
 import { policyNames } from '../../src/sampler/policies/index.ts';
 
 const job: CompleteJob = {
@@ -40,6 +40,12 @@ test('a hole has a suffix, and no block length leaves it to the host', () => {
   expect(body).toMatchObject({ suffix: '}', decoding: { policy: 'confidence', threshold: 0.3, verify: true } });
   expect(apiCall(job).body).not.toHaveProperty('suffix');
   expect(apiCall(job).body).not.toHaveProperty('decoding.block_length');
+});
+
+test('the default has no decoding, and one token at a time only a block length', () => {
+  expect(apiCall({ ...job, decoding: AUTOMATIC }).body).not.toHaveProperty('decoding');
+  const { body } = apiCall({ ...job, decoding: ONE_AT_A_TIME });
+  expect(completionRequestSchema.parse(body).decoding).toEqual({ block_length: 1 });
 });
 
 describe('as curl', () => {
