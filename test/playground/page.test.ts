@@ -170,7 +170,8 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
       await playground.write(ENDLESS);
       await start().click();
       await playground.page.waitForFunction(() => document.querySelectorAll('#race .settled').length > 3);
-      const stopped = playground.page.waitForEvent('requestfailed');
+      const { page } = playground;
+      const stopped = Promise.race([page.waitForEvent('requestfailed'), page.waitForEvent('requestfinished')]);
       await playground.editor.press('Escape');
       await stopped;
       expect(await playground.ended()).toBe('Cancelled. Without both runs there is nothing to compare.');
