@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 GROUPS = {
-    "all of it": {"quick": "quick.quick"},
+    "all of it": {"quick": "quick.quick", "gpu-half-hour": "quick.half_hour"},
     "data": {"corpus": "data.corpus"},
     "train": {
         "train": "train.train",

@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, help="an adapter on the base, or on --model")
     parser.add_argument("--model", type=Path, help="a converted model (models/NAME) or an export")
     parser.add_argument("--count", type=int, default=1024, help="texts")
+    parser.add_argument("--minutes", type=float, default=0.0, help="no further batch begins after this; 0: no limit")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--max-tokens", type=int, default=192)
@@ -109,5 +110,8 @@ def main() -> None:
                 made = continuations(model, prompts.to(device), arguments.max_tokens)
             for prompt, ids in zip(prompts.tolist(), made.tolist(), strict=True):
                 file.write(json.dumps({"prompt": prompt, "ids": until_end(ids)}) + "\n")
+            file.flush()
             done = indices.stop * arguments.max_tokens
             print(f"{indices.stop}/{arguments.count} texts, {done / (time.monotonic() - started):.0f} tokens/s", flush=True)
+            if arguments.minutes and time.monotonic() - started > 60 * arguments.minutes:
+                break

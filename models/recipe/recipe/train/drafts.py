@@ -1,4 +1,4 @@
-"""python -m recipe drafts: trains gated adapters on the drafts of a frozen model; resumable, ends by tokens.
+"""python -m recipe drafts: trains gated adapters on the drafts of a frozen model; resumable, ends by tokens or by time.
 
 A command of its own beside `train`: the model itself is fixed, so there is no causal loss, no rounding, no edit stage, and what it
 writes is an adapter for mask rows alone. `--drafts-share 0` is the objective of `train` for the same adapters.
@@ -47,6 +47,7 @@ class DraftSettings:
     """What decides a run; written to the run folder."""
 
     tokens: int = 300_000  # clean tokens after which the learning rate is 0
+    minutes: float = 0.0  # wall clock after which it is 0, if that comes first; 0: no limit
     batch: int = 2  # texts per optimizer step
     length: int = 256
     rank: int = RANK
@@ -155,7 +156,8 @@ class DraftRun(AdapterRun):
 
     @property
     def progress(self) -> float:
-        return self.tokens / self.settings.tokens
+        s = self.settings
+        return max(self.tokens / s.tokens, processes.agreed(self.elapsed) / 60 / s.minutes if s.minutes else 0.0)
 
     def autocast(self) -> AbstractContextManager[Any]:
         # Without the cache of casts: it is one for all threads, and workers run side by side.
@@ -235,9 +237,10 @@ class DraftRun(AdapterRun):
         while self.progress < 1.0:
             record = self.train_step()
             self.log(record)
+            progress = self.progress
             if self.step % 10 == 0 and processes.rank() == 0:
                 speed = (self.tokens - tokens) / max(1e-9, self.elapsed - since)
-                left = (self.settings.tokens - self.tokens) / max(1e-9, speed)
+                left = (1 - progress) / max(1e-9, progress) * self.elapsed
                 numbers = " ".join(f"{name} {value:.3f}" for name, value in record.items() if name != "lr")
                 print(f"step {self.step} tokens {self.tokens} {numbers} | {speed:.0f} tokens/s, {left / 60:.0f} min left", flush=True)
                 since, tokens = self.elapsed, self.tokens
