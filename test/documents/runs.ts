@@ -83,6 +83,7 @@ const RECIPE_RUNS: readonly Run[] = [
     `--model ${BASE} --adapter ${ADAPTER} --sequences 1 --repair-sequences 1 --holes 1 --few-steps 1 --blocks 8`,
   ),
   recipe('drafts', `--model ${QUICK}/models/quick --tokens 256 --batch 1 --length 64 --windows 4 --warmup 1`),
+  recipe('gpu-half-hour', `--model ${QUICK}/models/quick --dry-run`),
   recipe('draft-agreement', `--model ${QUICK}/models/quick --texts 1 --phases 2 --sequences 1`),
   { ...recipe('parity', '../../test/fixtures/tiny-llama'), needs: ['npm run -s build'] },
   {

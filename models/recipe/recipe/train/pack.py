@@ -92,7 +92,7 @@ def write_parts(items: Iterable[Item], folder: Path, limit: int) -> int:
 
 def code() -> Iterator[Item]:
     """The recipe's code and the committed record of the corpus."""
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "GPU.md"):
         yield RECIPE_ROOT / name, f"recipe/{name}"
     yield MANIFEST, f"recipe/{MANIFEST.name}"
     for path in sorted((RECIPE_ROOT / "recipe").rglob("*")):
