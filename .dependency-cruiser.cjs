@@ -25,7 +25,7 @@ module.exports = {
     only('convert', '^src/convert/', [
       '^src/model/(config|errors|manifest|weight-source)\\.ts$',
       '^src/engine/(chat-prompt|tokenizer/tokenizer)\\.ts$',
-      '^src/sources/(directory|resumable)\\.ts$',
+      '^src/sources/(directory|partials|resumable)\\.ts$',
       '^src/hosts/node/host/progress\\.ts$',
     ]),
     only('playground', '^src/playground/', [
@@ -60,7 +60,7 @@ module.exports = {
       name: 'node-only-in-node-hosts',
       severity: 'error',
       comment: 'everything that a Worker bundles has to run without Node',
-      from: { path: '^src/', pathNot: '^src/hosts/node/|^src/sources/directory(-store)?\\.ts$|^src/convert/' },
+      from: { path: '^src/', pathNot: '^src/hosts/node/|^src/sources/(directory(-store)?|partials)\\.ts$|^src/convert/' },
       to: { dependencyTypes: ['core'] },
     },
     {

@@ -36,12 +36,15 @@ export interface Platform extends AppHost {
   readonly files: Files;
 }
 
+/** Half a year. Other hosts below the same name decide for themselves. */
+const HSTS = 'max-age=15552000';
+
 /** Builds the service for one host. */
 export function createService(host: Host, settings: ServiceSettings, platform: Platform): OpenAPIHono {
   const { access, patience } = settings;
   const { limiter, drain } = platform;
   // The page of another origin reads answers by CORS alone.
-  const front = [secureHeaders()];
+  const front = [secureHeaders({ strictTransportSecurity: HSTS })];
   if (access.open) front.push(ownPagesOnly(access));
   if (access.corsOrigins.length > 0) front.push(allowOrigins(access.corsOrigins));
   front.push(turnAwayWhileDraining(host.modelName, drain), requireAccess(access));

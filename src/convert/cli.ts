@@ -100,8 +100,9 @@ try {
   const conversion = await convert(await localSource(source), options);
   console.log(describe(conversion, (performance.now() - started) / 1000));
 } catch (error) {
-  const code = (error as { code?: unknown }).code;
-  const expected = error instanceof ConversionError || String(code).startsWith('ERR_PARSE_ARGS');
+  const { code } = error as { code?: unknown };
+  const expected =
+    error instanceof ConversionError || /^ERR_PARSE_ARGS|^(ENOSPC|EDQUOT|EACCES|EROFS|EPERM)$/.test(String(code));
   console.error(expected ? (error as Error).message : error);
   process.exitCode = 1;
 }

@@ -13,6 +13,8 @@ import { giveDrafts } from './drafts/give-drafts.ts';
 import { openGguf } from './gguf/checkpoint.ts';
 import { openHuggingFace } from './hf/checkpoint.ts';
 import { resolveModelConfig } from './semantics/model-config.ts';
+import { tryModel } from './trial/try-model.ts';
+import { checkTokenizer } from './trial/written-model.ts';
 import { type ClassError, ErrorReport } from './write/error-report.ts';
 import { planLayout, SHARD_LIMIT } from './write/layout.ts';
 import { type WrittenModel, writeModelFiles } from './write/model-files.ts';
@@ -21,7 +23,6 @@ import type { ShardEntry } from './write/shard-writer.ts';
 import { checkTensors, EMBEDDING, forwardOrder, LM_HEAD } from './write/tensor-order.ts';
 import { headIsTied } from './write/tied-head.ts';
 import { writeWeights } from './write/weights.ts';
-import { checkTokenizer, loadWrittenModel } from './written-model.ts';
 
 /** A few MB of floats. */
 const WEIGHTS_PER_READ = 1 << 20;
@@ -119,7 +120,7 @@ async function writeModel(
     model = await base(partial);
     if (drafts !== undefined) model = await giveDrafts(partial, model, drafts, shardLimit, weightsPerRead, report);
     await writeModelFiles(partial, model);
-    await loadWrittenModel(partial);
+    await tryModel(partial);
   });
   const { config, shards, tensors } = model!;
   return { directory, config, types: storedTypes(tensors), shards };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ConvertOptions, convert } from '../../src/convert/convert.ts';
 import { decisions } from '../../src/convert/decisions.ts';
-import { loadWrittenModel } from '../../src/convert/written-model.ts';
+import { loadWrittenModel } from '../../src/convert/trial/written-model.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
 import { CONFIG, TOKENIZER, temporaryDirectory, tinyTensors, writeCheckpoint } from './support/tiny-checkpoint.ts';
 

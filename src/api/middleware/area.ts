@@ -9,7 +9,7 @@ export type PublicArea = (typeof PUBLIC_AREAS)[number];
 export type Area = 'health' | 'api' | PublicArea;
 
 const AREAS: readonly (readonly [RegExp, Area])[] = [
-  [/^(\/v1)?\/health$/, 'health'],
+  [/^\/health$/, 'health'],
   [/^\/(openapi\.json$|docs(\/|$))/, 'docs'],
   [/^\/v1\/models(\/[^/]*)?$/, 'models'],
   [/^\/models\//i, 'weights'],

@@ -7,7 +7,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { ModelLoadError } from '../../model/errors.ts';
 import { ApiError } from '../errors.ts';
 import { areaOf, isPagePath } from '../middleware/area.ts';
-import { findShard, firstByte, skipBytes } from './weight-range.ts';
+import { findShard, firstByte, type Shard, skipBytes } from './weight-range.ts';
 
 export interface Files {
   /** A file of the served model. @throws ModelLoadError when it is missing */
@@ -40,14 +40,18 @@ export function registerFiles(app: OpenAPIHono, modelName: string, { weights, pa
     // A directory without a manifest is no model: its files come whole or not at all.
     const manifest = file.endsWith('.json') ? null : await weights('manifest.json').catch(() => null);
     const shard = findShard(await new Response(manifest).text(), file);
+    if (shard !== null && c.req.method === 'HEAD') {
+      // Of a shard the manifest says all that the headers have.
+      return c.body(null, 200, { ...cached, ...BYTES, ...rangesOf(shard), 'content-length': String(shard.bytes) });
+    }
     // Opened last: nothing fails between here and the answer, so the file is closed with the answer.
     const opened = await open(file);
     const bytes = c.req.method === 'HEAD' ? await closed(opened) : opened;
     if (file.endsWith('.json')) return c.body(bytes, 200, { ...cached, 'content-type': 'application/json' });
-    const headers = { ...cached, 'content-type': 'application/octet-stream' };
+    const headers = { ...cached, ...BYTES };
     if (shard === null) return c.body(bytes, 200, headers);
     const first = firstByte(c.req.header('range'), c.req.header('if-range'), shard);
-    const named = { ...headers, etag: shard.etag, 'accept-ranges': 'bytes' };
+    const named = { ...headers, ...rangesOf(shard) };
     if (first === 0) return c.body(bytes, 200, named);
     if (first >= shard.bytes) {
       await bytes.cancel();
@@ -68,6 +72,10 @@ export function registerFiles(app: OpenAPIHono, modelName: string, { weights, pa
     return page(c, next);
   });
 }
+
+const BYTES = { 'content-type': 'application/octet-stream' };
+
+const rangesOf = (shard: Shard) => ({ etag: shard.etag, 'accept-ranges': 'bytes' });
 
 /** For HEAD: Hono sends the headers alone and drops the body unread, which would leave the file open. */
 async function closed(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {

@@ -5,17 +5,21 @@ import { checkJson } from '../json-file.ts';
 import { type Family, type FamilyHints, familyOf, namedBlockLength } from '../semantics/architectures.ts';
 import { readRope, ropeFields } from './rope.ts';
 
+/** Larger than of any model: what is computed from wrong sizes would not end. */
+const MOST_LAYERS = 1024;
+const MOST_UNITS = 1 << 22;
+const units = z.int().positive().max(MOST_UNITS);
 const tokenId = z.int().nonnegative();
 const ids = z.union([tokenId.transform((id) => [id]), z.array(tokenId)]);
 const configSchema = z.looseObject({
   architectures: z.array(z.string()),
-  hidden_size: z.int().positive(),
-  intermediate_size: z.int().positive(),
-  num_hidden_layers: z.int().positive(),
-  num_attention_heads: z.int().positive(),
-  num_key_value_heads: z.int().positive().nullish(),
-  head_dim: z.int().positive().nullish(),
-  vocab_size: z.int().positive(),
+  hidden_size: units,
+  intermediate_size: units,
+  num_hidden_layers: z.int().positive().max(MOST_LAYERS),
+  num_attention_heads: units,
+  num_key_value_heads: units.nullish(),
+  head_dim: units.nullish(),
+  vocab_size: units,
   rms_norm_eps: z.number().positive(),
   ...ropeFields,
   hidden_act: z.string().default('silu'),

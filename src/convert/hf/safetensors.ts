@@ -3,7 +3,7 @@
  * lists.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ConversionError, rowsAndColumns, type Shape, type TensorReader } from '../checkpoint.ts';
 import { ELEMENT_BYTES, type ElementType, elementsToFloat32 } from '../elements.ts';
@@ -12,7 +12,17 @@ import { RangeFile } from '../range-file.ts';
 import { Scratch } from '../scratch.ts';
 import { type HeaderEntry, readSafetensorsHeader } from './safetensors-header.ts';
 
-const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+const indexSchema = z.object({
+  weight_map: z.record(
+    z.string(),
+    z
+      .string()
+      .refine(
+        (file) => file === basename(file) && !file.includes('\\'),
+        'must be the name of a file in the same directory',
+      ),
+  ),
+});
 
 const INDEX = 'model.safetensors.index.json';
 const SINGLE = 'model.safetensors';

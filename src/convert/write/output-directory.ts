@@ -5,13 +5,14 @@
  */
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PARTIAL, removeAbandoned } from '../../sources/partials.ts';
 
 const MANIFEST = 'manifest.json';
 const SHARD = /^(weights|drafts)-\d+\.bin$/;
 
 /**
  * Runs `fill` with an empty directory, then moves its files to `out/name`, where other files (a model card) stay.
- * If `fill` throws, `out/name` is as it was.
+ * If `fill` throws, `out/name` is as it was. What a killed conversion left in `out` is removed.
  */
 export async function replaceModel(
   out: string,
@@ -19,7 +20,8 @@ export async function replaceModel(
   fill: (directory: string) => Promise<void>,
 ): Promise<string> {
   await mkdir(out, { recursive: true });
-  const partial = await mkdtemp(join(out, `.${name}-partial-`));
+  await removeAbandoned(out);
+  const partial = await mkdtemp(join(out, `.${name}-${PARTIAL}`));
   try {
     await fill(partial);
     const target = join(out, name);

@@ -15,6 +15,20 @@ export type TemplateVariables = Readonly<Record<string, unknown>>;
 /** What a template says with `raise_exception`. */
 export class TemplateRefusal extends Error {}
 
+/**
+ * Elements that all loops of one rendering go through at most. The messages of a full context take a few thousand. A
+ * template that loops in loops would keep everybody waiting.
+ */
+const MOST_ELEMENTS = 200_000;
+/** Of the rendering under way, which nothing interrupts. */
+let elementsLeft = MOST_ELEMENTS;
+
+function counted(values: Value[]): Value[] {
+  elementsLeft -= values.length;
+  if (elementsLeft < 0) throw new Error(`its loops have more than ${MOST_ELEMENTS} elements`);
+  return values;
+}
+
 /** transformers marks what an assistant wrote with this block. It changes nothing in the text. */
 const GENERATION = /\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}/g;
 
@@ -34,6 +48,7 @@ export class ChatTemplate {
 
   /** @throws TemplateRefusal in the template's own words, Error where Jinja raises one */
   render(variables: TemplateVariables): string {
+    elementsLeft = MOST_ELEMENTS;
     const scope = new Environment();
     for (const [name, value] of Object.entries(GLOBALS)) scope.setVariable(name, value as never);
     for (const [name, value] of Object.entries(CONSTANTS)) scope.set(name, value);
@@ -52,9 +67,9 @@ const GLOBALS: Readonly<Record<string, Value>> = {
   [CALLS.attribute]: func(([object, name]) => attribute(object!, strOf(name!))),
   [CALLS.item]: func(([object, key]) => item(object!, key!)),
   [CALLS.slice]: func(([object, start, stop, step]) => slice(object!, start!, stop!, step!)),
-  [CALLS.elements]: func(([value]) => list(elementsOf(value!))),
+  [CALLS.elements]: func(([value]) => list(counted([...elementsOf(value!)]))),
   // The library unpacks lists, and no tuples.
-  [CALLS.rows]: func(([value]) => list(elementsOf(value!).map((row) => list(elementsOf(row))))),
+  [CALLS.rows]: func(([value]) => list(counted([...elementsOf(value!)]).map((row) => list(elementsOf(row))))),
   [CALLS.output]: func(([value]) => str(strOf(value!))),
   dict: func(([named]) => dict((named?.value as Map<string, Value> | undefined) ?? [])),
   raise_exception: func(([message]) => {
@@ -65,6 +80,8 @@ const GLOBALS: Readonly<Record<string, Value>> = {
     const [from, to] = args.length > 1 ? [args[0]!, args[1]!] : [integer(0), args[0]!];
     const by = wholeOf(args[2] ?? integer(1));
     const values: Value[] = [];
+    const count = Math.ceil((wholeOf(to) - wholeOf(from)) / by);
+    if (count > MOST_ELEMENTS) throw new Error(`range() has more than ${MOST_ELEMENTS} elements`);
     for (let i = wholeOf(from); by > 0 ? i < wholeOf(to) : i > wholeOf(to); i += by) values.push(integer(i));
     return list(values);
   }),

@@ -3,6 +3,9 @@ import type { AddedToken } from './added-tokens.ts';
 import type { Merges } from './bpe.ts';
 import { byteOfChar } from './byte-alphabet.ts';
 
+/** No vocabulary has so many. A list up to an id takes room for all ids below it. */
+const MOST_IDS = 1 << 22;
+
 /** The bytes of every token, back to back in one buffer. */
 export class Vocabulary {
   readonly #bytes: Uint8Array;
@@ -14,13 +17,14 @@ export class Vocabulary {
   /**
    * @param vocab byte-level BPE's token -> id
    * @param added special ones have no bytes, the others their text's
-   * @throws ModelLoadError on a token outside the byte alphabet
+   * @throws ModelLoadError on a token outside the byte alphabet, or with an id that no vocabulary has
    */
   constructor(vocab: Readonly<Record<string, number>>, added: readonly AddedToken[]) {
     const tokens: (string | Uint8Array)[] = []; // (V)
-    for (const token in vocab) tokens[vocab[token]!] = token;
+    for (const token in vocab) tokens[requireId(token, vocab[token]!)] = token;
     const encoder = new TextEncoder();
-    for (const { id, content, special } of added) tokens[id] = special ? '' : encoder.encode(content);
+    for (const { id, content, special } of added)
+      tokens[requireId(content, id)] = special ? '' : encoder.encode(content);
 
     this.#offsets = new Uint32Array(tokens.length + 1);
     let [size, longest] = [0, 0];
@@ -125,6 +129,13 @@ export function readMerges(
     merged[rank] = idOf(a + b);
   }
   return { left, right, merged };
+}
+
+function requireId(token: string, id: number): number {
+  if (Number.isInteger(id) && id >= 0 && id < MOST_IDS) return id;
+  throw new ModelLoadError(
+    `tokenizer.json: ${JSON.stringify(token.slice(0, 64))} has the id ${id}, not one below ${MOST_IDS}`,
+  );
 }
 
 function alphabetByte(token: string, index: number): number {

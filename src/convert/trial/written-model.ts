@@ -1,13 +1,20 @@
 /** Loads a model directory that was just written, as a server will: what the server would refuse is no conversion. */
 import { z } from 'zod';
-import { type ChatMessage, chatPrompt } from '../engine/chat-prompt.ts';
-import { loadTokenizer, type Tokenizer } from '../engine/tokenizer/tokenizer.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { ModelLoadError } from '../model/errors.ts';
-import { manifestSchema } from '../model/manifest.ts';
-import { readModelConfig } from '../model/weight-source.ts';
-import { directorySource } from '../sources/directory.ts';
-import { ConversionError } from './checkpoint.ts';
+import { type ChatMessage, chatPrompt } from '../../engine/chat-prompt.ts';
+import { loadTokenizer, type Tokenizer } from '../../engine/tokenizer/tokenizer.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import { ModelLoadError } from '../../model/errors.ts';
+import { manifestSchema } from '../../model/manifest.ts';
+import { readModelConfig } from '../../model/weight-source.ts';
+import { directorySource } from '../../sources/directory.ts';
+import { ConversionError } from '../checkpoint.ts';
+
+/** Runs of one kind, with another kind after them: a pattern that tries all ways to split them does not end. */
+const PROBES = ['a', 'A', '7', ' ', '\n', '!', 'é', 'aA', 'a '].flatMap((run) => [
+  run.repeat(256),
+  `${run.repeat(256)}!`,
+  `${run.repeat(256)}\u0001`,
+]);
 
 /** @throws ConversionError in the words that the server would have for it */
 export async function loadWrittenModel(directory: string): Promise<void> {
@@ -15,6 +22,7 @@ export async function loadWrittenModel(directory: string): Promise<void> {
   try {
     const config = await readModelConfig(source);
     const tokenizer = checkTokenizer(await source.json('tokenizer.json'), config.maskTokenId);
+    for (const text of PROBES) tokenizer.encode(text, 'prompt');
     if (config.chatTemplate) renderSample(tokenizer, config);
     const manifest = manifestSchema.safeParse(await source.json('manifest.json'));
     if (!manifest.success) throw new ConversionError(`manifest.json: ${z.prettifyError(manifest.error)}`);
