@@ -81,6 +81,7 @@ const TEXT_BODIES: readonly (readonly [path: string, field: string, body: (json:
   ['/v1/chat/completions', 'messages', (text) => `{"messages":[{"role":"user","content":${text}}],"max_tokens":1}`],
   ['/v1/edit/completions', 'code', (text) => `{"code":${text}}`],
   ['/completion', 'prompt', (text) => `{"prompt":${text},"n_predict":1}`],
+  ['/tokenize', 'content', (text) => `{"content":${text}}`],
   ['/infill', 'input_prefix', (text) => `{"input_prefix":${text},"input_suffix":"","n_predict":1}`],
 ];
 

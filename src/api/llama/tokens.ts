@@ -1,7 +1,7 @@
 /** `POST /tokenize`, `POST /detokenize` and `GET /props`, as llama.cpp's server has them. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { DEFAULTS, defaultMaxTokens } from '../../engine/defaults.ts';
-import { contextLimit } from '../../engine/generation/prompt-length.ts';
+import { contextLimit, requireMayFit } from '../../engine/generation/prompt-length.ts';
 import { requireInVocabulary } from '../../engine/token-ids.ts';
 import { textOf, wholeText } from '../../engine/tokenizer/detokenizer.ts';
 import { nameIgnored, unknownFieldsOf } from '../fields/ignored.ts';
@@ -121,7 +121,9 @@ export function registerTokens(app: OpenAPIHono, host: Host): void {
   app.openapi(tokenizeRoute, async (c) => {
     nameIgnored(c, await unknownFieldsOf(c, tokenizeSchema, host.settings.unknownFields));
     const { content, add_special, parse_special, with_pieces } = c.req.valid('json');
-    const { tokenizer } = await loadEngine(c, host);
+    const engine = await loadEngine(c, host);
+    requireMayFit(content, 'content', engine);
+    const { tokenizer } = engine;
     const first = tokenizer.firstTokens;
     const prompt =
       parse_special === false
