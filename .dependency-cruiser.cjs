@@ -60,7 +60,10 @@ module.exports = {
       name: 'node-only-in-node-hosts',
       severity: 'error',
       comment: 'everything that a Worker bundles has to run without Node',
-      from: { path: '^src/', pathNot: '^src/hosts/node/|^src/sources/(directory(-store)?|partials)\\.ts$|^src/convert/' },
+      from: {
+        path: '^src/',
+        pathNot: '^src/hosts/node/|^src/sources/(directory(-store)?|partials)\\.ts$|^src/convert/',
+      },
       to: { dependencyTypes: ['core'] },
     },
     {
