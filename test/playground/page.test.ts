@@ -7,6 +7,7 @@ import { EXECUTABLE, launchChromium } from '../../bench/decode/browser/chromium.
 import { DEFAULTS, policyDefaults } from '../../src/engine/defaults.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { loadTokenizer } from '../../src/engine/tokenizer/tokenizer.ts';
+import { speedUp } from '../../src/playground/page/race/standing.ts';
 import { completeGreedily, openEngine } from '../support/engines/engine.ts';
 import { scalarModel } from '../support/engines/models.ts';
 import {
@@ -125,12 +126,14 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
       await playground.write(PROMPT);
       await start().press('Enter');
       const verdict = await playground.ended();
-      expect(verdict).toMatch(
-        /^The default is \d\.\d times as fast: 24 tokens in \d+ forwards and \d\.\d\d s, against 24 tokens in 23 forwards and \d\.\d\d s\. The texts are equal\.$/,
-      );
-      const [, ratio, fast, slow] = /is (\S+) .* and (\S+) s, .* and (\S+) s/.exec(verdict)!.map(Number);
-      expect(ratio).toBeGreaterThan(1.5);
-      expect(Math.abs(ratio! - slow! / fast!)).toBeLessThan(0.1);
+      const [, words, forwards, fast, slow] =
+        /^The default is (.+): 24 tokens in (\d+) forwards and (\S+) s, against 24 tokens in 23 forwards and (\S+) s\. The texts are equal\.$/.exec(
+          verdict,
+        )!;
+      expect(Number(forwards)).toBeLessThan(23 / 1.5);
+      // A busy machine may leave little of the gain, and the words have to follow the clock.
+      const ratio = Number(slow) / Number(fast);
+      expect([ratio - 0.02, ratio, ratio + 0.02].map(speedUp)).toContain(words);
       expect(posted.map(({ decoding }) => decoding)).toEqual([{ block_length: 1 }, { block_length: 1 }, undefined]);
       // The default is asked for when the other is done.
       expect(posted[2]!.at - posted[1]!.at).toBeGreaterThan(23 * FORWARD_MS * 0.9);
@@ -147,7 +150,7 @@ describe.skipIf(!hasChromium)('the playground', { timeout: 120_000 }, () => {
         return one! > 0 && one! < 24 && auto === 24;
       };
       await playground.page.waitForFunction(half);
-      expect(await standing()).toMatch(/^The default so far: \d\.\d times as fast\.$/);
+      expect(await standing()).toMatch(/^The default so far: .+\.$/);
       await playground.editor.press('Escape');
       expect(await playground.ended()).toBe(verdict);
       expect(await playground.lanes()).toEqual([BODY.slice(0, 24), BODY.slice(0, 24)]);
