@@ -40,6 +40,16 @@ def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -
     return float((rank[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+FALSE_ALARMS = (0.01, 0.05)
+"""Shares of right tokens that a threshold on the probability of the visible token suspects."""
+
+
+def recall_at(visible: NDArray[np.float64], wrong: NDArray[np.bool_], alarms: float) -> tuple[float, float]:
+    """(threshold, share of wrong tokens below it): the threshold that a share `alarms` of the right tokens is below."""
+    bar = float(np.quantile(visible[~wrong], alarms))
+    return bar, float((visible[wrong] < bar).mean())
+
+
 @dataclass
 class Repairs:
     """The findings in blocks with one number of wrong tokens."""
@@ -62,7 +72,10 @@ def predictions(model: Llama, hidden: Tensor, seen: Tensor) -> tuple[Tensor, Ten
 
 @torch.no_grad()
 def repair_scores(model: Llama, sequences: list[Tensor], confusions: Confusions) -> dict[str, float]:
-    """For 1..4 wrong tokens: blocks corrected exactly, right tokens kept, and how well p(visible token) tells wrong from right (AUC)."""
+    """For 1..4 wrong tokens: blocks corrected exactly, right tokens kept, and how well p(visible token) tells wrong from right.
+
+    That is the AUC, and the share of wrong tokens found at fixed shares of false alarms, with the thresholds (the editor's tau_visible).
+    """
     found = {count: Repairs() for count in COUNTS}
     for index, ids in enumerate(progress(sequences, "repair")):
         device = ids.device
@@ -85,6 +98,9 @@ def repair_scores(model: Llama, sequences: list[Tensor], confusions: Confusions)
     scored = np.concatenate([part for repairs in found.values() for part in repairs.visible])
     wrong = np.concatenate([part for repairs in found.values() for part in repairs.wrong])
     scores = {"repair_auc": area_under_curve(-scored, wrong)}
+    for alarms in FALSE_ALARMS:
+        bar, recall = recall_at(scored, wrong, alarms)
+        scores |= {f"repair_recall_{alarms * 100:.0f}": recall, f"repair_tau_{alarms * 100:.0f}": bar}
     for threshold in THRESHOLDS:
         mark = f"{threshold * 100:.0f}"
         revised = np.concatenate([part for r in found.values() for part in r.revised[threshold]])

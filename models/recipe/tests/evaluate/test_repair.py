@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recipe.data.edits import Confusions
-from recipe.evaluate.repair import BLOCK, COUNTS, area_under_curve, corrupted, predictions, repair_scores
+from recipe.evaluate.repair import BLOCK, COUNTS, FALSE_ALARMS, area_under_curve, corrupted, predictions, recall_at, repair_scores
 from recipe.model import attention
 from recipe.model.llama import Llama
 from tests.conftest import TINY, TINY_MASK
@@ -95,6 +95,13 @@ def test_a_model_that_is_not_sure_enough(tiny: Llama, monkeypatch: pytest.Monkey
 
 def test_a_real_model_runs(tiny: Llama) -> None:
     scores = repair_scores(tiny, [torch.from_numpy(IDS)] * 2, CONFUSIONS)
-    assert len(scores) == 1 + 2 * (2 + len(COUNTS))
+    assert len(scores) == 1 + 2 * len(FALSE_ALARMS) + 2 * (2 + len(COUNTS))
     assert all(0 <= value <= 1 for value in scores.values())
     assert TINY.vocab_size == len(CONFUSIONS.kinds)
+
+
+def test_recall_at_a_share_of_false_alarms_by_hand() -> None:
+    visible = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.05, 0.15, 0.45])
+    wrong = np.array([False] * 5 + [True] * 3)
+    assert list(recall_at(visible, wrong, 0.25)) == pytest.approx([0.2, 2 / 3])
+    assert list(recall_at(visible, wrong, 0.0)) == pytest.approx([0.1, 1 / 3])
