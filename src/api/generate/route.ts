@@ -55,15 +55,38 @@ export function registerEndpoint<Body extends CommonFields>(
     responses: { 200: answer(endpoint.answer, whole, chunk), ...failures },
   });
   // A stream has no typed form; zod-openapi would accept only its typed responses.
-  app.openapi(route, async (c) => (await generate(c, host, endpoint, c.req.valid('json') as Body)) as never);
+  app.openapi(route, async (c) => (await generate(c, host, endpoint)) as never);
+}
+
+/** What is left of a body once it has been read. */
+interface Prepared {
+  readonly engine: ServedEngine;
+  readonly asked: Asked;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  readonly diffusing: boolean;
 }
 
 async function generate<Body extends CommonFields>(
   c: Context,
   host: Host,
   endpoint: Endpoint<Body>,
-  body: Body,
 ): Promise<Response> {
+  const { engine, asked, stream, includeUsage, diffusing } = await prepare(c, host, endpoint);
+  releaseBody(c);
+  if (!stream) return answerAtOnce(c, engine, asked);
+  return answerInEvents(c, engine, asked, includeUsage, diffusing);
+}
+
+/** A request may wait for long, and many do. They keep what they asked for, and not the body in which they did. */
+function releaseBody(c: Context): void {
+  c.req.bodyCache = {};
+  c.req.addValidatedData('json', {});
+}
+
+/** @throws ApiError or RequestError for a body that cannot be served */
+async function prepare<Body extends CommonFields>(c: Context, host: Host, endpoint: Endpoint<Body>): Promise<Prepared> {
+  const body = c.req.valid('json' as never) as Body;
   requireModel(host, body.model);
   // Before the load, so that a bad request never waits for one.
   const unknown = await unknownFieldsOf(c, endpoint.request, host.settings.unknownFields);
@@ -74,8 +97,13 @@ async function generate<Body extends CommonFields>(
   const asked = endpoint.ask(body, engine, host);
   const cut = cutTokens(asked.requests, endpoint.maxTokens?.(body) ?? []);
   if (cut.length > 0) nameIgnored(c, unknown, cut);
-  if (!body.stream) return answerAtOnce(c, engine, asked);
-  return answerInEvents(c, engine, asked, body.stream_options?.include_usage ?? false, body.diffusing ?? false);
+  return {
+    engine,
+    asked,
+    stream: body.stream ?? false,
+    includeUsage: body.stream_options?.include_usage ?? false,
+    diffusing: body.diffusing ?? false,
+  };
 }
 
 /** The limits that are lower than what was sent, as `name=value`; of several requests that of the shortest. */

@@ -1,5 +1,6 @@
 /** C11: bodies in other forms than plain UTF-8 are read, or refused by the name of the header that is at fault. */
 import { deflateSync, gzipSync } from 'node:zlib';
+import type { Context } from 'hono';
 import { describe, expect, test, vi } from 'vitest';
 import { BODY_LIMIT, fakeApp } from '../../support/hosts/fake-app.ts';
 import { fakeService } from '../../support/hosts/fake-service.ts';
@@ -147,3 +148,19 @@ test.each(['error', 'end'])(
     expect(await recorded(1)).toMatchObject([{ status: 499, ending: 'client_gone' }]);
   },
 );
+
+test('a request that waits keeps nothing of its body but what it asks for', async () => {
+  const seen: Context[] = [];
+  const address = (c: Context) => {
+    seen.push(c);
+    return null;
+  };
+  const { post, engine } = fakeService({ ACCESS: 'open' }, {}, {}, { address });
+  const places = [];
+  for (let i = 0; i < 16; i++) places.push(await engine.queue.enter(() => true, new AbortController().signal));
+  const answer = post({ prompt: 'abc', max_tokens: 4, user: 'x'.repeat(100_000) });
+  await vi.waitFor(() => expect(engine.queue.waiting).toBe(1));
+  expect([seen[0]?.req.bodyCache, seen[0]?.req.valid('json' as never)]).toEqual([{}, {}]);
+  for (const place of places) place.leave();
+  expect((await answer).status).toBe(200);
+});
