@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.ts';
 import { type DecoderWeights, decoderWeights } from './decoder-weights.ts';
 import { DraftProducts, maskRuns, type RowRange } from './forward/draft-products.ts';
 import type { Question } from './forward/planned-model.ts';
-import { type SequenceRows, spansOf, type Tile, tilesOf } from './forward/sequence-rows.ts';
+import { NOBODY, type SequenceRows, spansOf, type Tile, tilesOf } from './forward/sequence-rows.ts';
 import { Head } from './head.ts';
 import { type Activations, Linear } from './linear.ts';
 import type { Tensors } from './weights.ts';
@@ -161,13 +161,20 @@ export class Decoder {
         k.rms_norm(q + qWidth * 4, q + qWidth * 4, layer.qkNorm[1], numKvHeads, headDim, rmsNormEps);
       }
     }
-    const store = this.kv === 'int8' ? k.kv_store : k.kv_store_i16;
-    for (const span of spans) {
-      const q = at.qkv + span.row * qkvWidth * 4;
-      const key = q + qWidth * 4;
-      k.rope(q, qkvWidth, at.rope, span.start, span.rows, numHeads + numKvHeads, headDim);
-      store(span.pages, l, span.start, key, key + kvWidth * 4, qkvWidth, span.rows, numKvHeads, headDim, pageTokens);
+    for (const { row, rows, start, pages, instead } of spans) {
+      k.rope(at.qkv + row * qkvWidth * 4, qkvWidth, at.rope, start, rows, numHeads + numKvHeads, headDim);
+      if (instead === undefined) this.#store(l, pages, start, row, rows, pageTokens);
     }
+  }
+
+  /** KV of rows, from `row` on, to the places from `start` on. */
+  #store(l: number, pages: number, start: number, row: number, rows: number, pageTokens: number): void {
+    const { numHeads, numKvHeads, headDim } = this.#config;
+    const kvWidth = numKvHeads * headDim;
+    const qkvWidth = numHeads * headDim + 2 * kvWidth;
+    const key = this.#at.qkv + (row * qkvWidth + numHeads * headDim) * 4;
+    const store = this.kv === 'int8' ? this.#kernels.kv_store : this.#kernels.kv_store_i16;
+    store(pages, l, start, key, key + kvWidth * 4, qkvWidth, rows, numKvHeads, headDim, pageTokens);
   }
 
   /** Attention over the KV that `project` has stored, then the MLP, of rows `first` on. */
@@ -180,6 +187,12 @@ export class Decoder {
     const layer = this.#weights.layers[l]!;
     const x = at.x + first * hiddenSize * 4;
     for (const span of spans) {
+      const { instead } = span;
+      // A mask has the place of a token while it attends, and no longer.
+      if (instead !== undefined) {
+        linear.finish();
+        this.#store(l, span.pages, span.start, span.row, 1, pageTokens);
+      }
       this.#work.attend(
         this.kv === 'int8' ? ATTENTION : ATTENTION_I16,
         at.normed + (span.row - first) * qWidth * 4,
@@ -195,6 +208,10 @@ export class Decoder {
         pageTokens,
         span.start + span.rows,
       );
+      if (instead !== undefined && instead !== NOBODY) {
+        linear.finish();
+        this.#store(l, span.pages, span.start, instead, 1, pageTokens);
+      }
     }
     linear.finish();
     linear.quantize(at.normed, count, qWidth, layer.o);

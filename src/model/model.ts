@@ -86,6 +86,12 @@ export interface AdvanceAsk extends RowAsk {
   /** Rows of the clean tokens, as in a commit. */
   readonly rows: CleanRows;
   /**
+   * The id after a clean token is what a mask in its place says, not the token's own row. The mask is one more row. It sees
+   * the clean tokens up to there, and itself: block length 1 of a model without `logitShift`. Its KV is not kept. Needs a
+   * causal cache.
+   */
+  readonly byMasks?: boolean | undefined;
+  /**
    * Positions of the block after the clean tokens to predict, ascending. With `logitShift` the last clean token predicts
    * position 0. The block predicts its other positions and the one after it.
    */
@@ -128,6 +134,8 @@ export interface KvCache {
   readonly capacity: number;
   /** Position at which the first whole block begins. */
   readonly origin: number;
+  /** Attention of its committed tokens. */
+  readonly context: ModelConfig['contextAttention'];
   /** Tokens that it has room for now. */
   readonly room: number;
   /** Its room was given back. No forward may run until `restore`. */
@@ -164,9 +172,16 @@ export interface DiffusionModel {
   /**
    * @param prefix without it no KV is reused or kept for others; not every runtime reuses KV
    * @param first tokens that it has room for from the start; `reserve` takes more. Not every runtime can: it takes all at once.
+   * @param context attention of its committed tokens: the model's, or `causal` for block length 1 where the model's is
+   *   `block_causal`
    * @throws OutOfMemoryError before any work when the pool has no room for `first` tokens, or could never have it for `maxTokens`
    */
-  createCache(maxTokens: number, prefix?: CachePrefix, first?: number): KvCache;
+  createCache(
+    maxTokens: number,
+    prefix?: CachePrefix,
+    first?: number,
+    context?: ModelConfig['contextAttention'],
+  ): KvCache;
   /**
    * One forward over several sequences, each with a cache of its own. Weights are read once for all. A sequence's predictions
    * and KV are those of a forward of its own, bit for bit. A commit, a denoise and an advance are cases of it.

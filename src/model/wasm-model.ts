@@ -164,8 +164,13 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     return this.#pool.maxTokens;
   }
 
-  createCache(maxTokens: number, prefix?: CachePrefix, first?: number): KvCache {
-    return this.#pool.create(maxTokens, prefix, cacheOrigin(this.config, prefix), first);
+  createCache(
+    maxTokens: number,
+    prefix?: CachePrefix,
+    first?: number,
+    context: ModelConfig['contextAttention'] = this.config.contextAttention,
+  ): KvCache {
+    return this.#pool.create(maxTokens, prefix, cacheOrigin(this.config, prefix), first, context);
   }
 
   protected override own(cache: KvCache): PagedKvCache {
@@ -181,7 +186,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
     let total = 0;
     let from: number | null = null;
     const questions: Question[] = [];
-    const sequences = ordered.map(({ ids, cache, visible, questions: own }) => {
+    const sequences = ordered.map(({ ids, cache, visible, masks, questions: own }) => {
       for (const { rows, ask, predictions } of own) {
         if (rows.length === 0) continue;
         from ??= total + rows[0]!;
@@ -190,7 +195,7 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
       }
       total += ids.length;
       const pages = cache.pages.subarray(0, Math.ceil(visible.reduce((a, b) => Math.max(a, b), 0) / pageTokens));
-      return { ids, start: cache.length, visible, pages };
+      return { ids, start: cache.length, visible, pages, masks };
     });
     this.decoder.forward(sequences, pageTokens, from ?? total - 1);
     for (const { cache, ids, append, clean } of ordered) {

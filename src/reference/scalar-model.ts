@@ -38,15 +38,24 @@ class ScalarCache implements KvCache {
   readonly values: Float32Array[];
   /** Position at which the first whole block begins. */
   readonly origin: number;
+  readonly context: ModelConfig['contextAttention'];
   readonly #onFree: () => void;
   #freed = false;
 
-  constructor(capacity: number, layers: number, width: number, origin: number, onFree: () => void) {
+  constructor(
+    capacity: number,
+    { numLayers, numKvHeads, headDim }: ModelConfig,
+    context: ModelConfig['contextAttention'],
+    origin: number,
+    onFree: () => void,
+  ) {
     this.capacity = capacity;
+    this.context = context;
     this.origin = origin;
     this.#onFree = onFree;
-    this.keys = Array.from({ length: layers }, () => new Float32Array(capacity * width));
-    this.values = Array.from({ length: layers }, () => new Float32Array(capacity * width));
+    const room = () => new Float32Array(capacity * numKvHeads * headDim);
+    this.keys = Array.from({ length: numLayers }, room);
+    this.values = Array.from({ length: numLayers }, room);
   }
 
   /** All its room is there from the start. */
@@ -124,20 +133,47 @@ export class ScalarModel implements DiffusionModel {
     this.memory = { weights, kvPool: 0, scratch: 0, total: weights };
   }
 
-  createCache(maxTokens: number, prefix?: CachePrefix): KvCache {
+  createCache(
+    maxTokens: number,
+    prefix?: CachePrefix,
+    _first?: number,
+    context: ModelConfig['contextAttention'] = this.config.contextAttention,
+  ): KvCache {
     if (maxTokens > this.freeTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens do not fit`, maxTokens <= this.maxTokens);
     }
     this.freeTokens -= maxTokens;
-    const { numLayers, numKvHeads, headDim } = this.config;
     const origin = cacheOrigin(this.config, prefix);
-    return new ScalarCache(maxTokens, numLayers, numKvHeads * headDim, origin, () => {
+    return new ScalarCache(maxTokens, this.config, context, origin, () => {
       this.freeTokens += maxTokens;
     });
   }
 
-  forward(batch: readonly SequenceForward[]): Promise<readonly Advanced[]> {
-    return oneByOne(this, batch);
+  async forward(batch: readonly SequenceForward[]): Promise<readonly Advanced[]> {
+    const answers: Advanced[] = [];
+    for (const sequence of batch) {
+      const committed = sequence.ask.byMasks ? await this.#byMasks(sequence) : null;
+      const ask: AdvanceAsk = committed ? { ...sequence.ask, rows: 'none', sampling: undefined } : sequence.ask;
+      const [answer] = await oneByOne(this, [{ ...sequence, ask }]);
+      answers.push(committed ? { committed, block: answer!.block } : answer!);
+    }
+    return answers;
+  }
+
+  /** Block length 1, as it is said: commits the tokens up to there, then runs a mask. The cache is as before. */
+  async #byMasks({ cache, clean, ask }: SequenceForward): Promise<Predictions> {
+    const own = cache as ScalarCache;
+    const start = own.length;
+    const first = { none: clean.length, last: Math.max(clean.length - 1, 0), all: 0 }[ask.rows];
+    const predictions = emptyPredictions(clean.length - first, ask, this.config);
+    const logits: Float32Array[] = [];
+    for (let end = first + 1; end <= clean.length; end++) {
+      await this.commit(clean.subarray(0, end), own, { rows: 'none' });
+      const mask = Int32Array.of(this.config.maskTokenId);
+      logits.push(this.logits(mask, own, Int32Array.of(own.length + 1))[0]!);
+      own.truncate(start);
+    }
+    return this.#predict(logits, ask, predictions);
   }
 
   async commit(ids: Int32Array, cache: KvCache, ask: CommitAsk): Promise<Predictions> {
@@ -145,7 +181,8 @@ export class ScalarModel implements DiffusionModel {
     const rows = { none: 0, last: 1, all: ids.length }[ask.rows];
     const predictions = emptyPredictions(rows, ask, this.config);
     const end = own.length + ids.length;
-    const visible = ids.map((_, i) => committedVisible(this.config, own.length + i, end, own.origin));
+    const semantics = { contextAttention: own.context, blockLength: this.config.blockLength };
+    const visible = ids.map((_, i) => committedVisible(semantics, own.length + i, end, own.origin));
     const logits = this.logits(ids, own, visible);
     own.length = end;
     return this.#predict(logits.slice(ids.length - rows), ask, predictions);

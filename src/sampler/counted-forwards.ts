@@ -1,3 +1,4 @@
+import { positionsOf } from '../model/forward/pieces.ts';
 import type { Advanced, KvCache, SequenceForward } from '../model/model.ts';
 import { DraftCounts } from './drafts/counts.ts';
 import type { Lane } from './scheduling/lane.ts';
@@ -32,7 +33,7 @@ export class CountedForwards {
   protected async counted(work: Omit<SequenceForward, 'cache'>): Promise<Advanced> {
     const answer = await this.uncounted(work);
     this.nfe += 1;
-    this.positionForwards += work.clean.length + work.block.length;
+    this.positionForwards += positionsOf(work);
     return answer;
   }
 }

@@ -5,6 +5,16 @@ import { MAX_ROWS } from '../workspace.ts';
 
 const NO_IDS = new Int32Array();
 
+/** Rows of a forward. */
+export function positionsOf({ clean, block, ask }: Omit<SequenceForward, 'cache'>): number {
+  return clean.length + block.length + masksOf(clean.length, ask);
+}
+
+/** Masks in the place of the tokens after clean ones. */
+function masksOf(clean: number, { rows, byMasks }: SequenceForward['ask']): number {
+  return byMasks ? { none: 0, last: Math.min(clean, 1), all: clean }[rows] : 0;
+}
+
 /** The first part of a sequence's forward, and what is left of it. */
 export interface Cut {
   readonly piece: SequenceForward;
@@ -14,17 +24,22 @@ export interface Cut {
 /**
  * Cuts a forward that has more than `most` positions. All pieces together give the predictions and the KV of the whole.
  * @param at position of its first row
- * @returns null where not even a first piece fits: clean tokens of a block stay together where they see each other
+ * @returns null where not even a first piece fits: clean tokens of a block stay together where they see each other, and
+ *   masks with the tokens that they see
  */
 export function cut(
-  config: Pick<ModelConfig, 'contextAttention' | 'blockLength'>,
+  config: Pick<ModelConfig, 'blockLength'>,
   sequence: SequenceForward,
   at: number,
   most: number,
 ): Cut | null {
   const { cache, clean, block, ask } = sequence;
-  if (clean.length + block.length <= most) return { piece: sequence, rest: null };
-  const rows = cleanRows(config, at - cache.origin, clean.length, most);
+  if (positionsOf(sequence) <= most) return { piece: sequence, rest: null };
+  const masks = masksOf(clean.length, ask);
+  if (masks > 1) return null;
+  // A mask sees the last token, so it runs with that one.
+  const left = clean.length - masks;
+  const rows = left <= most ? left : cleanRows(config, cache, at, most);
   if (rows <= 0) return null;
   const none = { ...ask, positions: NO_IDS, blockSampling: undefined, blockTargets: undefined };
   if (rows === clean.length) {
@@ -56,19 +71,17 @@ export function* piecesOf(config: ModelConfig, whole: SequenceForward): Generato
 
 /**
  * Clean tokens of a piece: whole blocks where attention is bidirectional within a block.
- * @param start position, counted from the beginning of the first whole block; negative before it
- * @param left clean tokens
+ * @param at position of the first
  */
 function cleanRows(
-  { contextAttention, blockLength }: Pick<ModelConfig, 'contextAttention' | 'blockLength'>,
-  start: number,
-  left: number,
+  { blockLength }: Pick<ModelConfig, 'blockLength'>,
+  { context, origin }: SequenceForward['cache'],
+  at: number,
   most: number,
 ): number {
-  if (left <= most) return left;
-  if (contextAttention === 'causal') return most;
-  if (contextAttention === 'full') return 0;
-  return most - ((start + most + blockLength) % blockLength);
+  if (context === 'causal') return most;
+  if (context === 'full') return 0;
+  return most - ((at - origin + most + blockLength) % blockLength);
 }
 
 /** The part of an ask about rows `from` to before `to`. */

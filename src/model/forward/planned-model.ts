@@ -30,12 +30,17 @@ export interface Question {
   readonly predictions: Predictions; // (R)
 }
 
-/** One sequence of a forward. Row i stands at position `cache.length + i`. */
+/** One sequence of a forward. Row i stands at position `cache.length + i`, except for `masks`. */
 export interface Forward<Cache extends SequenceCache> {
   readonly cache: Cache;
   readonly ids: Int32Array; // (T)
   /** How many positions, counted from 0, each row attends to. */
   readonly visible: Int32Array; // (T)
+  /**
+   * The last M rows are masks, each in the place of a token: at position `cache.length + place`. It attends to the positions
+   * before that one, and to itself. No other row sees it.
+   */
+  readonly masks: Int32Array; // (M) places
   /** Leading rows whose KV the cache takes as its next tokens. The KV of the other rows is overwritten later. */
   readonly append: number;
   /** The rows to append are clean tokens: their KV is what a prefill would write. Otherwise masks took part in it. */
@@ -104,28 +109,36 @@ export abstract class PlannedModel<Cache extends SequenceCache>
     const own = this.own(cache);
     const isBlock = clean.length === 0;
     const { keep, ahead } = staleTokens(this.config, isBlock ? block.length : 0, ask);
-    const ids = isBlock ? block : block.length === 0 ? clean : Int32Array.of(...clean, ...block); // (T)
-    own.requireRoom(ids.length + ahead);
-    if (!own.reserve(ids.length + ahead)) throw new OutOfMemoryError('no page of the KV pool is free', true);
-    const end = own.length + ids.length + ahead;
-    const visible = new Int32Array(ids.length).fill(end);
+    const first = { none: clean.length, last: Math.max(clean.length - 1, 0), all: 0 }[ask.rows];
+    const masks = ask.byMasks ? range(first + 1, clean.length + 1) : NO_IDS; // (M)
+    if (masks.length > 0 && own.context !== 'causal')
+      throw new RangeError(`masks after tokens, under ${own.context} context`);
+    const placed = clean.length + block.length;
+    const positions = Math.max(placed + ahead, masks.length > 0 ? clean.length + 1 : 0);
+    own.requireRoom(positions);
+    if (!own.reserve(positions)) throw new OutOfMemoryError('no page of the KV pool is free', true);
+    const ids = joined([clean, block, masks.map(() => this.config.maskTokenId)]); // (T)
+    const visible = new Int32Array(ids.length).fill(own.length + placed + ahead);
+    const semantics = { contextAttention: own.context, blockLength: this.config.blockLength };
     // A clean token sees the clean ones alone.
     for (let i = 0; i < clean.length; i++) {
-      visible[i] = committedVisible(this.config, own.length + i, own.length + clean.length, own.origin);
+      visible[i] = committedVisible(semantics, own.length + i, own.length + clean.length, own.origin);
     }
-    const first = { none: clean.length, last: Math.max(clean.length - 1, 0), all: 0 }[ask.rows];
+    for (const [i, place] of masks.entries()) visible[placed + i] = own.length + place + 1;
     const committed = emptyPredictions(clean.length - first, ask, this.config);
-    const most = block.length === 0 ? ids.length : this.maxForward;
+    const most = block.length + masks.length === 0 ? ids.length : this.maxForward;
     const rows = blockRows(this.config, most, ids.length, ask.positions, clean.length);
     const blockAsk = { sampling: ask.blockSampling, targets: ask.blockTargets, alternatives: ask.alternatives };
     const drafted = emptyPredictions(rows.length, blockAsk, this.config);
     const questions = [
-      { rows: range(first, clean.length), ask, predictions: committed },
+      { rows: masks.length > 0 ? range(placed, ids.length) : range(first, clean.length), ask, predictions: committed },
       { rows, ask: blockAsk, predictions: drafted },
     ];
+    // Rows go up: the block's stand before the masks'.
+    if (masks.length > 0) questions.reverse();
     const append = isBlock ? keep : clean.length;
     return {
-      forward: { cache: own, ids, visible, append, clean: !isBlock, questions },
+      forward: { cache: own, ids, visible, masks, append, clean: !isBlock, questions },
       answer: { committed, block: drafted },
     };
   }
@@ -136,4 +149,10 @@ export abstract class PlannedModel<Cache extends SequenceCache>
     if (rows > this.batchRows) throw new RangeError(`a batch of ${rows} exceeds ${this.batchRows} positions`);
     if (new Set(batch.map(({ cache }) => cache)).size < batch.length) throw new RangeError('a cache twice in a batch');
   }
+}
+
+/** A copy only where there are several. */
+function joined(parts: readonly Int32Array[]): Int32Array {
+  const filled = parts.filter((part) => part.length > 0);
+  return filled.length === 1 ? filled[0]! : Int32Array.from(filled.flatMap((part) => Array.from(part)));
 }

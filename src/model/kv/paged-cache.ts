@@ -1,3 +1,4 @@
+import type { ModelConfig } from '../config.ts';
 import type { SequenceCache } from '../forward/planned-model.ts';
 import type { CachePrefix } from '../model.ts';
 import type { KvPool } from './pool.ts';
@@ -9,6 +10,7 @@ import type { CachedPage } from './prefix-cache.ts';
  */
 export class PagedKvCache implements SequenceCache {
   readonly origin: number;
+  readonly context: ModelConfig['contextAttention'];
   readonly capacity: number;
   readonly #pool: KvPool;
   /** Addresses. Null after `free`. */
@@ -38,9 +40,11 @@ export class PagedKvCache implements SequenceCache {
     shared: CachedPage[],
     prefix: CachePrefix | null,
     origin: number,
+    context: ModelConfig['contextAttention'],
   ) {
     this.#pool = pool;
     this.origin = origin;
+    this.context = context;
     this.capacity = wanted * pool.pageTokens;
     this.#table = new Uint32Array(wanted);
     this.#chain = shared;
@@ -173,14 +177,15 @@ export class PagedKvCache implements SequenceCache {
     this.#count += pages.length;
   }
 
+  /** Under block-causal context the KV of a page depends on the whole page: one commit must have written all of it. */
   #wholeUpTo(length: number): number {
-    return this.#pool.wholePages ? length - (length % this.#pool.pageTokens) : length;
+    return this.context === 'block_causal' ? length - (length % this.#pool.pageTokens) : length;
   }
 
-  /** The last boundary of a block at or before `length`, where attention goes both ways within one. */
+  /** The last boundary of a block at or before `length`, where attention goes both ways within one. A block is a page. */
   #wholeBlocksUpTo(length: number): number {
-    const { inBlocks, pageTokens } = this.#pool;
-    if (!inBlocks) return length;
+    const { pageTokens } = this.#pool;
+    if (this.context !== 'block_causal') return length;
     return length - ((((length - this.origin) % pageTokens) + pageTokens) % pageTokens);
   }
 }

@@ -21,15 +21,12 @@ export class KvPool {
   readonly pages: number;
   /** Pages of ended requests, for later requests that begin alike; null when no page is kept. */
   readonly prefixes: PrefixCache | null;
-  /** Under block-causal context the KV of a page depends on the whole page: one commit must have written all of it. */
-  readonly wholePages: boolean;
-  /** Tokens of a block see each other, and a page is a block. */
-  readonly inBlocks: boolean;
+  readonly context: ModelConfig['contextAttention'];
   readonly #free: number[] = [];
 
   /**
    * @param base address of the first page of `bytes` bytes
-   * @param context attention of committed tokens
+   * @param context attention of committed tokens, unless a cache has its own
    * @param reuse pages of ended requests are kept
    */
   constructor(
@@ -43,8 +40,7 @@ export class KvPool {
     this.pages = pages;
     this.pageTokens = pageTokens;
     this.prefixes = reuse && context !== 'full' ? new PrefixCache(pageTokens) : null;
-    this.inBlocks = context === 'block_causal';
-    this.wholePages = this.inBlocks && reuse;
+    this.context = context;
     for (let page = pages - 1; page >= 0; page--) this.#free.push(base + page * bytes);
   }
 
@@ -62,14 +58,24 @@ export class KvPool {
    * @param prefix beginning of the request; without it no page is reused or kept for others
    * @param origin position at which its first whole block begins
    * @param first tokens that it has room for from the start; it takes room for the others when it needs it
+   * @param context attention of its tokens; the pool's, or `causal`
    * @throws OutOfMemoryError, with nothing taken.
    */
-  create(tokens: number, prefix?: CachePrefix, origin = 0, first = tokens): PagedKvCache {
+  create(
+    tokens: number,
+    prefix?: CachePrefix,
+    origin = 0,
+    first = tokens,
+    context: ModelConfig['contextAttention'] = this.context,
+  ): PagedKvCache {
     const wanted = Math.ceil(tokens / this.pageTokens);
     if (wanted > this.pages) {
       throw new OutOfMemoryError(`${tokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
     }
-    const shared = prefix ? this.reusable(prefix.key, prefix.ids, prefix.ids.length, wanted) : [];
+    // The same ids have other KV under another context.
+    const key = prefix && (context === this.context ? prefix.key : `${context} ${prefix.key}`);
+    const own = prefix && key !== undefined ? { ids: prefix.ids, key } : null;
+    const shared = own ? this.reusable(own.key, own.ids, own.ids.length, wanted) : [];
     const pages = this.take(Math.max(Math.ceil(Math.min(first, tokens) / this.pageTokens) - shared.length, 0));
     if (!pages) {
       this.prefixes?.release(shared);
@@ -78,7 +84,7 @@ export class KvPool {
         true,
       );
     }
-    return new PagedKvCache(this, wanted, pages, shared, prefix ?? null, origin);
+    return new PagedKvCache(this, wanted, pages, shared, own, origin, context);
   }
 
   /** @returns addresses of pages, or null, with nothing taken, where there are not so many */

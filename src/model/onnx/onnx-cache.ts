@@ -1,4 +1,5 @@
 /** The KV of one request on ONNX Runtime. It keeps nothing for others: every request runs its whole prompt. */
+import type { ModelConfig } from '../config.ts';
 import type { SequenceCache } from '../forward/planned-model.ts';
 import type { KvStore } from './backend.ts';
 
@@ -6,13 +7,21 @@ export class OnnxCache implements SequenceCache {
   length = 0;
   readonly capacity: number;
   readonly origin: number;
+  readonly context: ModelConfig['contextAttention'];
   #store: KvStore | null;
   readonly #onFree: () => void;
   #running = 0;
   #freed = false;
 
-  constructor(capacity: number, origin: number, store: KvStore, onFree: () => void) {
+  constructor(
+    capacity: number,
+    context: ModelConfig['contextAttention'],
+    origin: number,
+    store: KvStore,
+    onFree: () => void,
+  ) {
     this.capacity = capacity;
+    this.context = context;
     this.origin = origin;
     this.#store = store;
     this.#onFree = onFree;

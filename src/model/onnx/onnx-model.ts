@@ -90,7 +90,12 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     await alone(() => this.#session.release());
   }
 
-  createCache(maxTokens: number, prefix?: CachePrefix): OnnxCache {
+  createCache(
+    maxTokens: number,
+    prefix?: CachePrefix,
+    _first?: number,
+    context: ModelConfig['contextAttention'] = this.config.contextAttention,
+  ): OnnxCache {
     if (maxTokens > this.maxTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens of KV cache do not fit; at most ${this.maxTokens} do`, false);
     }
@@ -103,7 +108,7 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     const store = this.#backend.createStore(this.config, maxTokens);
     this.freeTokens -= maxTokens;
     const origin = cacheOrigin(this.config, prefix);
-    return new OnnxCache(maxTokens, origin, store, () => {
+    return new OnnxCache(maxTokens, context, origin, store, () => {
       this.freeTokens += maxTokens;
     });
   }
@@ -115,13 +120,13 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
 
   /** One run of the graph, with no other run beside it. */
   protected override async run(batch: readonly Forward<OnnxCache>[]): Promise<void> {
-    const { ids, visible, cache, append, questions } = batch[0]!;
+    const { cache, append, questions } = batch[0]!;
     const asked = questions.filter(({ rows }) => rows.length > 0);
     await cache.during((store) =>
       alone(async () => {
         // The length is read in this run's turn: earlier runs may have changed it while this one waited.
         const start = cache.length;
-        const feeds = { ...this.#inputs(ids, start, visible, asked), ...store.past(start) };
+        const feeds = { ...this.#inputs(batch[0]!, start, asked), ...store.past(start) };
         const reading = asked.some(({ ask }) => ask.sampling || ask.alternatives);
         const wanted = ['best', ...(reading ? ['logits'] : []), ...(append > 0 ? this.#presents : [])];
         const outputs: SessionTensors = await this.#session.run(feeds, wanted);
@@ -140,7 +145,11 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     return kvNames(this.config).map(({ present }) => present);
   }
 
-  #inputs(input: Int32Array, start: number, visible: Int32Array, asked: readonly Question[]): Record<string, Tensor> {
+  #inputs(
+    { ids, visible, masks }: Forward<OnnxCache>,
+    start: number,
+    asked: readonly Question[],
+  ): Record<string, Tensor> {
     const integers = (values: ArrayLike<number>, dims: readonly number[]) =>
       this.#backend.tensor('int64', BigInt64Array.from(Array.from(values, BigInt)), dims);
     const rows = asked.flatMap((question) => Array.from(question.rows));
@@ -153,14 +162,17 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
       rows.push(0);
       targets.push(0);
     }
-    const count = input.length;
+    const count = ids.length;
     return {
-      ids: integers(input, [1, count]),
-      positions: integers(range(start, start + count), [1, count]),
+      ids: integers(ids, [1, count]),
+      positions: integers(
+        [...range(start, start + count - masks.length), ...masks.map((place) => start + place)],
+        [1, count],
+      ),
       rows: integers(rows, [rows.length]),
       targets: integers(targets, [1, rows.length, 1]),
-      bias: this.#bias(visible, start + count),
-      ...(this.config.drafts && { [MASKS]: this.#masks(input) }),
+      bias: this.#bias(visible, start, masks),
+      ...(this.config.drafts && { [MASKS]: this.#masks(ids) }),
     };
   }
 
@@ -170,14 +182,22 @@ export class OnnxModel extends PlannedModel<OnnxCache> implements DiffusionModel
     return this.#backend.floats(masks, [1, input.length, 1]);
   }
 
-  /** Zero where a row sees a position. One number if all rows see all positions, else (T, P + T). */
-  #bias(visible: Int32Array, positions: number): Tensor {
-    if (visible.every((count) => count >= positions)) return this.#backend.floats(new Float32Array(1), [1, 1, 1, 1]);
-    const bias = new Float32Array(visible.length * positions);
+  /**
+   * Zero where a row sees a column. One number if all rows see all columns, else (T, P + T). Of the columns of masks, which
+   * stand in the place of tokens, each mask sees its own alone.
+   */
+  #bias(visible: Int32Array, start: number, masks: Int32Array): Tensor {
+    const rows = visible.length;
+    const columns = start + rows;
+    if (visible.every((count) => count >= columns)) return this.#backend.floats(new Float32Array(1), [1, 1, 1, 1]);
+    const bias = new Float32Array(rows * columns);
+    const placed = rows - masks.length;
     visible.forEach((count, row) => {
-      bias.fill(UNSEEN, row * positions + count, (row + 1) * positions);
+      const seen = row < placed ? Math.min(count, start + placed) : count - 1;
+      bias.fill(UNSEEN, row * columns + seen, (row + 1) * columns);
+      if (row >= placed) bias[row * columns + start + row] = 0;
     });
-    return this.#backend.floats(bias, [1, 1, visible.length, positions]);
+    return this.#backend.floats(bias, [1, 1, rows, columns]);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** Chooses what the next forward runs. */
 import type { ModelConfig } from '../../model/config.ts';
 import { type CostCurve, costOf } from '../../model/cost-curve.ts';
-import { type Cut, cut } from '../../model/forward/pieces.ts';
-import type { DiffusionModel } from '../../model/model.ts';
+import { type Cut, cut, positionsOf } from '../../model/forward/pieces.ts';
+import type { DiffusionModel, SequenceForward } from '../../model/model.ts';
 import { MAX_ROWS } from '../../model/workspace.ts';
 import type { Memory } from './memory.ts';
 import type { Seat } from './seat.ts';
@@ -12,7 +12,10 @@ export interface Entry extends Cut {
   readonly seat: Seat;
 }
 
-/** Positions of work that is never cut for others: a token, and drafts with it. More is a prefill, or a wide window. */
+/**
+ * Positions of work that is never cut for others: a token, and drafts with it. More is a prefill, or a wide window; or drafts
+ * that masks check, which cannot be cut.
+ */
 const SHORT = 16;
 /** Pieces of prefills cost so much more than the decoding rows of a forward, where as many requests decode as wait for prefills. */
 const STRETCH = 3;
@@ -43,7 +46,8 @@ export function gather(
     if (most === 0 || alone.rows > 0) return alone.entries;
   }
   const batch = new Batch(model, memory);
-  const isShort = (seat: Seat) => seat.size <= SHORT && !seat.cache.suspended;
+  const isShort = ({ size, work, cache }: Seat) =>
+    !cache.suspended && (size <= SHORT || checksByMasks(work));
   for (const seat of seats) if (isShort(seat)) batch.add(seat, most);
   const decoding = new Set(batch.entries.map(({ seat }) => seat.client));
   const long = byTurns(
@@ -92,7 +96,12 @@ class Batch {
 
 /** Positions of an entry in its forward. */
 export function positions({ piece }: Pick<Entry, 'piece'>): number {
-  return piece.clean.length + piece.block.length;
+  return positionsOf(piece);
+}
+
+/** Drafts that masks check: they cannot be cut. */
+function checksByMasks({ ask }: SequenceForward): boolean {
+  return ask.byMasks === true && ask.rows === 'all';
 }
 
 /** A position of long work is worth so many tokens: whoever drafts beside a prompt holds it up. */
@@ -101,7 +110,7 @@ const WORTH_OF_POSITION = 0.5;
 /** Tokens that an entry brings at least. */
 export function tokensOf(entry: Entry): number {
   const rows = positions(entry);
-  return rows > SHORT ? rows * WORTH_OF_POSITION : 1;
+  return rows > SHORT && !checksByMasks(entry.piece) ? rows * WORTH_OF_POSITION : 1;
 }
 
 /** Clients that do not decode go first, then the one whose long work ran longest ago. */

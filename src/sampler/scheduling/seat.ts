@@ -1,4 +1,4 @@
-import type { Cut } from '../../model/forward/pieces.ts';
+import { type Cut, positionsOf } from '../../model/forward/pieces.ts';
 import { joinRows } from '../../model/forward/predictions.ts';
 import type { Advanced, KvCache, Predictions, SequenceForward } from '../../model/model.ts';
 import type { Load } from './lane.ts';
@@ -75,7 +75,7 @@ export class Seat {
 
   /** Positions of `work`. */
   get size(): number {
-    return this.work.clean.length + this.work.block.length;
+    return positionsOf(this.work);
   }
 
   /** The request lives. @param now number of the last forward */

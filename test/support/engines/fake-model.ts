@@ -143,9 +143,11 @@ export class FakeModel implements DiffusionModel {
     if (maxTokens > this.freeTokens) {
       throw new OutOfMemoryError(`${maxTokens} tokens do not fit`, maxTokens <= this.maxTokens);
     }
-    const cache = new FakeCache(maxTokens, cacheOrigin(this.config, prefix), (ids) => {
+    const onShare = (ids: readonly number[]) => {
       if (this.#options.reuse && prefix) this.shared.push({ ids: Int32Array.from(ids), key: prefix.key });
-    });
+    };
+    const { contextAttention } = this.config;
+    const cache = new FakeCache(maxTokens, cacheOrigin(this.config, prefix), onShare, contextAttention);
     if (prefix) cache.ids.push(...prefix.ids.subarray(0, this.#reusable(prefix)));
     this.caches.push(cache);
     return cache;
@@ -302,6 +304,7 @@ export class FakeModel implements DiffusionModel {
 export class FakeCache implements KvCache {
   readonly capacity: number;
   readonly origin: number;
+  readonly context: ModelConfig['contextAttention'];
   readonly ids: number[] = [];
   busy = false;
   freed = false;
@@ -309,7 +312,13 @@ export class FakeCache implements KvCache {
   /** Ids that were shared, and so can no longer be truncated. */
   #final = 0;
 
-  constructor(capacity: number, origin: number, onShare: (ids: readonly number[]) => void) {
+  constructor(
+    capacity: number,
+    origin: number,
+    onShare: (ids: readonly number[]) => void,
+    context: ModelConfig['contextAttention'] = 'causal',
+  ) {
+    this.context = context;
     this.capacity = capacity;
     this.origin = origin;
     this.#onShare = onShare;
