@@ -1,7 +1,8 @@
 /** How much room a request needs in the KV pool, and how it takes that room. */
 import { OutOfMemoryError } from '../model/errors.ts';
-import type { CachePrefix, DiffusionModel, KvCache } from '../model/model.ts';
+import type { DiffusionModel, KvCache } from '../model/model.ts';
 import { requireFits } from './generation/prompt-length.ts';
+import type { EngineJob } from './job.ts';
 import { type GenerateRequest, RequestError } from './request.ts';
 
 /**
@@ -20,19 +21,13 @@ export function tokensNeeded(model: DiffusionModel, request: GenerateRequest, pr
   return promptTokens + maxTokens;
 }
 
-/**
- * @param tokens at most, and `first` of them from the start
- * @param prefix without it nothing is shared with other requests
- * @returns null when the pool has no room now. The caller frees the cache.
- */
+/** @returns null when the pool has no room now. The caller frees the cache. */
 export function createCacheIfRoom(
   model: DiffusionModel,
-  tokens: number,
-  prefix: CachePrefix | undefined,
-  first: number,
+  { tokens, prefix, first, context }: Pick<EngineJob, 'tokens' | 'prefix' | 'first' | 'context'>,
 ): KvCache | null {
   try {
-    return model.createCache(tokens, prefix, first);
+    return model.createCache(tokens, prefix, first, context);
   } catch (error) {
     if (error instanceof OutOfMemoryError && error.retryable) return null;
     throw error;

@@ -43,7 +43,7 @@ export class Engine {
     const job = this.#plan(request);
     const take = (urgent: boolean) => {
       if (!this.#scheduler.hasRoom(client, job.first, urgent)) return null;
-      return createCacheIfRoom(this.model, job.tokens, job.prefix, job.first);
+      return createCacheIfRoom(this.model, job);
     };
     const place = await this.queue.enter(take, signal, client);
     const lane = this.#scheduler.join({

@@ -1,4 +1,5 @@
 /** Every kind of request that an engine takes, and the one shape in which they reach the model. */
+import type { ModelConfig } from '../model/config.ts';
 import type { CachePrefix } from '../model/model.ts';
 import type { Lane } from '../sampler/scheduling/lane.ts';
 import type { EditEvent, EditRequest } from './editing/edit-request.ts';
@@ -14,6 +15,8 @@ export interface EngineJob {
   readonly tokens: number;
   /** The part of it that the request has from the start; it takes the rest as its text grows. */
   readonly first: number;
+  /** Attention of its committed tokens. Absent: the model's. */
+  readonly context?: ModelConfig['contextAttention'] | undefined;
   /** What it shares with other requests. Absent: nothing. */
   readonly prefix?: CachePrefix | undefined;
   readonly promptTokens: number;

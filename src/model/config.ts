@@ -216,6 +216,20 @@ export function gridOrigin({ contextAttention, grid, blockLength }: Grid, prompt
   return contextAttention === 'block_causal' && grid === 'prompt_end' ? prompt % blockLength : 0;
 }
 
+/**
+ * The model at block length 1, by which drafts are checked. Every token is then a block: it sees those before it and itself,
+ * also where the model's own blocks go both ways (S2D2, arXiv 2603.25702).
+ */
+export function atBlockLengthOne(config: ModelConfig): ModelConfig {
+  if (config.contextAttention !== 'block_causal') return config;
+  return { ...config, contextAttention: 'causal', firstToken: 'denoise' };
+}
+
+/** Whether a mask in the place of a token predicts it at block length 1, not the row of the token before it. */
+export function checksByMasks({ logitShift }: Pick<ModelConfig, 'logitShift'>): boolean {
+  return !logitShift;
+}
+
 /** Whether a committed token predicts the next one. If so, one forward commits drafts and checks them. */
 export function predictsNext({
   contextAttention,

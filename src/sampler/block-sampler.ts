@@ -1,5 +1,5 @@
 /** The block loop: masks go in, decided ids come out. It is pure except for the model that it is given. */
-import { type ModelConfig, predictsNext } from '../model/config.ts';
+import { checksByMasks, type ModelConfig, predictsNext } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import { ApproximateCache, type ApproximateCacheSettings } from './approximate-cache.ts';
 import { Canvas } from './canvas.ts';
@@ -17,7 +17,8 @@ export interface BlockSettings {
   readonly width: Width;
   readonly policy: Policy;
   /**
-   * Decided ids are drafts until the causal predictions of a later forward agree. Needs causal context and logit shift.
+   * Decided ids are drafts until the causal predictions of a later forward agree. Needs causal context. Without logit shift a
+   * mask in the place of each draft predicts it, and the forwards have to ask so.
    */
   readonly verify: boolean;
   /** Null: decided ids stay. */
@@ -34,7 +35,8 @@ export interface BlockSettings {
  * - Full context: nothing is committed, because the whole canvas is one block. See `ApproximateCache`.
  *
  * The last tokens are never committed: nobody would read their KV.
- * @param first the prefill's prediction (R = 1), used with `logitShift` as the first id; null if nothing was committed
+ * @param first the prefill's prediction (R = 1), used as the first id with `logitShift` or verification; null if nothing was
+ *   committed
  * @param lead (T) last tokens of the prompt that were not committed: the first block begins with them
  * @throws the signal's reason on abort, whatever the model throws, and Error if a model predicts a mask
  */
@@ -47,7 +49,7 @@ export async function* sampleBlocks(
 ): AsyncGenerator<SamplerEvent, void, void> {
   const loop = new BlockLoop(forwards, config, settings, lead);
   // After a lead, the forward of the lead itself predicts the first id.
-  if (config.logitShift && first && lead.length === 0) yield* loop.begin(first);
+  if ((config.logitShift || settings.verify) && first && lead.length === 0) yield* loop.begin(first);
   while (!loop.ended) yield* loop.forward();
 }
 
@@ -66,6 +68,10 @@ class BlockLoop {
   readonly #forwards: Forwards;
   readonly #settings: BlockSettings;
   readonly #logitShift: boolean;
+  /** A forward that commits predicts the id after each token. */
+  readonly #predictsAfter: boolean;
+  /** Rows that it has for each token. */
+  readonly #tokenRows: number;
   /** A window leaves out its last mask: nothing that is asked for is predicted there. */
   readonly #dropsLastMask: boolean;
   readonly #canvas: Canvas;
@@ -92,12 +98,13 @@ class BlockLoop {
 
   constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings, lead: Int32Array) {
     const causal = config.contextAttention === 'causal';
-    if (settings.verify && !predictsNext(config)) {
-      throw new Error('verified blocks need causal context and logit shift');
-    }
+    if (settings.verify && !causal) throw new Error('verified blocks need causal context');
+    const byMasks = settings.verify && checksByMasks(config);
     this.#forwards = forwards;
     this.#settings = settings;
     this.#logitShift = config.logitShift;
+    this.#predictsAfter = config.logitShift || byMasks;
+    this.#tokenRows = byMasks ? 2 : 1;
     this.#dropsLastMask = predictsNext(config);
     this.#commitsWholeBlocks = !causal || settings.remasking !== null;
     this.#commitsAlone = config.firstToken === 'from_commit';
@@ -142,7 +149,12 @@ class BlockLoop {
   /** The last id is never committed, so nothing checks a draft in its place before it is there anyway. */
   #draftRoom(): number {
     const final = this.#finalEnd - this.#committedEnd;
-    return Math.min(this.#forwards.maxForward - final, this.#canvas.length - 1 - this.#finalEnd);
+    return Math.min(this.#mostTokens - final, this.#canvas.length - 1 - this.#finalEnd);
+  }
+
+  /** Clean tokens of a forward at most. */
+  get #mostTokens(): number {
+    return Math.floor(this.#forwards.maxForward / this.#tokenRows);
   }
 
   #plan(): Plan {
@@ -152,7 +164,8 @@ class BlockLoop {
     const prefix = past ? canvas.filled(this.#committedEnd) : canvas.prefix(this.#committedEnd);
     const complete = prefix >= this.#blockEnd;
     const together = complete ? this.#blockEnd : this.#committedEnd;
-    const commitEnd = this.#commitsWholeBlocks ? together : Math.min(prefix, maxTokens - 1);
+    const most = verified ? this.#committedEnd + this.#mostTokens : maxTokens;
+    const commitEnd = this.#commitsWholeBlocks ? together : Math.min(prefix, maxTokens - 1, most);
     const pending = canvas.slice(this.#committedEnd, commitEnd);
     if (complete || verified) {
       this.#blockEnd = Math.min(width.end(prefix, pending.length, this.#forwards.load), maxTokens);
@@ -164,11 +177,12 @@ class BlockLoop {
       this.#step = 0;
       this.#initiallyMasked = canvas.masked(commitEnd, partEnd, 0).length;
     }
-    // With a shift the last clean token predicts the window's first position.
-    const from = commitEnd + (this.#logitShift && pending.length > 0 ? 1 : 0);
+    // What predicts after the last clean token predicts the window's first position.
+    const from = commitEnd + (this.#predictsAfter && pending.length > 0 ? 1 : 0);
     let positions = canvas.masked(from, partEnd, commitEnd);
     const window = canvas.slice(commitEnd, this.#windowEnd());
-    const separate = this.#commitsAlone || pending.length + window.length > this.#forwards.maxForward;
+    const rows = this.#tokenRows * pending.length + window.length;
+    const separate = this.#commitsAlone || rows > this.#forwards.maxForward;
     if (pending.length > 0 && separate) positions = new Int32Array();
     return { pending, window, positions, start: commitEnd };
   }
@@ -187,7 +201,7 @@ class BlockLoop {
       positions.length === 0
         ? { committed: await this.#forwards.commit(pending, start, rows), block: null }
         : await this.#forwards.advance(pending, window, positions, start, rows);
-    return { committed: this.#logitShift ? committed : null, drafted: block };
+    return { committed: this.#predictsAfter ? committed : null, drafted: block };
   }
 
   #denoise(window: Int32Array, positions: Int32Array, start: number): Promise<Predictions> {

@@ -23,10 +23,15 @@ export interface JudgedPrompt {
 export class Forwards extends CountedForwards {
   readonly #draw: Draw;
   readonly #alternatives: number;
+  readonly #byMasks: boolean;
 
-  /** @param alternatives most probable ids asked for at every position */
-  constructor(lane: Lane, draw: Draw, signal: AbortSignal, alternatives = 0) {
+  /**
+   * @param alternatives most probable ids asked for at every position
+   * @param byMasks the id after a clean token is what a mask in its place says
+   */
+  constructor(lane: Lane, draw: Draw, signal: AbortSignal, alternatives = 0, byMasks = false) {
     super(lane, signal);
+    this.#byMasks = byMasks;
     this.#draw = draw;
     this.#alternatives = alternatives;
   }
@@ -58,7 +63,7 @@ export class Forwards extends CountedForwards {
   /** Commits the end of the prompt. @returns the prediction of offset 0 (R = 1) */
   async #first(clean: Int32Array): Promise<Predictions> {
     const sampling = this.#draw(Int32Array.of(0));
-    const ask = { rows: 'last' as const, sampling, positions: NO_IDS, alternatives: this.#alternatives };
+    const ask = { ...this.#ask('last'), sampling, positions: NO_IDS };
     return (await this.uncounted({ clean, block: NO_IDS, ask })).committed;
   }
 
@@ -70,7 +75,7 @@ export class Forwards extends CountedForwards {
    */
   async commit(ids: Int32Array, offset: number, rows: 'last' | 'all'): Promise<Predictions> {
     const sampling = this.#after(ids, offset, rows);
-    const ask = { rows, sampling, positions: NO_IDS, alternatives: this.#alternatives };
+    const ask = { ...this.#ask(rows), sampling, positions: NO_IDS };
     return (await this.counted({ clean: ids, block: NO_IDS, ask })).committed;
   }
 
@@ -97,8 +102,7 @@ export class Forwards extends CountedForwards {
   ): Promise<Advanced> {
     const sampling = this.#after(ids, offset, rows);
     const blockSampling = this.#draw(positions.map((position) => offset + position));
-    const ask = { rows, sampling, positions, blockSampling, alternatives: this.#alternatives };
-    return this.counted({ clean: ids, block, ask });
+    return this.counted({ clean: ids, block, ask: { ...this.#ask(rows), sampling, positions, blockSampling } });
   }
 
   /** Drops the KV of the last `tokens` tokens: drafts that did not hold, or what is to be run anew. */
@@ -110,6 +114,10 @@ export class Forwards extends CountedForwards {
   note({ positions, ids, remasked }: Pick<StepEvent, 'positions' | 'ids' | 'remasked'>): void {
     this.#draw.decided(positions, ids);
     this.#draw.forgotten(remasked);
+  }
+
+  #ask(rows: 'last' | 'all') {
+    return { rows, byMasks: this.#byMasks, alternatives: this.#alternatives };
   }
 
   /** The draws after clean tokens; `offset` is the one after the last. */

@@ -2,6 +2,7 @@
 import { type CostCurve, costOf } from '../model/cost-curve.ts';
 import type { Canvas } from './canvas.ts';
 import type { Acceptance } from './drafts/acceptance.ts';
+import { type RowsOf, shifted } from './drafts/rows.ts';
 import type { Load } from './scheduling/lane.ts';
 
 /** The window of masks that a forward predicts. */
@@ -84,15 +85,15 @@ const PROBE_WIDTH = 3;
  * can pay, the window is 1: block length 1.
  * @param longest window at most, positions
  */
-export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: number): Width {
+export function adaptive(costs: CostCurve, acceptance: Acceptance, longest: number, rowsOf: RowsOf = shifted): Width {
   let forwards = 0;
   return {
     ...wholeWindow(longest),
     end(from, _, load = ALONE) {
       forwards += 1;
-      const width = bestWindow(costs, acceptance.rate, longest, load);
+      const width = bestWindow(costs, acceptance.rate, longest, load, rowsOf);
       if (width > 1 || forwards % PROBE_EVERY !== 0) return from + width;
-      const hopeful = bestWindow(costs, HOPEFUL, longest, load);
+      const hopeful = bestWindow(costs, HOPEFUL, longest, load, rowsOf);
       return from + (hopeful > 1 ? Math.min(PROBE_WIDTH, longest) : 1);
     },
     observe: (held, offered) => acceptance.observe(held, offered),
@@ -104,12 +105,18 @@ const WORTH_WIDENING = 1.1;
 const ALONE: Load = { rows: 0, tokens: 0 };
 
 /** The window with the highest gain; 1 if no gain is high enough. */
-export function bestWindow(costs: CostCurve, rate: number, longest: number, load = ALONE): number {
+export function bestWindow(
+  costs: CostCurve,
+  rate: number,
+  longest: number,
+  load = ALONE,
+  rowsOf: RowsOf = shifted,
+): number {
   let best = 1;
   // What one request gains is a share of what the batch decodes.
   let highest = 1 + (WORTH_WIDENING - 1) / (load.tokens + 1);
   for (let window = 2; window <= longest; window++) {
-    const value = gain(costs, rate, window, load);
+    const value = gain(costs, rate, window, load, rowsOf);
     if (value > highest) [best, highest] = [window, value];
   }
   return best;
@@ -122,7 +129,13 @@ export function bestWindow(costs: CostCurve, rate: number, longest: number, load
  * A window of W drafts k = W - 1 ids. A forward that checks k drafts gives 1 + sum r^i tokens. With probability r^k all
  * drafts hold, and the next forward has drafts again. Otherwise a forward without drafts comes first; it gives one token.
  */
-export function gain(costs: CostCurve, rate: number, window: number, { rows, tokens }: Load = ALONE): number {
+export function gain(
+  costs: CostCurve,
+  rate: number,
+  window: number,
+  { rows, tokens }: Load = ALONE,
+  rowsOf: RowsOf = shifted,
+): number {
   const drafts = window - 1;
   let held = 0;
   let all = 1;
@@ -130,8 +143,8 @@ export function gain(costs: CostCurve, rate: number, window: number, { rows, tok
     all *= rate;
     held += all;
   }
-  const checking = costOf(costs, rows + 1 + 2 * drafts);
-  const drafting = costOf(costs, rows + 1 + drafts);
+  const checking = costOf(costs, rows + rowsOf(drafts, drafts));
+  const drafting = costOf(costs, rows + rowsOf(0, drafts));
   const value = (tokens + 1 + held + (1 - all) * (tokens + 1)) / (checking + (1 - all) * drafting);
-  return (value * costOf(costs, rows + 1)) / (tokens + 1);
+  return (value * costOf(costs, rows + rowsOf(0, 0))) / (tokens + 1);
 }

@@ -35,6 +35,7 @@ GROUPS = {
         "fixture": "oracle.fixture",
         "drafts-fixture": "oracle.drafts_fixture",
         "families": "oracle.families",
+        "block-length-1": "oracle.block_length_1",
         "rope-scaling": "oracle.rope_scaling",
         "adapters": "oracle.adapters",
         "unicode-tables": "oracle.unicode_tables",

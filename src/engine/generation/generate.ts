@@ -1,6 +1,5 @@
 /** Runs an admitted request: the prefill, then blocks until the text ends. */
-import { type ModelConfig, uncommittedPrompt } from '../../model/config.ts';
-import type { DiffusionModel } from '../../model/model.ts';
+import { checksByMasks, type ModelConfig, uncommittedPrompt } from '../../model/config.ts';
 import { type BlockSettings, sampleBlocks } from '../../sampler/block-sampler.ts';
 import { PredictedText } from '../../sampler/drafts/predicted-text.ts';
 import { createDraw } from '../../sampler/draw.ts';
@@ -18,6 +17,8 @@ import { type Beginning, NOTHING, withoutBeginning } from './token-healing.ts';
 
 export interface GenerationPlan {
   readonly request: GenerateRequest;
+  /** The model's, as the request reads it. */
+  readonly config: ModelConfig;
   readonly settings: BlockSettings;
   /** What is committed first. */
   readonly prompt: Int32Array; // (P), P > 0
@@ -37,18 +38,18 @@ export interface GenerationPlan {
  * @throws the signal's reason on abort, within one forward; and whatever the model throws
  */
 export async function* generate(
-  model: DiffusionModel,
   tokenizer: Tokenizer,
   plan: GenerationPlan,
   lane: Lane,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent, void, void> {
-  const { request, settings, prompt, prediction, promptTokens, beginning } = plan;
+  const { request, config, settings, prompt, prediction, promptTokens, beginning } = plan;
   const { stop, suffix, logprobs, maxTokens } = request;
   const { cache } = lane;
   const cachedTokens = cache.length;
   const draw = createDraw(request, beginning?.lift, prompt);
-  const forwards = new Forwards(lane, draw, signal, logprobs?.alternatives);
+  const masked = settings.verify && checksByMasks(config);
+  const forwards = new Forwards(lane, draw, signal, logprobs?.alternatives, masked);
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
   const around = aroundText(request, tokenizer);
   const text = new CompletionText(tokenizer, stops, around, logprobs !== null, beginning?.bytes);
@@ -72,7 +73,7 @@ export async function* generate(
     },
   });
 
-  const clean = prompt.length - uncommittedPrompt(model.config, prompt.length);
+  const clean = prompt.length - uncommittedPrompt(config, prompt.length);
   let start = performance.now();
   const judged = logprobs?.prompt ? await forwards.judgePrompt(prompt) : null;
   // A prompt of uncommitted tokens alone has nothing to run.
@@ -85,7 +86,7 @@ export async function* generate(
     return;
   }
 
-  const ending = endings(model.config, suffix);
+  const ending = endings(config, suffix);
   const isLate = timeLimit(request);
   let decodeMs = 0;
   start = performance.now();

@@ -1,4 +1,5 @@
 /** From a request for text to a job: its prompt as ids, its blocks, and the room that they take. */
+import { atBlockLengthOne } from '../../model/config.ts';
 import type { DiffusionModel } from '../../model/model.ts';
 import type { DraftAcceptance } from '../../sampler/drafts/learned.ts';
 import { tokensNeeded } from '../admission.ts';
@@ -37,15 +38,17 @@ export function generationJob(
   // Refuses what cannot be planned. Each run plans anew, since its drafts follow its text.
   planned();
   const tokens = tokensNeeded(model, request, prompt.length);
-  const plan = { request, prompt, prediction, promptTokens, beginning };
+  const config = request.decoding.verify ? atBlockLengthOne(model.config) : model.config;
+  const plan = { request, config, prompt, prediction, promptTokens, beginning };
   return {
     tokens,
     // Where a commit of the same tokens would not always write the same KV, nothing can be run again, so all is taken now.
-    first: model.config.contextAttention === 'causal' ? Math.min(prompt.length + 1, tokens) : tokens,
+    first: config.contextAttention === 'causal' ? Math.min(prompt.length + 1, tokens) : tokens,
+    context: config.contextAttention,
     // A token that was reused is not run, so it would have no probability.
     prefix: request.logprobs?.prompt ? undefined : { ids: prompt, key: request.cacheKey },
     promptTokens,
-    run: (lane, signal) => generate(model, tokenizer, { ...plan, settings: planned() }, lane, signal),
+    run: (lane, signal) => generate(tokenizer, { ...plan, settings: planned() }, lane, signal),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Decides what a request asks of the sampler, on this model and this host. */
-import { type ModelConfig, predictsNext, uncommittedPrompt } from '../../model/config.ts';
+import { checksByMasks, type ModelConfig, predictsNext, uncommittedPrompt } from '../../model/config.ts';
 import type { DiffusionModel } from '../../model/model.ts';
 import type { BlockSettings } from '../../sampler/block-sampler.ts';
 import { DRAFT_SOURCES, type Drafter } from '../../sampler/drafts/drafter.ts';
@@ -8,6 +8,7 @@ import type { DraftAcceptance } from '../../sampler/drafts/learned.ts';
 import { LookupDrafts } from '../../sampler/drafts/lookup.ts';
 import { MaskDrafts } from '../../sampler/drafts/mask.ts';
 import { PredictionDrafts } from '../../sampler/drafts/prediction.ts';
+import { byMasks, shifted } from '../../sampler/drafts/rows.ts';
 import { createPolicy } from '../../sampler/policies/index.ts';
 import { remask } from '../../sampler/remasking.ts';
 import { blocks, grid, sliding, type Width } from '../../sampler/width.ts';
@@ -37,8 +38,8 @@ export function planBlocks(
 ): BlockSettings {
   const { maxTokens, decoding, seed } = request;
   const { verify, remasking, approximateCache } = decoding;
-  if (verify && !predictsNext(model.config)) {
-    throw unsupported('decoding.verify', `${model.config.name} has no causal context to check drafts with.`);
+  if (verify && model.config.contextAttention === 'full') {
+    throw unsupported('decoding.verify', `every token of ${model.config.name} sees all others, so no draft can be checked.`);
   }
   if (request.logprobs?.prompt && !predictsNext(model.config)) {
     throw unsupported(
@@ -97,8 +98,9 @@ function chooseDrafts(
   if (sources.includes('lookup')) drafters.push(new LookupDrafts(prompt, maxTokens, acceptance.lookup));
   const costs = acceptance.costs(model.costs);
   const longest = decoding.blockLength ?? LONGEST_WINDOW;
-  const masks = sources.includes('mask') ? new MaskDrafts(costs, acceptance.mask, longest) : null;
-  return new Drafts(costs, drafters, masks, longest);
+  const rowsOf = checksByMasks(model.config) ? byMasks : shifted;
+  const masks = sources.includes('mask') ? new MaskDrafts(costs, acceptance.mask, longest, rowsOf) : null;
+  return new Drafts(costs, drafters, masks, longest, rowsOf);
 }
 
 /** @throws RequestError unless the part divides the blocks that the model attends in, which no request can change */

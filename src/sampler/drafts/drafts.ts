@@ -5,6 +5,7 @@ import { type Width, wholeWindow } from '../width.ts';
 import type { Drafter } from './drafter.ts';
 import type { MaskDrafts } from './mask.ts';
 import type { MeasuredCosts } from './measured-costs.ts';
+import { type RowsOf, shifted } from './rows.ts';
 import { type Worth, worthChecking } from './worth.ts';
 
 /** Drafts of one forward at most. */
@@ -31,14 +32,15 @@ const NO_IDS = new Int32Array();
 
 /**
  * A window that is chosen for each forward: the drafts whose check makes the most tokens for the cost of the batch, of one
- * source, then masks where they pay. A draft that was looked up costs one row. A mask costs a row when it is predicted, and
- * another when its draft is checked.
+ * source, then masks where they pay. A draft that was looked up costs the rows of its check. A mask costs a row when it is
+ * predicted, and those when its draft is checked.
  */
 export class Drafts implements Width {
   readonly blockLength: number;
   readonly partEnd: Width['partEnd'];
   readonly blockOf: Width['blockOf'];
   readonly #costs: MeasuredCosts;
+  readonly #rowsOf: RowsOf;
   readonly #sources: readonly Source[];
   readonly #masks: MaskDrafts | null;
   /** Offsets before this one were shown to the drafters. */
@@ -52,8 +54,15 @@ export class Drafts implements Width {
    * @param masks null: no mask is predicted for a draft
    * @param longest windows of masks at most: steps number their blocks in these
    */
-  constructor(costs: MeasuredCosts, drafters: readonly Drafter[], masks: MaskDrafts | null, longest: number) {
+  constructor(
+    costs: MeasuredCosts,
+    drafters: readonly Drafter[],
+    masks: MaskDrafts | null,
+    longest: number,
+    rowsOf: RowsOf = shifted,
+  ) {
     this.#costs = costs;
+    this.#rowsOf = rowsOf;
     this.#sources = drafters.map((drafter) => ({ drafter, refused: 0 }));
     this.#masks = masks;
     const { blockLength, partEnd, blockOf } = wholeWindow(longest);
@@ -99,7 +108,7 @@ export class Drafts implements Width {
 
   /** The drafts that are worth the most; a count of 0 where none is. @param rates of the masks' drafts (D) */
   #choose(canvas: Canvas, rates: readonly number[], most: number, load: Load): Choice {
-    let best: Choice = { source: null, ids: NO_IDS, worth: worthChecking(this.#costs, load, rates) };
+    let best: Choice = { source: null, ids: NO_IDS, worth: worthChecking(this.#costs, load, rates, this.#rowsOf) };
     if (most < 1) return best;
     for (const source of this.#sources) {
       const draft = source.drafter.propose(most);
@@ -112,12 +121,12 @@ export class Drafts implements Width {
   }
 
   #worthOf(source: Source, rates: readonly number[], load: Load): Worth {
-    const worth = worthChecking(this.#costs, load, rates);
+    const worth = worthChecking(this.#costs, load, rates, this.#rowsOf);
     if (worth.count > 0) return worth;
     source.refused += 1;
     if (source.refused < PROBE_EVERY) return worth;
     // Only so can a rate that has fallen rise again.
-    const hopeful = worthChecking(this.#costs, load, [HOPEFUL]);
+    const hopeful = worthChecking(this.#costs, load, [HOPEFUL], this.#rowsOf);
     return hopeful.count > 0 ? { ...hopeful, allHold: rates[0]! } : worth;
   }
 }

@@ -4,6 +4,7 @@ import type { Canvas } from '../canvas.ts';
 import type { Load } from '../scheduling/lane.ts';
 import { adaptive, type Width } from '../width.ts';
 import { Acceptance, AcceptanceTable } from './acceptance.ts';
+import { type RowsOf, shifted } from './rows.ts';
 import { type Worth, worthPredicting } from './worth.ts';
 
 /** Share of masks' drafts that a new engine expects to hold. */
@@ -37,6 +38,7 @@ export class MaskDrafts {
   readonly #costs: CostCurve;
   readonly #acceptance: MaskAcceptance;
   readonly #longest: number;
+  readonly #rowsOf: RowsOf;
   readonly #width: Width;
   /** Masks of the last forward. */
   #asked: Asked | null = null;
@@ -46,11 +48,12 @@ export class MaskDrafts {
   #checked: readonly number[] = [];
 
   /** @param longest window at most, positions */
-  constructor(costs: CostCurve, engine: MaskAcceptance, longest: number) {
+  constructor(costs: CostCurve, engine: MaskAcceptance, longest: number, rowsOf: RowsOf = shifted) {
     this.#costs = costs;
     this.#acceptance = new MaskAcceptance(engine);
     this.#longest = longest;
-    this.#width = adaptive(costs, this.#acceptance.afterText, longest);
+    this.#rowsOf = rowsOf;
+    this.#width = adaptive(costs, this.#acceptance.afterText, longest, rowsOf);
   }
 
   /** Probabilities that the drafts from an offset on hold, as far as there are any. */
@@ -90,7 +93,7 @@ export class MaskDrafts {
     const after = checked.count > 0;
     const rate = after ? this.#acceptance.afterDrafts : this.#acceptance.afterText;
     const masks = after
-      ? worthPredicting(this.#costs, load, checked, rate.rate, longest - 1)
+      ? worthPredicting(this.#costs, load, checked, rate.rate, longest - 1, this.#rowsOf)
       : Math.min(this.#width.end(0, 1, load), longest) - 1;
     this.#asked = masks > 0 ? { masks, rate } : null;
     return masks + 1;

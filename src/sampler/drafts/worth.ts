@@ -1,6 +1,7 @@
 /** How many drafts are worth their rows, in the batch as it stands. */
 import { type CostCurve, costOf } from '../../model/cost-curve.ts';
 import type { Load } from '../scheduling/lane.ts';
+import { type RowsOf, shifted } from './rows.ts';
 
 /**
  * Tokens that drafts must gain beyond the cost of their rows. The cost curve is noisy and leaves out the head's rows; a
@@ -23,9 +24,9 @@ export interface Worth {
  * others in R rows, and this request's 1 + D rows, which give one token and those of the drafts that hold.
  * @param rates probability that each draft holds, given that those before it do (D)
  */
-export function worthChecking(costs: CostCurve, load: Load, rates: readonly number[]): Worth {
+export function worthChecking(costs: CostCurve, load: Load, rates: readonly number[], rowsOf: RowsOf = shifted): Worth {
   const tokens = load.tokens + 1;
-  const alone = costOf(costs, load.rows + 1);
+  const alone = costOf(costs, load.rows + rowsOf(0, 0));
   const ratio = tokens / alone;
   let best: Worth = { count: 0, ratio, allHold: 1 };
   let allHold = 1;
@@ -33,7 +34,7 @@ export function worthChecking(costs: CostCurve, load: Load, rates: readonly numb
   for (const [i, rate] of rates.entries()) {
     allHold *= rate;
     gained += allHold;
-    const cost = costOf(costs, load.rows + 2 + i);
+    const cost = costOf(costs, load.rows + rowsOf(i + 1, 0));
     const value = (tokens + gained) / cost;
     if (value > best.ratio && gained - ratio * (cost - alone) >= WORTH) best = { count: i + 1, ratio: value, allHold };
   }
@@ -52,8 +53,9 @@ export function worthPredicting(
   { count, ratio, allHold }: Worth,
   rate: number,
   most: number,
+  rowsOf: RowsOf = shifted,
 ): number {
-  const rows = load.rows + 1;
+  const cost = (drafts: number, masks: number) => costOf(costs, load.rows + rowsOf(drafts, masks));
   let best = 0;
   let highest = WORTH;
   let holds = allHold;
@@ -61,8 +63,8 @@ export function worthPredicting(
   for (let masks = 1; masks <= most; masks++) {
     holds *= rate;
     gained += holds;
-    const making = costOf(costs, rows + count + masks) - costOf(costs, rows + count);
-    const checking = costOf(costs, rows + masks) - costOf(costs, rows);
+    const making = cost(count, masks) - cost(count, 0);
+    const checking = cost(masks, 0) - cost(0, 0);
     const value = gained - ratio * (making + allHold * checking);
     if (value > highest) [best, highest] = [masks, value];
   }

@@ -46,8 +46,7 @@ export function gather(
     if (most === 0 || alone.rows > 0) return alone.entries;
   }
   const batch = new Batch(model, memory);
-  const isShort = ({ size, work, cache }: Seat) =>
-    !cache.suspended && (size <= SHORT || checksByMasks(work));
+  const isShort = ({ size, work, cache }: Seat) => !cache.suspended && (size <= SHORT || checksByMasks(work));
   for (const seat of seats) if (isShort(seat)) batch.add(seat, most);
   const decoding = new Set(batch.entries.map(({ seat }) => seat.client));
   const long = byTurns(
