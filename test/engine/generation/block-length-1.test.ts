@@ -125,12 +125,14 @@ describe.each(NAMES)('%s', async (name) => {
     expect(engine.model.freeTokens).toBe(engine.model.maxTokens);
   });
 
-  it('answers random requests as with windows of one, and as the model converted with blocks of one', async () => {
+  it('answers random requests as with windows of one, and as the model that was converted so', async () => {
     const load = (from: WeightSource) => wasmModel(from, 'relaxed-simd', 512);
     const engine = await engineOf(converted, load);
-    const ones = await engineOf(withConfig(converted, { blockLength: 1, subBlockLength: null }), load);
+    const { logitShift } = engine.model.config;
+    const alone = logitShift ? { contextAttention: 'causal', firstToken: 'denoise' } : { blockLength: 1 };
+    const ones = await engineOf(withConfig(converted, alone), load);
     let [sequential, verified, held] = [0, 0, 0];
-    for (let seed = 0; seed < 30; seed++) {
+    for (let seed = 0; seed < 12; seed++) {
       const { of, windows } = draw(seed);
       const one = await seen(engine, of({ verify: true, blockLength: 1 }));
       for (const decoding of windows) {
@@ -144,7 +146,53 @@ describe.each(NAMES)('%s', async (name) => {
       const { logprobs } = of({});
       if (logprobs === null) expect(answer).toEqual({ ...one.answer, usage: answer.usage });
     }
-    expect(held).toBeGreaterThan(20);
+    expect(held).toBeGreaterThan(10);
     expect(verified).toBeLessThan(sequential);
   });
+
+  it('has two rows for a token where a mask checks it, one where a token predicts the next', async () => {
+    const engine = await engineOf(source, (from) => wasmModel(from, 'relaxed-simd', 512));
+    const rows = engine.model.config.logitShift ? 1 : 2;
+    const text = texts.find(({ temperature }) => temperature === 0)!;
+    const { cost } = (await idsOf(engine, asked(text, { blockLength: 1 }))).done;
+    // The prefill predicts the first token, and the last one is never committed.
+    expect(cost.nfe).toBe(text.ids.length - 1);
+    expect(cost.positionForwards).toBe(rows * cost.nfe);
+  });
+
+  it('shares no KV with requests in blocks, and takes part in their forwards', async () => {
+    const engine = await engineOf(source, (from) => wasmModel(from, 'relaxed-simd', 512));
+    const prompt = Int32Array.from({ length: 19 }, (_, i) => 20 + ((i * 7) % 200));
+    const of = (decoding: Overrides['decoding']) =>
+      request({ prompt, maxTokens: 9, decoding: { ...DECIDE_ALL, ...decoding } as GenerateRequest['decoding'] });
+    const kinds = [of({ verify: false, blockLength: 4 }), of({ verify: true, blockLength: 3 })];
+    const lone: unknown[] = [];
+    for (const kind of kinds) lone.push((await idsOf(engine, kind)).ids);
+    // Only a request of the same kind reuses pages of the prompt.
+    const again = await Promise.all([...kinds, ...kinds].map((kind) => idsOf(engine, kind)));
+    expect(again.map(({ ids }) => ids)).toEqual([...lone, ...lone]);
+    const { grid, blockLength } = engine.model.config;
+    const pages = grid === 'zero' ? Math.floor(18 / blockLength) * blockLength : 0;
+    expect(again.map(({ done }) => done.usage.cachedTokens)).toEqual([pages, pages, pages, pages]);
+    expect(engine.model.freeTokens).toBe(engine.model.maxTokens);
+  });
+
+  it('gives its KV to others and runs again, with the same text', async () => {
+    const [roomy, narrow] = [512, 48].map((kv) => engineOf(source, (from) => wasmModel(from, 'relaxed-simd', kv)));
+    const kinds = [1, 2].map((step) => {
+      const prompt = Int32Array.from({ length: 17 }, (_, i) => 20 + ((i * 7 * step) % 200));
+      return request({ prompt, maxTokens: 16, decoding: { ...DECIDE_ALL, verify: true, blockLength: 2 } });
+    });
+    const lone: unknown[] = [];
+    for (const kind of kinds) lone.push((await idsOf(await roomy!, kind)).ids);
+    const both = await Promise.all(kinds.map(async (kind) => idsOf(await narrow!, kind)));
+    expect(both.map(({ ids }) => ids)).toEqual(lone);
+    expect(both.reduce((sum, { done }) => sum + done.usage.completionTokens, 34)).toBeGreaterThan(48);
+  });
+});
+
+it.each(['tiny-a2d-mdlm', 'dream'] as const)('is refused where every token sees all others, %s', async (name) => {
+  const engine = await engineOf(await convertFamily(name), (from) => wasmModel(from, 'relaxed-simd'));
+  const of = request({ decoding: { verify: true } });
+  expect(() => engine.check(of)).toThrow(expect.objectContaining({ param: 'decoding.verify' }));
 });
