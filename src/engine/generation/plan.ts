@@ -39,7 +39,10 @@ export function planBlocks(
   const { maxTokens, decoding, seed } = request;
   const { verify, remasking, approximateCache } = decoding;
   if (verify && model.config.contextAttention === 'full') {
-    throw unsupported('decoding.verify', `every token of ${model.config.name} sees all others, so no draft can be checked.`);
+    throw unsupported(
+      'decoding.verify',
+      `every token of ${model.config.name} sees all others, so no draft can be checked.`,
+    );
   }
   if (request.logprobs?.prompt && !predictsNext(model.config)) {
     throw unsupported(
