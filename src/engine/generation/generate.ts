@@ -48,7 +48,8 @@ export async function* generate(
   const { cache } = lane;
   const cachedTokens = cache.length;
   const draw = createDraw(request, beginning?.lift, prompt);
-  const masked = settings.verify && checksByMasks(config);
+  // Without a token to write there is no room for a mask.
+  const masked = settings.verify && checksByMasks(config) && maxTokens > 0;
   const forwards = new Forwards(lane, draw, signal, logprobs?.alternatives, masked);
   const stops = suffix === null ? stop : [...stop, ...suffixStop(suffix)];
   const around = aroundText(request, tokenizer);

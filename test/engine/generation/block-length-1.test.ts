@@ -158,6 +158,10 @@ describe.each(NAMES)('%s', async (name) => {
     // The prefill predicts the first token, and the last one is never committed.
     expect(cost.nfe).toBe(text.ids.length - 1);
     expect(cost.positionForwards).toBe(rows * cost.nfe);
+    for (const { prompt } of texts) {
+      const none = { ...asked(text, { blockLength: null }), prompt: Int32Array.from(prompt), maxTokens: 0 };
+      if (prompt.length > 0) expect((await idsOf(engine, none)).ids).toEqual([]);
+    }
   });
 
   it('shares no KV with requests in blocks, and takes part in their forwards', async () => {
