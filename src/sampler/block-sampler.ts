@@ -1,5 +1,5 @@
 /** The block loop: masks go in, decided ids come out. It is pure except for the model that it is given. */
-import { checksByMasks, type ModelConfig, predictsNext } from '../model/config.ts';
+import { type ModelConfig, predictsNext } from '../model/config.ts';
 import type { Predictions } from '../model/model.ts';
 import { ApproximateCache, type ApproximateCacheSettings } from './approximate-cache.ts';
 import { Canvas } from './canvas.ts';
@@ -98,8 +98,10 @@ class BlockLoop {
 
   constructor(forwards: Forwards, config: ModelConfig, settings: BlockSettings, lead: Int32Array) {
     const causal = config.contextAttention === 'causal';
-    if (settings.verify && !causal) throw new Error('verified blocks need causal context');
-    const byMasks = settings.verify && checksByMasks(config);
+    const { byMasks } = forwards;
+    if (settings.verify && !(causal && (config.logitShift || byMasks))) {
+      throw new Error('verified blocks need causal context and logit shift, or masks that check them');
+    }
     this.#forwards = forwards;
     this.#settings = settings;
     this.#logitShift = config.logitShift;

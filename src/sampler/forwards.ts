@@ -23,15 +23,15 @@ export interface JudgedPrompt {
 export class Forwards extends CountedForwards {
   readonly #draw: Draw;
   readonly #alternatives: number;
-  readonly #byMasks: boolean;
+  /** The id after a clean token is what a mask in its place says. */
+  readonly byMasks: boolean;
 
   /**
    * @param alternatives most probable ids asked for at every position
-   * @param byMasks the id after a clean token is what a mask in its place says
    */
   constructor(lane: Lane, draw: Draw, signal: AbortSignal, alternatives = 0, byMasks = false) {
     super(lane, signal);
-    this.#byMasks = byMasks;
+    this.byMasks = byMasks;
     this.#draw = draw;
     this.#alternatives = alternatives;
   }
@@ -117,7 +117,7 @@ export class Forwards extends CountedForwards {
   }
 
   #ask(rows: 'last' | 'all') {
-    return { rows, byMasks: this.#byMasks, alternatives: this.#alternatives };
+    return { rows, byMasks: this.byMasks, alternatives: this.#alternatives };
   }
 
   /** The draws after clean tokens; `offset` is the one after the last. */

@@ -111,6 +111,7 @@ const RECIPE_RUNS: readonly Run[] = [
   recipe('golden', `quick --models ${QUICK}/models --out $SCRATCH/golden`),
   { ...recipe('fixture', '--out $SCRATCH/fixtures'), needs: [] },
   { ...recipe('families', '--out $SCRATCH/families'), needs: [] },
+  { ...recipe('block-length-1', '--out $SCRATCH/block-length-1.json'), needs: [] },
   stage,
   results,
   recipe('pack', 'unpack $SCRATCH/back $SCRATCH/target', { named: 'pack unpack', needs: [results.command] }),

@@ -41,7 +41,7 @@ export const decodingSchema = z
     }),
     verify: z.boolean().optional().openapi({
       description:
-        'Decided ids are drafts that the next forward checks causally: the text is that of block length 1, a forward decides several tokens where drafts hold. Default: true where the model can.',
+        'Decided ids are drafts that the next forward checks causally: the text is that of block length 1, a forward decides several tokens where drafts hold. A model that attends in blocks then has blocks of one token. Default: true with causal context and logit shift.',
     }),
     drafts: z.array(z.enum(DRAFT_SOURCES)).max(DRAFT_SOURCES.length).optional().openapi({
       description:
