@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { ConversionError } from '../checkpoint.ts';
 
 /** Well above what the largest tokenizers take on a slow machine. */
-export const TRIAL_SECONDS = 20;
+const TRIAL_SECONDS = 20;
 
 /** What the thread says of a model. */
 export interface Verdict {
