@@ -1,7 +1,7 @@
 /** How large the pieces of a task are. Small pieces wait for nobody, but each costs a compare-and-swap, and a round a wait. */
 
 /** Pieces of a task: with the most tasks of a round they still fit the ticket's 8 bits (`pieces.ts`). */
-export const MOST_PIECES = 15;
+const MOST_PIECES = 15;
 /** Multiplications of a product that a thread takes at a time, about 2 us: less is not worth the compare-and-swap. */
 const LEAST_MACS = 65536;
 /** Outputs of a panel of weights (wasm/README.md): pieces are whole panels. */

@@ -57,7 +57,7 @@ export interface RowAsk {
 }
 
 /** Which predictions after clean tokens are wanted: none, the id after the last (R = 1), or the id after each (R = C). */
-export type CleanRows = 'none' | 'last' | 'all';
+type CleanRows = 'none' | 'last' | 'all';
 
 export interface CommitAsk extends RowAsk {
   readonly rows: CleanRows;

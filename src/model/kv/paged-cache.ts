@@ -1,8 +1,19 @@
 import type { ModelConfig } from '../config.ts';
 import type { SequenceCache } from '../forward/planned-model.ts';
 import type { CachePrefix } from '../model.ts';
-import type { KvPool } from './pool.ts';
-import type { CachedPage } from './prefix-cache.ts';
+import type { CachedPage, PrefixCache } from './prefix-cache.ts';
+
+/** Where a cache has its pages from: `KvPool`. */
+export interface PageSource {
+  readonly pageTokens: number;
+  /** Null when no page is kept for later requests. */
+  readonly prefixes: PrefixCache | null;
+  readonly wholePages: boolean;
+  readonly inBlocks: boolean;
+  take(pages: number): number[] | null;
+  release(page: number): void;
+  reusable(key: string, ids: Int32Array, length: number, most: number): CachedPage[];
+}
 
 /**
  * The KV of one request, in pages of the pool. It takes a page when it needs one. It can give all of them back and have its
@@ -12,7 +23,7 @@ export class PagedKvCache implements SequenceCache {
   readonly origin: number;
   readonly context: ModelConfig['contextAttention'];
   readonly capacity: number;
-  readonly #pool: KvPool;
+  readonly #pool: PageSource;
   /** Addresses. Null after `free`. */
   #table: Uint32Array | null; // (capacity in pages)
   /** Pages in the table. */
@@ -34,7 +45,7 @@ export class PagedKvCache implements SequenceCache {
    * @param shared held pages, before its own
    */
   constructor(
-    pool: KvPool,
+    pool: PageSource,
     wanted: number,
     pages: readonly number[],
     shared: CachedPage[],

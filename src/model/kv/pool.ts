@@ -2,7 +2,7 @@
 import type { ModelConfig } from '../config.ts';
 import { OutOfMemoryError } from '../errors.ts';
 import type { CachePrefix } from '../model.ts';
-import { PagedKvCache } from './paged-cache.ts';
+import { PagedKvCache, type PageSource } from './paged-cache.ts';
 import { type CachedPage, PrefixCache } from './prefix-cache.ts';
 
 /** Under `full` context a block may be as long as the canvas, so pages do not follow blocks. */
@@ -16,7 +16,7 @@ export function pageTokensOf({
   return contextAttention === 'full' ? FULL_CONTEXT_PAGE : blockLength;
 }
 
-export class KvPool {
+export class KvPool implements PageSource {
   readonly pageTokens: number;
   readonly pages: number;
   /** Pages of ended requests, for later requests that begin alike; null when no page is kept. */

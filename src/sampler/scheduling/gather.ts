@@ -3,7 +3,6 @@ import type { ModelConfig } from '../../model/config.ts';
 import { type CostCurve, costOf } from '../../model/cost-curve.ts';
 import { type Cut, cut, positionsOf } from '../../model/forward/pieces.ts';
 import type { DiffusionModel, SequenceForward } from '../../model/model.ts';
-import { MAX_ROWS } from '../../model/workspace.ts';
 import type { Memory } from './memory.ts';
 import type { Seat } from './seat.ts';
 
@@ -32,7 +31,7 @@ const STRETCH_OF_NEW = 4;
  * @returns empty if all have to wait for memory
  */
 export function gather(
-  model: Pick<DiffusionModel, 'config' | 'batchRows' | 'costs'>,
+  model: Pick<DiffusionModel, 'config' | 'maxForward' | 'batchRows' | 'costs'>,
   waiting: Iterable<Seat>,
   memory: Memory,
 ): Entry[] {
@@ -41,8 +40,8 @@ export function gather(
   const [oldest] = seats;
   // One sequence where the runtime takes one, or where a canvas fills a forward.
   if (oldest && (most === 0 || isWhole(model.config, oldest, most))) {
-    const alone = new Batch(model, memory);
-    alone.add(oldest, MAX_ROWS);
+    const alone = new Batch(model, memory, true);
+    alone.add(oldest, most === 0 ? model.maxForward : most);
     if (most === 0 || alone.rows > 0) return alone.entries;
   }
   const batch = new Batch(model, memory);
@@ -70,18 +69,22 @@ class Batch {
   readonly #memory: Memory;
   readonly #seats = new Set<Seat>();
 
-  constructor({ config }: Pick<DiffusionModel, 'config'>, memory: Memory) {
+  readonly #alone: boolean;
+
+  /** @param alone it takes one seat, and work that cannot be cut */
+  constructor({ config }: Pick<DiffusionModel, 'config'>, memory: Memory, alone = false) {
+    this.#alone = alone;
     this.#config = config;
     this.#memory = memory;
   }
 
-  /** Adds as much of the seat's work as ends at row `end`, if there is memory for it. Alone, it may go past the end. */
+  /** Adds as much of the seat's work as ends at row `end`, if there is memory for it. Work that cannot be cut may go past the end, alone. */
   add(seat: Seat, end: number): void {
     const most = end - this.rows;
     if (most <= 0) return;
     if (seat.cache.suspended && !this.#memory.reserve(seat, Math.min(seat.size, most), this.#seats)) return;
     const found = cut(this.#config, seat.work, seat.cache.length, most);
-    const whole = this.rows === 0 && end === MAX_ROWS ? { piece: seat.work, rest: null } : null;
+    const whole = this.#alone ? { piece: seat.work, rest: null } : null;
     const entry = found ?? whole;
     if (!entry) return;
     // Work under full context reads KV of an earlier forward, after its own positions.
