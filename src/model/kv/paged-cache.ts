@@ -8,8 +8,6 @@ export interface PageSource {
   readonly pageTokens: number;
   /** Null when no page is kept for later requests. */
   readonly prefixes: PrefixCache | null;
-  readonly wholePages: boolean;
-  readonly inBlocks: boolean;
   take(pages: number): number[] | null;
   release(page: number): void;
   reusable(key: string, ids: Int32Array, length: number, most: number): CachedPage[];
