@@ -28,13 +28,18 @@ export async function run(): Promise<object> {
   const { native, absence } = await openNative(wanted.includes(NATIVE));
   const peers = await PeerDecode.open(BROWSER_PEERS.filter((name) => wanted.includes(name)));
   const ratios: number[] = [];
+  const defaultRatios: number[] = [];
   const prefillRatios: number[] = [];
   try {
     for (let i = 0; i < repeats; i++) {
       for (const prompt of prompts) {
         const text = salted(prompt);
-        const speed = await own.decode(text, tokens);
-        if (native) ratios.push(speed / (await native.decode(text, tokens)));
+        const speeds = await own.decode(text, tokens);
+        if (native) {
+          const speed = await native.decode(text, tokens);
+          ratios.push(speeds.ar / speed);
+          defaultRatios.push(speeds.default / speed);
+        }
         await peers?.decode(text, tokens);
       }
       const long = salted(LONG_PROMPT.repeat(4));
@@ -85,6 +90,7 @@ export async function run(): Promise<object> {
     tokens_per_s_native: nativeFigures?.speed ?? null,
     prefill_tokens_per_s_native: nativeFigures?.prefillTokensPerSecond ?? null,
     ratio_native: native ? round(median(ratios.filter(Number.isFinite))) : null,
+    ratio_native_default: native ? round(median(defaultRatios.filter(Number.isFinite))) : null,
     ratio_native_prefill: native ? round(median(prefillRatios)) : null,
     ...(absence && { native_absent: absence }),
     tokens_per_s_chromium: peers?.figures('seedling')?.speed ?? null,

@@ -50,18 +50,17 @@ export class OwnDecode {
     this.engine = engine;
   }
 
-  /** One prompt in every mode. @returns tokens per second at block length 1, NaN where the text is too short to count */
-  async decode(prompt: string, tokens: number): Promise<number> {
-    let baseline = Number.NaN;
+  /** One prompt in every mode. @returns tokens per second by mode, NaN where the text is too short to count */
+  async decode(prompt: string, tokens: number): Promise<Readonly<Record<Mode, number>>> {
+    const speeds: Record<Mode, number> = { ar: Number.NaN, unverified: Number.NaN, default: Number.NaN };
     for (const mode of MODE_NAMES) {
       const run = await completeTimed(this.engine, prompt, tokens, MODES[mode]);
       this.#runs.get(mode)!.push(run);
       if (run.timed.tokens < LEAST_TOKENS) continue;
-      const speed = tokensPerSecond(run.timed);
-      if (mode === 'ar') baseline = speed;
-      if (!Number.isNaN(baseline)) this.#ratios.get(mode)!.push(speed / baseline);
+      speeds[mode] = tokensPerSecond(run.timed);
+      if (!Number.isNaN(speeds.ar)) this.#ratios.get(mode)!.push(speeds[mode] / speeds.ar);
     }
-    return baseline;
+    return speeds;
   }
 
   /** A prompt of 69 tokens, and a long one. @returns tokens of the long one per second */
