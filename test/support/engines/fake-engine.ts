@@ -8,6 +8,7 @@ import { type GenerateRequest, RequestError, type TextToken } from '../../../src
 import type { Tokenizer } from '../../../src/engine/tokenizer/tokenizer.ts';
 import type { ModelConfig } from '../../../src/model/config.ts';
 import { OutOfMemoryError } from '../../../src/model/errors.ts';
+import { nextMacrotask } from '../../../src/sampler/macrotask.ts';
 
 export const FAKE_CONFIG: ModelConfig = {
   name: 'fake',
@@ -148,7 +149,7 @@ export function createFakeEngine({
   }
 
   async function step(signal: AbortSignal): Promise<void> {
-    await setTimeout(stepMs);
+    await (stepMs > 0 ? setTimeout(stepMs) : nextMacrotask());
     signal.throwIfAborted();
     steps++;
   }
