@@ -47,7 +47,7 @@ const GIVEN = {
     { role: 'assistant', content: 'hello' },
   ],
   continued: { continue_final_message: true, add_generation_prompt: false },
-  // This text repeats itself for more than 20 s.
+  // This text goes on for longer than a client waits here.
   endless_prompt: 'zz',
   endless_tokens: 30_000,
   patience_seconds: 5,
@@ -177,7 +177,8 @@ describe.each(readTable().map((column) => [column.client, column.version, column
         expect(result).toEqual({ call, models: [MODEL], one: result.one === null ? null : MODEL });
       } else if (call === 'cancel') {
         expect(cell).toBe('yes');
-        expect(result.held).toBeGreaterThanOrEqual(GIVEN.endless_tokens);
+        // It takes pages as its text grows.
+        expect(result.held).toBeGreaterThan(0);
         expect(result.still_held).toBe(0);
       } else expectAnswer(result, cell);
     });
