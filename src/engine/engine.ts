@@ -11,6 +11,9 @@ import { type QueueLimits, RequestQueue } from './queue.ts';
 import type { GenerateRequest } from './request.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
+/** How often a request that waits looks for others whose host has ended them. */
+const SWEEP_MS = 1000;
+
 /** Text in, events out, on one model. */
 export class Engine {
   readonly model: DiffusionModel;
@@ -45,7 +48,8 @@ export class Engine {
       if (!this.#scheduler.hasRoom(client, job.first, urgent)) return null;
       return createCacheIfRoom(this.model, job);
     };
-    const place = await this.queue.enter(take, signal, client);
+    const sweeping = setInterval(() => this.#scheduler.sweep(), SWEEP_MS);
+    const place = await this.queue.enter(take, signal, client).finally(() => clearInterval(sweeping));
     const lane = this.#scheduler.join({
       cache: place.room,
       client,

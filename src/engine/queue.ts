@@ -198,6 +198,8 @@ export class RequestQueue {
 
   #leave(run: Run): void {
     if (!this.#running.delete(run)) return;
+    // One that its host ended may live after all.
+    if (run.paused) run.pause(false);
     const ms = performance.now() - run.start;
     this.#meanMs = this.#meanMs === null ? ms : this.#meanMs + NEWEST * (ms - this.#meanMs);
     this.#resume();

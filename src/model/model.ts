@@ -149,9 +149,10 @@ export interface KvCache {
   suspend(): boolean;
   /**
    * Ends a suspension.
+   * @param final leading tokens that are final: KV of another request is reused for these alone
    * @returns the tokens (L) to be committed next, with room that is reserved for them first: `length` is less by so many
    */
-  restore(): Int32Array;
+  restore(final: number): Int32Array;
   /**
    * Forgets the tokens after the first `length`: drafts that were committed for verification and did not hold.
    * @throws RangeError when that cuts into shared tokens

@@ -198,12 +198,13 @@ export class WasmModel extends PlannedModel<PagedKvCache> implements DiffusionMo
       return { ids, start: cache.length, visible, pages, masks };
     });
     this.decoder.forward(sequences, pageTokens, from ?? total - 1);
+    // First, as it may throw: a cache has all of a forward or nothing.
+    this.decoder.predict(questions);
     for (const { cache, ids, append, clean } of ordered) {
       const appended = ids.subarray(0, append);
       if (clean) cache.advance(appended);
       else if (append > 0) cache.keep(appended);
     }
-    this.decoder.predict(questions);
   }
 }
 

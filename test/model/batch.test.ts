@@ -1,5 +1,7 @@
 /** A sequence's predictions and KV are the same bits in a batch as alone, whatever its neighbours ask. */
 import { describe, expect, test } from 'vitest';
+import { type Cut, cut } from '../../src/model/forward/pieces.ts';
+import { joinRows } from '../../src/model/forward/predictions.ts';
 import type {
   Adjustment,
   Advanced,
@@ -148,4 +150,39 @@ test('a batch that is too wide, has a cache twice or asks what one sequence cann
   expect(() => model.forward([commit(a!, 1), commit(a!, 1)])).toThrow('a cache twice');
   expect(() => model.forward([commit(a!, 1), commit(b!, TOKENS)])).toThrow(RangeError);
   expect([a!.length, b!.length]).toEqual([1, 1]);
+});
+
+test('a forward that is cut anywhere has the answers of the whole', async () => {
+  const model = await wasmModel(await convertFixture('tiny-llama', 'int4'), 'relaxed-simd', TOKENS);
+  let drawn = 0;
+  const random = () => uniform(51, drawn++);
+  for (const rows of ['last', 'all'] as const) {
+    const asked = rows === 'all' ? 9 : 1;
+    const work = {
+      clean: ids(random, 9),
+      block: new Int32Array(3).fill(model.config.maskTokenId),
+      ask: {
+        rows,
+        positions: Int32Array.of(1, 2, 3),
+        sampling: { temperature: 1, topP: 0.9, topK: 0, uniforms: Float32Array.from({ length: asked }, random) },
+        targets: ids(random, asked),
+        blockSampling: { temperature: 1, topP: 1, topK: 0, uniforms: Float32Array.of(0.2, 0.5, 0.8) },
+        alternatives: 2,
+      },
+    };
+    const whole = model.createCache(80);
+    const [expected] = await forward(model, [{ ...work, cache: whole }]);
+    for (let most = 3; most <= 12; most++) {
+      const cache = model.createCache(80);
+      const answers: Advanced[] = [];
+      for (let rest: SequenceForward | null = { ...work, cache }; rest; ) {
+        const next: Cut = cut(model.config, rest, cache.length, most)!;
+        answers.push(...(await forward(model, [next.piece])));
+        rest = next.rest;
+      }
+      expect(joinRows(answers.map(({ committed }) => committed)), `at most ${most}`).toEqual(expected!.committed);
+      expect(answers.at(-1)!.block).toEqual(expected!.block);
+      cache.free();
+    }
+  }
 });

@@ -15,7 +15,7 @@ async function commit(model: WasmModel, cache: KvCache, from: number, to: number
 /** Runs again what was lost, in pieces. */
 async function recover(model: WasmModel, cache: KvCache, piece: number): Promise<number> {
   const length = cache.length;
-  const lost = cache.restore();
+  const lost = cache.restore(length);
   expect(cache.length + lost.length).toBe(length);
   for (let at = 0; at < lost.length; at += piece) {
     await model.commit(lost.subarray(at, at + piece), cache, { rows: 'none' });
@@ -71,8 +71,22 @@ describe.each(['causal', 'block_causal'] as const)('%s', (contextAttention) => {
     cache.free();
     cache.free();
     expect(model.freeTokens).toBe(TOKENS);
-    expect(() => cache.restore()).toThrow('after it was freed');
+    expect(() => cache.restore(0)).toThrow('after it was freed');
   });
+});
+
+test('drafts that were committed before a suspension can still be taken back', async () => {
+  const model = await wasmModel(await convertFixture('tiny-llama', 'int4'), 'relaxed-simd', TOKENS);
+  const cache = model.createCache(160, { ids: text.subarray(0, 3), key: '' });
+  await commit(model, cache, 0, 3);
+  // Drafts to the end of a page, then the page is given back and comes from the prefix cache again.
+  await commit(model, cache, 3, 8);
+  cache.suspend();
+  const lost = cache.restore(3);
+  expect(lost).toEqual(text.slice(0, 8));
+  await commit(model, cache, 0, 8);
+  cache.truncate(5);
+  expect(cache.length).toBe(5);
 });
 
 test('a block that two commits wrote would not have the same KV again: its pages stay', async () => {

@@ -196,6 +196,29 @@ describe('a runtime that takes batches', () => {
     expect(Math.max(...sizes(served)[before + 1]!)).toBe(6);
   });
 
+  test.each([17, 32, 64])('a block of %i masks does not wait for those who decode', async (width) => {
+    const served = model(64, COSTS);
+    const scheduler = new Scheduler(served);
+    const running = [1, 2].map((name) => take(join(scheduler), name, 20));
+    const block = new Int32Array(width).fill(fakeConfig.maskTokenId);
+    const ask = { rows: 'none' as const, positions: Int32Array.of(1) };
+    await join(scheduler).forward({ clean: new Int32Array(), block, ask }, NEVER);
+    expect(served.batches.length).toBeLessThan(4);
+    await Promise.all(running);
+  });
+
+  test('one that pauses looks now and then, and goes on', async () => {
+    const scheduler = new Scheduler(model(64));
+    let looks = 0;
+    const lane = join(scheduler, () => nextMacrotask().then(() => void looks++));
+    lane.pause(true);
+    const running = commit(lane, [1]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(looks).toBeLessThan(30);
+    lane.pause(false);
+    expect([...(await running).committed.ids]).toEqual([1]);
+  });
+
   test('prompts alone fill the forward, first come first', async () => {
     const served = model(64, COSTS);
     const scheduler = new Scheduler(served);

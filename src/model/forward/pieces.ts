@@ -44,7 +44,8 @@ export function cut(
   const none = { ...ask, positions: NO_IDS, blockSampling: undefined, blockTargets: undefined };
   if (rows === clean.length) {
     const piece = { cache, clean, block: NO_IDS, ask: none };
-    return { piece, rest: { cache, clean: NO_IDS, block, ask: { ...ask, rows: 'none' } } };
+    const left = { ...ask, rows: 'none' as const, sampling: undefined, targets: undefined };
+    return { piece, rest: { cache, clean: NO_IDS, block, ask: left } };
   }
   const all = ask.rows === 'all';
   const head = all ? rowsOf(ask, 0, rows) : { rows: 'none' as const };

@@ -150,13 +150,14 @@ export class PagedKvCache implements SequenceCache {
     return true;
   }
 
-  restore(): Int32Array {
+  restore(final: number): Int32Array {
     this.#owned;
     if (!this.#suspended) return new Int32Array();
     const { pageTokens } = this.#pool;
-    const most = this.capacity / pageTokens;
     // The last token may come from the prefix cache too: nobody asks what follows it.
-    this.#chain = this.#key === null ? [] : this.#pool.reusable(this.#key, this.#ids, this.#used + 1, most);
+    const length = Math.min(this.#used, final) + 1;
+    const most = this.capacity / pageTokens;
+    this.#chain = this.#key === null ? [] : this.#pool.reusable(this.#key, this.#ids, length, most);
     this.#append(this.#chain.map(({ page }) => page));
     const reused = this.#chain.length * pageTokens;
     const lost = this.#ids.slice(reused, this.#used);

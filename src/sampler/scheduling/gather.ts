@@ -45,7 +45,9 @@ export function gather(
     if (most === 0 || alone.rows > 0) return alone.entries;
   }
   const batch = new Batch(model, memory);
-  const isShort = ({ size, work, cache }: Seat) => !cache.suspended && (size <= SHORT || checksByMasks(work));
+  // A block cannot be cut, so it does not wait for room among pieces.
+  const isShort = ({ size, work, cache }: Seat) =>
+    !cache.suspended && (size <= SHORT || work.clean.length === 0 || checksByMasks(work));
   for (const seat of seats) if (isShort(seat)) batch.add(seat, most);
   const decoding = new Set(batch.entries.map(({ seat }) => seat.client));
   const long = byTurns(
@@ -53,7 +55,9 @@ export function gather(
     decoding,
   );
   const limit = rowLimit(model.costs, batch, decoding, long, most);
-  for (const seat of long) batch.add(seat, limit(seat));
+  // Tokens of a block are committed together.
+  const least = batch.rows + (model.config.contextAttention === 'block_causal' ? model.config.blockLength : 1);
+  for (const seat of long) batch.add(seat, Math.min(Math.max(limit(seat), least), most));
   return batch.entries;
 }
 

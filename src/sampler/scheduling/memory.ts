@@ -59,6 +59,8 @@ export class Memory {
   hasRoom(client: string, tokens: number, urgent: boolean): boolean {
     if (this.#takesHeadroom(client, tokens)) return false;
     const newest = { client, joined: Number.POSITIVE_INFINITY };
+    // Nobody gives back what does not suffice.
+    if (urgent && this.#pool.freeTokens + this.#roomAfter(newest, NOBODY, tokens) < tokens) return false;
     while (this.#pool.freeTokens < tokens) if (!urgent || !this.#takeFrom(newest, NOBODY, tokens)) return false;
     return true;
   }
@@ -75,13 +77,23 @@ export class Memory {
 
   /** @param more tokens that its client is about to hold */
   #takeFrom(asking: Pick<Seat, 'client' | 'joined'>, kept: ReadonlySet<Seat>, more = 0): boolean {
+    return this.#later(asking, kept, more).some((seat) => seat.cache.suspend());
+  }
+
+  /** Tokens that later requests have room for. */
+  #roomAfter(asking: Pick<Seat, 'client' | 'joined'>, kept: ReadonlySet<Seat>, more: number): number {
+    return this.#later(asking, kept, more).reduce((sum, seat) => sum + seat.cache.room, 0);
+  }
+
+  /** Requests that make way for the one that asks, the last one first. */
+  #later(asking: Pick<Seat, 'client' | 'joined'>, kept: ReadonlySet<Seat>, more: number): Seat[] {
     const limit = this.#rank(asking, more);
-    const victims = [...this.#seats]
+    return [...this.#seats]
       .filter((seat) => seat !== asking && !kept.has(seat) && seat.cache.room > 0 && !seat.cache.suspended)
       .map((seat) => ({ seat, rank: UNUSED[this.#useOf(seat)] ?? this.#rank(seat) }))
       .filter(({ rank }) => isLater(rank, limit))
-      .sort((a, b) => (isLater(a.rank, b.rank) ? -1 : 1));
-    return victims.some(({ seat }) => seat.cache.suspend());
+      .sort((a, b) => (isLater(a.rank, b.rank) ? -1 : 1))
+      .map(({ seat }) => seat);
   }
 
   #rank({ client, joined }: Pick<Seat, 'client' | 'joined'>, more = 0): Rank {

@@ -12,9 +12,14 @@ type ServedModel = Pick<
 
 /** Looks at an unchanged clock before a request stops waiting for others. */
 const PATIENCE = 3;
+/** How long a request that was missed has left to be seen. */
+const SUSPECT_MS = 2000;
+/** Looks at an unchanged clock before a request that cannot run looks less often. */
+const RESTLESS = 16;
+const REST_MS = 10;
 /** Forwards that a request with work may leave unseen. One that lives looks after every forward. */
 const MOST_UNSEEN = 16;
-/** Without work a request is seen once a second at least (`Lane.see`). */
+/** Every request is seen once a second at least (`Lane.see`), unless the thread stands still. */
 const MOST_UNSEEN_MS = 10_000;
 
 /**
@@ -65,18 +70,34 @@ export class Scheduler {
     return this.#memory.hasRoom(client, tokens, urgent);
   }
 
+  /** Drops requests that their host has ended. Forwards do it too, but there may be none. */
+  sweep(): void {
+    const now = performance.now();
+    for (const seat of this.#seats) {
+      if (this.#useOf(seat) === 'gone') this.#drop(seat);
+      else if (now - seat.seenMs > MOST_UNSEEN_MS) seat.suspectMs ??= now;
+    }
+  }
+
   async #forward(seat: Seat, work: SequenceForward, signal: AbortSignal): Promise<Advanced> {
     this.#expected.delete(seat);
     seat.post(work, this.#posted++);
     try {
+      let stuck = false;
       for (let clock = -1, unchanged = 0; ; clock = this.#clock) {
+        this.#seats.add(seat);
         if (seat.isBusy) this.#waiting.add(seat);
-        await seat.macrotask();
+        // Paused, or without memory, it looks now and then.
+        await (unchanged > RESTLESS && (seat.paused || stuck) ? rest(signal) : seat.macrotask());
         signal.throwIfAborted();
         seat.see(this.#clock);
         unchanged = clock === this.#clock ? unchanged + 1 : 0;
-        const running = seat.isBusy && this.#isReady(seat, unchanged >= PATIENCE) ? this.#run(seat) : undefined;
-        if (running) await running;
+        if (seat.isBusy && this.#isReady(seat, unchanged >= PATIENCE)) {
+          const before = this.#clock;
+          const running = this.#run(seat);
+          if (running) await running;
+          stuck = this.#clock === before;
+        }
         if (seat.failure !== null) throw seat.failure;
         if (seat.answer) return seat.answer;
       }
@@ -149,19 +170,19 @@ export class Scheduler {
       if (seat.isBusy) this.#waiting.add(seat);
       else if (this.#model.batchRows > 0) this.#expected.add(seat);
     }
-    for (const seat of this.#seats) if (this.#useOf(seat) === 'gone') this.#drop(seat);
+    this.sweep();
   }
 
   #useOf(seat: Seat): Use {
-    const unseen = this.#clock - seat.seen > MOST_UNSEEN;
-    if (unseen && (seat.isLooking || performance.now() - seat.seenMs > MOST_UNSEEN_MS)) return 'gone';
+    if (seat.isLooking && this.#clock - seat.seen > MOST_UNSEEN) return 'gone';
+    if (seat.suspectMs !== null && performance.now() - seat.suspectMs > SUSPECT_MS) return 'gone';
     return seat.isLooking || this.#expected.has(seat) ? 'busy' : 'idle';
   }
 
   /** Its work no longer runs, and its pages are free. A request that lives after all has its tokens run again. */
   #drop(seat: Seat): void {
-    this.#waiting.delete(seat);
-    seat.cache.suspend();
+    this.#forget(seat);
+    if (!seat.cache.suspended && !seat.cache.suspend()) seat.cache.free();
     seat.drop();
   }
 
@@ -175,4 +196,17 @@ export class Scheduler {
     this.#waiting.delete(seat);
     this.#expected.delete(seat);
   }
+}
+
+/** A while, or until an abort. */
+function rest(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, REST_MS);
+    signal.addEventListener('abort', end);
+  });
 }

@@ -32,6 +32,8 @@ export class Seat {
   /** Number of the last forward that its request has seen, and when that was: it lived then. */
   seen: number;
   seenMs: number;
+  /** When it was first missed since: the thread may have stood still. */
+  suspectMs: number | null = null;
   /** Order of its work among all seats' work. */
   posted = 0;
   /** Not to be run now: others of its client have its place. */
@@ -45,6 +47,8 @@ export class Seat {
   #rest: SequenceForward | null = null;
   /** Tokens whose KV was given back: they run before the rest. */
   #lost: SequenceForward | null = null;
+  /** Tokens before its work. They are final: drafts that did not hold were taken back. */
+  #final = 0;
   #committed: Predictions[] = [];
 
   /** @param now number of the last forward */
@@ -82,10 +86,12 @@ export class Seat {
   see(now: number): void {
     this.seen = now;
     this.seenMs = performance.now();
+    this.suspectMs = null;
   }
 
   post(work: SequenceForward, order: number): void {
     this.#rest = work;
+    this.#final = this.cache.length;
     this.posted = order;
     this.#committed = [];
   }
@@ -93,7 +99,7 @@ export class Seat {
   /** Ends a suspension of the cache: tokens without KV run first. */
   recover(): void {
     // A suspension may end another's recovery.
-    const lost = Int32Array.of(...this.cache.restore(), ...(this.#lost?.clean ?? NO_IDS)); // (L)
+    const lost = Int32Array.of(...this.cache.restore(this.#final), ...(this.#lost?.clean ?? NO_IDS)); // (L)
     const ask = { rows: 'none' as const, positions: NO_IDS };
     this.#lost = lost.length > 0 ? { cache: this.cache, clean: lost, block: NO_IDS, ask } : null;
   }
