@@ -11,6 +11,7 @@ import { oneByOne } from '../model/forward/one-by-one.ts';
 import { emptyPredictions } from '../model/forward/predictions.ts';
 import { blockRows, cacheOrigin, staleTokens } from '../model/forward/rows.ts';
 import { committedVisible } from '../model/forward/visibility.ts';
+import { FixedRoom } from '../model/kv/fixed-room.ts';
 import { draftNames, draftWidth } from '../model/manifest.ts';
 import type {
   Adjustment,
@@ -31,7 +32,7 @@ import type { WeightSource } from '../model/weight-source.ts';
 import { readFloats } from './float-weights.ts';
 import * as scalar from './scalar.ts';
 
-class ScalarCache implements KvCache {
+class ScalarCache extends FixedRoom implements KvCache {
   length = 0;
   readonly capacity: number;
   readonly keys: Float32Array[]; // per layer (capacity, kvHeads * d)
@@ -49,6 +50,7 @@ class ScalarCache implements KvCache {
     origin: number,
     onFree: () => void,
   ) {
+    super();
     this.capacity = capacity;
     this.context = context;
     this.origin = origin;
@@ -56,25 +58,6 @@ class ScalarCache implements KvCache {
     const room = () => new Float32Array(capacity * numKvHeads * headDim);
     this.keys = Array.from({ length: numLayers }, room);
     this.values = Array.from({ length: numLayers }, room);
-  }
-
-  /** All its room is there from the start. */
-  readonly suspended = false;
-
-  get room(): number {
-    return this.capacity;
-  }
-
-  reserve(): boolean {
-    return true;
-  }
-
-  suspend(): boolean {
-    return false;
-  }
-
-  restore(): Int32Array {
-    return new Int32Array();
   }
 
   truncate(length: number): void {

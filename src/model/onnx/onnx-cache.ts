@@ -1,9 +1,11 @@
 /** The KV of one request on ONNX Runtime. It keeps nothing for others: every request runs its whole prompt. */
+
 import type { ModelConfig } from '../config.ts';
 import type { SequenceCache } from '../forward/planned-model.ts';
+import { FixedRoom } from '../kv/fixed-room.ts';
 import type { KvStore } from './backend.ts';
 
-export class OnnxCache implements SequenceCache {
+export class OnnxCache extends FixedRoom implements SequenceCache {
   length = 0;
   readonly capacity: number;
   readonly origin: number;
@@ -20,30 +22,12 @@ export class OnnxCache implements SequenceCache {
     store: KvStore,
     onFree: () => void,
   ) {
+    super();
     this.capacity = capacity;
     this.context = context;
     this.origin = origin;
     this.#store = store;
     this.#onFree = onFree;
-  }
-
-  /** All its room is there from the start. */
-  readonly suspended = false;
-
-  get room(): number {
-    return this.capacity;
-  }
-
-  reserve(): boolean {
-    return true;
-  }
-
-  suspend(): boolean {
-    return false;
-  }
-
-  restore(): Int32Array {
-    return new Int32Array();
   }
 
   get store(): KvStore {

@@ -16,11 +16,12 @@ export interface Entry extends Cut {
  * that masks check, which cannot be cut.
  */
 const SHORT = 16;
-/** Pieces of prefills cost so much more than the decoding rows of a forward, where as many requests decode as wait for prefills. */
+// Prefills lengthen a forward. The following figures are costs, as multiples of the cost of its decoding rows alone.
+/** One client: what its prefills may add, if as many of its requests wait for a prefill as decode. */
 const STRETCH = 3;
-/** A forward with a piece of a prefill costs at most so many times what its decoding rows cost alone: of a client that decodes beside others, */
+/** Several clients: the whole forward, with a prefill of a client that decodes already. */
 const STRETCH_OF_MANY = 2;
-/** and of a client that does not decode. */
+/** Several clients: the whole forward, with a prefill of a client that does not decode yet. */
 const STRETCH_OF_NEW = 4;
 
 /**
@@ -72,7 +73,6 @@ class Batch {
   readonly #config: ModelConfig;
   readonly #memory: Memory;
   readonly #seats = new Set<Seat>();
-
   readonly #alone: boolean;
 
   /** @param alone it takes one seat, and work that cannot be cut */

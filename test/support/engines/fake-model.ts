@@ -4,6 +4,7 @@ import { OutOfMemoryError } from '../../../src/model/errors.ts';
 import { oneByOne } from '../../../src/model/forward/one-by-one.ts';
 import { emptyPredictions } from '../../../src/model/forward/predictions.ts';
 import { cacheOrigin } from '../../../src/model/forward/rows.ts';
+import { FixedRoom } from '../../../src/model/kv/fixed-room.ts';
 import type {
   Adjustment,
   AdvanceAsk,
@@ -301,7 +302,7 @@ export class FakeModel implements DiffusionModel {
   }
 }
 
-export class FakeCache implements KvCache {
+export class FakeCache extends FixedRoom implements KvCache {
   readonly capacity: number;
   readonly origin: number;
   readonly context: ModelConfig['contextAttention'];
@@ -318,6 +319,7 @@ export class FakeCache implements KvCache {
     onShare: (ids: readonly number[]) => void,
     context: ModelConfig['contextAttention'] = 'causal',
   ) {
+    super();
     this.context = context;
     this.capacity = capacity;
     this.origin = origin;
@@ -326,25 +328,6 @@ export class FakeCache implements KvCache {
 
   get length(): number {
     return this.ids.length;
-  }
-
-  /** All its room is there from the start. */
-  readonly suspended = false;
-
-  get room(): number {
-    return this.capacity;
-  }
-
-  reserve(): boolean {
-    return true;
-  }
-
-  suspend(): boolean {
-    return false;
-  }
-
-  restore(): Int32Array {
-    return new Int32Array();
   }
 
   truncate(length: number): void {
